@@ -9,7 +9,7 @@ use super::context::{ContextError, instance};
 use super::key::{meanings, prefix};
 
 /// More flags cannot be meant by one key: two types, with and without a type in the key.
-const MOST_MEANINGS: usize = 4;
+const MAX_MEANINGS: usize = 4;
 
 /// The longest message about a body; it quotes 80 characters, each of up to ten in a message.
 const LONGEST_MESSAGE: usize = 1_000;
@@ -29,7 +29,7 @@ pub(crate) fn check(request: &[u8]) {
 fn means_few_flags(key: &str) {
     let project = ProjectName::new("p").unwrap();
     let flags: Vec<_> = meanings(&project, key).collect();
-    assert!(flags.len() <= MOST_MEANINGS, "{flags:?}");
+    assert!(flags.len() <= MAX_MEANINGS, "{flags:?}");
     for (at, flag) in flags.iter().enumerate() {
         assert!(!flags[..at].contains(flag), "{flag} is meant twice");
         let key = format!("{}{}", prefix(flag, true), flag.name);

@@ -115,7 +115,7 @@ impl TestStore {
         let log = self.exposures().await;
         let project = ProjectName::new(project).unwrap();
         let query = ExposureQuery {
-            of: ExposureScope::Project(&project),
+            scope: ExposureScope::Project(&project),
             within: TimeRange::ALL,
             group: None,
             limit: usize::MAX,

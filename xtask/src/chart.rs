@@ -67,8 +67,8 @@ impl Chart {
     /// The values at the right end of the horizontal and at the top of the vertical axis; both begin at zero.
     fn ends(&self) -> (f64, f64) {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
-        let (right, top) = (most(|point| point.0), most(|point| point.1));
+        let max = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
+        let (right, top) = (max(|point| point.0), max(|point| point.1));
         (right.max(1e-9), ceiling(top))
     }
 

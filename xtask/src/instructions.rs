@@ -18,7 +18,7 @@ use crate::services::{self, Program, Requests, ServerOptions, Servers, Store};
 const PAGE: &str = "docs/instructions.md";
 
 /// Where counting begins and ends: the one function that every answer is given through.
-const COUNTED: &str = "flag_service::http::answer::poll_answer*";
+const COUNTED: &str = "flag_service::http::respond::poll_response*";
 
 const WARM_UP: u64 = 2_000;
 const REQUESTS: u64 = 5_000;

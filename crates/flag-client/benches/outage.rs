@@ -70,13 +70,13 @@ fn measure(
     calls.sort_unstable();
     let count = calls.len();
     let at = |index: usize| calls.get(index).map_or(0, |(time, _)| time.as_micros());
-    let (half, most, all) = (at(count / 2), at(count * 99 / 100), at(count - 1));
+    let (half, max, all) = (at(count / 2), at(count * 99 / 100), at(count - 1));
     let slow = calls
         .iter()
         .filter(|(time, _)| time.as_millis() >= 1)
         .count();
     let defaults = calls.iter().filter(|(_, is_default)| *is_default).count();
-    println!("{count:8} {half:5} {most:5} {all:7} {slow:10} {defaults:9}  {manner:?}, {caller:?}");
+    println!("{count:8} {half:5} {max:5} {all:7} {slow:10} {defaults:9}  {manner:?}, {caller:?}");
     Ok(())
 }
 

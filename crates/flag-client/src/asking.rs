@@ -6,8 +6,8 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::circuit::Admission;
-use crate::client_state::{CacheAnswer, ClientState};
-use crate::detail::Answer;
+use crate::client_state::{CacheResult, ClientState};
+use crate::detail::Evaluation;
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
 use crate::question::{Key, Question};
@@ -19,7 +19,7 @@ pub(crate) enum AskResult {
     /// A request is in flight.
     Pending(PendingReply),
     /// The request of another call has just been answered.
-    Answered(Answer),
+    Answered(Evaluation),
 }
 
 /// Joins the request that is in flight, or submits one. A value that is cached is answered.
@@ -41,7 +41,7 @@ pub(crate) fn ask(
         return Ok(AskResult::Pending(reply));
     }
     // A request may have been answered between the look into the cache and this lock.
-    if let CacheAnswer::Answer(answer) = state.recall(question, now) {
+    if let CacheResult::Evaluation(answer) = state.recall(question, now) {
         return Ok(AskResult::Answered(answer));
     }
     let permit = state.circuit.acquire(now)?;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::core::Core;
-use crate::detail::Answer;
+use crate::detail::Evaluation;
 use crate::failure::Failure;
 use crate::fixed::FixedBackend;
 use crate::listeners::Callback;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
 use crate::status::{Status, StreamState};
-use crate::subscription::{Of, Subscription};
+use crate::subscription::{Subscription, SubscriptionOwner};
 
 /// Where a client gets its answers from.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl Backend {
         match self {
             Self::Service(core) => core.begin(question),
             Self::Fixed(fixed) => Pending::Answered(fixed.answer(question)),
-            Self::Unconfigured(failure) => Pending::Answered(Answer::Nothing(failure.clone())),
+            Self::Unconfigured(failure) => Pending::Answered(Evaluation::Nothing(failure.clone())),
         }
     }
 
@@ -63,14 +63,14 @@ impl Backend {
     pub(crate) fn on_change(&self, flag_name: &str, callback: Arc<Callback>) -> Subscription {
         let (of, number) = match self {
             Self::Service(core) => {
-                let of = Of::Service(Arc::downgrade(core));
+                let of = SubscriptionOwner::Service(Arc::downgrade(core));
                 (of, core.add_listener(flag_name, callback))
             }
             Self::Fixed(fixed) => {
-                let of = Of::Fixed(Arc::downgrade(fixed));
+                let of = SubscriptionOwner::Fixed(Arc::downgrade(fixed));
                 (of, fixed.listeners.add(flag_name, callback))
             }
-            Self::Unconfigured(_) => (Of::Unconfigured, 0),
+            Self::Unconfigured(_) => (SubscriptionOwner::Unconfigured, 0),
         };
         Subscription::new(of, number)
     }

@@ -115,7 +115,7 @@ impl Circuit {
     pub(crate) fn new(service: String, cool_down: Duration, suspect_timeout: Duration) -> Self {
         let cool_down = Backoff {
             first: cool_down,
-            most: cool_down.max(LONGEST_COOL_DOWN),
+            max: cool_down.max(LONGEST_COOL_DOWN),
             jitter: JITTER,
         };
         Self {

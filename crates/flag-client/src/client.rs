@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::builder::ClientBuilder;
-use crate::detail::{Answer, Detail};
+use crate::detail::{Detail, Evaluation};
 use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
 use crate::status::Status;
@@ -87,7 +87,7 @@ impl FeatureFlagClient {
     ) -> usize {
         let pending = self.backend.begin_all(flags, instance_id);
         let answers = pending.into_iter().map(Pending::wait);
-        answers.filter(Answer::is_known).count()
+        answers.filter(Evaluation::is_known).count()
     }
 
     /// Removes the flags of this name from the cache, with their last known values: the next call asks the service.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bounded_map::BoundedMap;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
-use crate::detail::{Answer, Assurance, KnownValue};
+use crate::detail::{Assurance, Evaluation, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
 use crate::listeners::Listeners;
@@ -39,9 +39,9 @@ pub(crate) struct ClientState {
 }
 
 /// What the cache has for a question.
-pub(crate) enum CacheAnswer {
+pub(crate) enum CacheResult {
     /// An answer that can be returned.
-    Answer(Answer),
+    Evaluation(Evaluation),
     /// No valid answer; the last known value, if there is one.
     LastKnown(Option<Arc<KnownValue>>),
 }
@@ -63,15 +63,15 @@ impl ClientState {
     }
 
     /// Answers from the cache, if it can. May wait for a lock.
-    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheAnswer {
+    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheResult {
         match self.cache.look_up(question, now) {
             Found::Unexpired(known) => {
-                CacheAnswer::Answer(Answer::from_cache(known, self.assurance(now)))
+                CacheResult::Evaluation(Evaluation::from_cache(known, self.assurance(now)))
             }
             Found::Negative(failure, last_known) => {
-                CacheAnswer::Answer(self.fall_back(failure, last_known))
+                CacheResult::Evaluation(self.fall_back(failure, last_known))
             }
-            Found::Miss(last_known) => CacheAnswer::LastKnown(last_known),
+            Found::Miss(last_known) => CacheResult::LastKnown(last_known),
         }
     }
 
@@ -100,15 +100,15 @@ impl ClientState {
         &self,
         failure: Failure,
         last_known: Option<Arc<KnownValue>>,
-    ) -> Answer {
+    ) -> Evaluation {
         match last_known {
             Some(known)
                 if self.last_known_values == LastKnownValues::Served
                     && !failure.says_no_value_exists() =>
             {
-                Answer::from_last_known(known, failure)
+                Evaluation::from_last_known(known, failure)
             }
-            _ => Answer::Nothing(failure),
+            _ => Evaluation::Nothing(failure),
         }
     }
 }

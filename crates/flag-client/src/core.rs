@@ -9,8 +9,8 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::asking::{AskResult, ask};
-use crate::client_state::{CacheAnswer, ClientState};
-use crate::detail::Answer;
+use crate::client_state::{CacheResult, ClientState};
+use crate::detail::Evaluation;
 use crate::listeners::Callback;
 use crate::pending::{Pending, PendingAnswer};
 use crate::per_process::PerProcess;
@@ -39,7 +39,7 @@ impl Core {
         if newest.is_checked(now)
             && let Some(known) = newest.state.cache.unexpired(question, now)
         {
-            return Pending::Answered(Answer::from_cache(known, newest.state.assurance(now)));
+            return Pending::Answered(Evaluation::from_cache(known, newest.state.assurance(now)));
         }
         let parts = self.per_process.for_this_pid();
         let pending = begin_in(parts, question, now);
@@ -85,7 +85,9 @@ impl Core {
         Status {
             stream: view.stream,
             digest: view.digest,
-            last_heartbeat: view.heard.map(|heard| heard.elapsed()),
+            last_heartbeat: view
+                .last_received
+                .map(|last_received| last_received.elapsed()),
             entries: cache.len(),
         }
     }
@@ -99,8 +101,8 @@ impl Core {
 fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Pending {
     let (state, worker) = (&parts.state, &parts.worker);
     let last_known = match state.recall(question, now) {
-        CacheAnswer::Answer(answer) => return Pending::Answered(answer),
-        CacheAnswer::LastKnown(last_known) => last_known,
+        CacheResult::Evaluation(answer) => return Pending::Answered(answer),
+        CacheResult::LastKnown(last_known) => last_known,
     };
     let deadline = now + state.timeout;
     match ask(state, |job| worker.submit(job), question, now, deadline) {

@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::question::Key;
 
 /// How a request ended.
-pub(crate) type Outcome = Result<Arc<KnownValue>, Failure>;
+pub(crate) type RequestResult = Result<Arc<KnownValue>, Failure>;
 
 /// The outcome of a request in flight, for any number of callers; fails if the client is closed.
-pub(crate) type PendingReply = Shared<oneshot::Receiver<Outcome>>;
+pub(crate) type PendingReply = Shared<oneshot::Receiver<RequestResult>>;
 
 /// The requests in flight.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl InFlightGuard<'_> {
         &mut self,
         key: Key,
         number: u64,
-    ) -> (oneshot::Sender<Outcome>, PendingReply) {
+    ) -> (oneshot::Sender<RequestResult>, PendingReply) {
         let (sender, receiver) = oneshot::channel();
         let reply = receiver.shared();
         let entry = Entry {

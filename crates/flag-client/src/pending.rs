@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client_state::ClientState;
-use crate::detail::{Answer, KnownValue};
+use crate::detail::{Evaluation, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
 use crate::{block_on, worker};
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// An answer, or the request that will give one.
 pub(crate) enum Pending {
-    Answered(Answer),
+    Answered(Evaluation),
     InFlight(PendingAnswer),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct PendingAnswer {
 
 impl Pending {
     /// Waits for the answer. May be cancelled: the request continues, and the next call gets the answer.
-    pub(crate) async fn answer(self) -> Answer {
+    pub(crate) async fn answer(self) -> Evaluation {
         match self {
             Self::Answered(answer) => answer,
             Self::InFlight(pending) => pending.answer().await,
@@ -37,7 +37,7 @@ impl Pending {
     }
 
     /// Blocks this thread until the answer has arrived.
-    pub(crate) fn wait(self) -> Answer {
+    pub(crate) fn wait(self) -> Evaluation {
         match self {
             Self::Answered(answer) => answer,
             Self::InFlight(pending) => pending.wait(),
@@ -47,14 +47,14 @@ impl Pending {
 
 impl PendingAnswer {
     /// See [`Pending::answer`].
-    pub(crate) async fn answer(self) -> Answer {
+    pub(crate) async fn answer(self) -> Evaluation {
         match self.reply.await.unwrap_or(Err(Failure::Closed)) {
-            Ok(known) => Answer::from_service(known, self.state.assurance(Instant::now())),
+            Ok(known) => Evaluation::from_service(known, self.state.assurance(Instant::now())),
             Err(failure) => self.state.fall_back(failure, self.last_known),
         }
     }
 
-    fn wait(self) -> Answer {
+    fn wait(self) -> Evaluation {
         let (state, last_known) = (Arc::clone(&self.state), self.last_known.clone());
         if worker::is_this_thread() {
             return state.fall_back(Failure::OwnThread, last_known);

@@ -16,14 +16,14 @@ use crate::client_state::ClientState;
 use crate::deadline::Deadline;
 use crate::worker::Worker;
 
-/// How long a process is taken for the one that it was: the cache of a parent learns of no change in a child.
+/// How long the last check for a fork is trusted: the cache of a parent learns of no change in a child.
 const CHECKED: Duration = Duration::from_secs(1);
 
 /// The parts of a client that belong to one process.
 #[derive(Debug)]
 pub(crate) struct PerProcess {
     id: u32,
-    /// How long the process is taken for this one.
+    /// Until when the last check for a fork is trusted.
     checked_until: Deadline,
     pub(crate) state: Arc<ClientState>,
     pub(crate) worker: Arc<Worker>,

@@ -1,4 +1,4 @@
-//! The event stream of a client: the service announces changes, and what has changed leaves the memory.
+//! The event stream of a client: the service announces changes, and what has changed expires in the cache.
 //!
 //! The stream only shortens what the cache would do by itself: without it lifetimes count.
 
@@ -6,7 +6,7 @@ mod announcement;
 pub(crate) mod change;
 pub(crate) mod following;
 pub(crate) mod pauses;
-pub(crate) mod settling;
+pub(crate) mod recent_changes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::push::settling::Settling;
+use crate::push::recent_changes::RecentChanges;
 use crate::status::StreamState;
 
 /// A stream without a byte for this long is dead: two and a half heartbeats of the service.
@@ -39,25 +39,25 @@ pub(crate) enum PushMode {
 #[derive(Debug)]
 pub(crate) struct Push {
     pub(crate) mode: PushMode,
-    pub(crate) settling: Settling,
+    pub(crate) recent_changes: RecentChanges,
     is_started: AtomicBool,
     /// Until when the stream counts as good.
     good_until: Deadline,
-    view: Mutex<View>,
+    view: Mutex<StreamView>,
 }
 
 /// The state of the stream, for `status`.
 #[derive(Clone, Debug)]
-pub(crate) struct View {
+pub(crate) struct StreamView {
     pub(crate) stream: StreamState,
     /// The state of the project that the memory corresponds to, as the service names it.
     pub(crate) digest: Option<String>,
-    pub(crate) heard: Option<Instant>,
+    pub(crate) last_received: Option<Instant>,
 }
 
 impl Push {
     pub(crate) fn new(mode: PushMode) -> Self {
-        Self::with(mode, Settling::default(), None)
+        Self::with(mode, RecentChanges::default(), None)
     }
 
     /// The same for a forked process, which has no stream yet, but the cached values that correspond to the digest.
@@ -67,23 +67,23 @@ impl Push {
             .try_lock()
             .ok()
             .and_then(|view| view.digest.clone());
-        Self::with(self.mode, self.settling.after_fork(), digest)
+        Self::with(self.mode, self.recent_changes.after_fork(), digest)
     }
 
-    fn with(mode: PushMode, settling: Settling, digest: Option<String>) -> Self {
+    fn with(mode: PushMode, recent_changes: RecentChanges, digest: Option<String>) -> Self {
         let stream = match mode {
             PushMode::On { .. } => StreamState::Idle,
             PushMode::Off => StreamState::Off,
         };
         Self {
             mode,
-            settling,
+            recent_changes,
             is_started: AtomicBool::new(false),
             good_until: Deadline::passed(),
-            view: Mutex::new(View {
+            view: Mutex::new(StreamView {
                 stream,
                 digest,
-                heard: None,
+                last_received: None,
             }),
         }
     }
@@ -114,9 +114,9 @@ impl Push {
     }
 
     /// Records that the service has sent something.
-    pub(crate) fn heard(&self, now: Instant) {
+    pub(crate) fn note_received(&self, now: Instant) {
         let mut view = self.view();
-        view.heard = Some(now);
+        view.last_received = Some(now);
         view.stream = StreamState::Open;
         // The digest comes with the first event. Without it the memory may be older than the stream.
         if view.digest.is_some() {
@@ -138,13 +138,13 @@ impl Push {
         self.good_until.clear();
     }
 
-    pub(crate) fn view(&self) -> MutexGuard<'_, View> {
+    pub(crate) fn view(&self) -> MutexGuard<'_, StreamView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds the locks.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
-        (self.view(), self.settling.hold())
+        (self.view(), self.recent_changes.hold())
     }
 }

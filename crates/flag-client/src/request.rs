@@ -10,7 +10,7 @@ use crate::circuit::Permit;
 use crate::client_state::ClientState;
 use crate::detail::KnownValue;
 use crate::failure::{Failure, FailureClass, RequestFailure};
-use crate::in_flight::Outcome;
+use crate::in_flight::RequestResult;
 use crate::question::Key;
 
 /// A request in flight. However it ends, even before it has begun, the next one can be sent.
@@ -20,7 +20,7 @@ pub(crate) struct Request {
     /// When it was made: what was announced since has its outcome discarded.
     asked: Instant,
     permit: Permit,
-    sender: Option<oneshot::Sender<Outcome>>,
+    sender: Option<oneshot::Sender<RequestResult>>,
 }
 
 impl Request {
@@ -29,7 +29,7 @@ impl Request {
         state: Arc<ClientState>,
         key: Key,
         permit: Permit,
-        sender: oneshot::Sender<Outcome>,
+        sender: oneshot::Sender<RequestResult>,
     ) -> Self {
         Self {
             state,
@@ -50,11 +50,11 @@ impl Request {
         }
     }
 
-    /// Asks again if a change was announced meanwhile: nobody is given what was outdated before they were answered.
+    /// Asks once more if a change was announced meanwhile, so that no caller gets an outdated value.
     async fn ask_for_current(&mut self) -> Result<KnownValue, RequestFailure> {
         let known = self.ask().await?;
-        let settling = &self.state.push.settling;
-        if settling.is_overtaken(self.key.question().flag, self.asked) {
+        let recent_changes = &self.state.push.recent_changes;
+        if recent_changes.is_overtaken(self.key.question().flag, self.asked) {
             self.asked = Instant::now();
             return self.ask().await;
         }
@@ -75,7 +75,7 @@ impl Request {
     }
 
     /// Records the outcome in circuit and cache, before any caller receives it.
-    fn record(&self, outcome: Result<Arc<KnownValue>, RequestFailure>) -> Outcome {
+    fn record(&self, outcome: Result<Arc<KnownValue>, RequestFailure>) -> RequestResult {
         let (state, now) = (&self.state, Instant::now());
         let (circuit, permit) = (&state.circuit, &self.permit);
         match &outcome {
@@ -97,7 +97,7 @@ impl Request {
             let question = self.key.question();
             match &outcome {
                 Ok(known) => {
-                    let longest = state.push.settling.longest(question.flag, self.asked);
+                    let longest = state.push.recent_changes.longest(question.flag, self.asked);
                     let known = Arc::clone(known);
                     state.cache.remember(question, known, longest, now);
                 }

@@ -13,7 +13,7 @@ pub struct Status {
     /// The state of the project's flags that the cache corresponds to, as the service names it. To be compared, never
     /// ordered: replicas with equal flags have equal digests.
     pub digest: Option<String>,
-    /// How long ago the service last sent something on the stream; it sends a heartbeat every 15 to 25 s.
+    /// The time since anything arrived on the stream, such as a heartbeat.
     pub last_heartbeat: Option<Duration>,
     /// How many values are cached, expired ones included.
     pub entries: usize,

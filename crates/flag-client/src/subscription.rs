@@ -9,12 +9,12 @@ use crate::fixed::FixedBackend;
 /// Keeps a callback for changes of a flag; dropping this removes it. A run that has begun ends by itself.
 #[must_use = "the callback is removed when this is dropped"]
 pub struct Subscription {
-    of: Of,
+    owner: SubscriptionOwner,
     number: u64,
 }
 
 /// Where the callback is kept. Does not keep a client from ending.
-pub(crate) enum Of {
+pub(crate) enum SubscriptionOwner {
     Service(Weak<Core>),
     Fixed(Weak<FixedBackend>),
     /// The client could not be configured: nothing ever changes.
@@ -22,8 +22,8 @@ pub(crate) enum Of {
 }
 
 impl Subscription {
-    pub(crate) fn new(of: Of, number: u64) -> Self {
-        Self { of, number }
+    pub(crate) fn new(owner: SubscriptionOwner, number: u64) -> Self {
+        Self { owner, number }
     }
 }
 
@@ -35,18 +35,18 @@ impl fmt::Debug for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        match &self.of {
-            Of::Service(core) => {
+        match &self.owner {
+            SubscriptionOwner::Service(core) => {
                 if let Some(core) = core.upgrade() {
                     core.remove_listener(self.number);
                 }
             }
-            Of::Fixed(fixed) => {
+            SubscriptionOwner::Fixed(fixed) => {
                 if let Some(fixed) = fixed.upgrade() {
                     fixed.listeners.remove(self.number);
                 }
             }
-            Of::Unconfigured => {}
+            SubscriptionOwner::Unconfigured => {}
         }
     }
 }

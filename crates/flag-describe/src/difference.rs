@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use flag_model::{AlgorithmSource, Format, InstanceId, Revision, Treatment};
+use flag_model::{AlgorithmSource, BucketScheme, InstanceId, Revision, Treatment};
 
 use crate::escape::{escaped, list_item, visible};
 
@@ -101,14 +101,14 @@ fn cut(text: &str, from: usize) -> String {
     format!("{before}{}{after}", escaped(&part))
 }
 
-fn format(format: &Format) -> String {
+fn format(format: &BucketScheme) -> String {
     match format {
-        Format::V1 {
+        BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..
         } => "1".to_owned(),
-        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
-        Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
+        BucketScheme::V1 { algorithm, .. } => format!("1, {algorithm}"),
+        BucketScheme::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }
 

@@ -54,8 +54,8 @@ fn shown(value: &FlagValue) -> String {
 }
 
 /// The beginning of a text, with dots where there is more.
-pub fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+pub fn shortened(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -64,7 +64,7 @@ pub fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        Format, FormatVersion, HashAlgorithm, InstanceId, RevisionParts, Timestamp, Treatment,
+        BucketScheme, FormatVersion, HashAlgorithm, InstanceId, RevisionParts, Timestamp, Treatment,
     };
 
     use super::*;
@@ -88,7 +88,7 @@ mod tests {
         });
         let parts = RevisionParts {
             flag: "p/data/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::text(control).unwrap(),
             treatments: treatments.collect(),
             comment: String::new(),

@@ -20,7 +20,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a file of at most so many bytes, as [`open_regular`] opens it.
+/// Reads a file of at most `max` bytes, as [`open_regular`] opens it.
 pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open_regular(path)?

@@ -9,7 +9,7 @@ pub struct Jitter {
     /// The smallest factor.
     pub least: f64,
     /// The largest factor.
-    pub most: f64,
+    pub max: f64,
 }
 
 /// Delays between attempts: the first delay, then twice as long after each further failure, up to a limit.
@@ -18,7 +18,7 @@ pub struct Backoff {
     /// The delay after the first failure, before jitter.
     pub first: Duration,
     /// The longest delay, before jitter.
-    pub most: Duration,
+    pub max: Duration,
     /// What changes each delay at random.
     pub jitter: Jitter,
 }
@@ -27,15 +27,15 @@ impl Jitter {
     /// No change at all.
     pub const NONE: Self = Self::between(1.0, 1.0);
 
-    /// A factor from `least` to `most`.
-    pub const fn between(least: f64, most: f64) -> Self {
-        Self { least, most }
+    /// A factor from `least` to `max`.
+    pub const fn between(least: f64, max: f64) -> Self {
+        Self { least, max }
     }
 
     /// Changes the duration by the factor that a random number from 0 to 1 selects.
     #[inline]
     pub fn apply(&self, duration: Duration, random: f64) -> Duration {
-        let factor = self.least + (self.most - self.least) * random;
+        let factor = self.least + (self.max - self.least) * random;
         Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
     }
 }
@@ -46,7 +46,7 @@ impl Backoff {
         let doubled = 2_u32
             .checked_pow(retries)
             .and_then(|factor| self.first.checked_mul(factor));
-        let delay = doubled.unwrap_or(Duration::MAX).min(self.most);
+        let delay = doubled.unwrap_or(Duration::MAX).min(self.max);
         self.jitter.apply(delay, random)
     }
 }
@@ -57,7 +57,7 @@ mod tests {
 
     const BACKOFF: Backoff = Backoff {
         first: Duration::from_millis(8),
-        most: Duration::from_millis(250),
+        max: Duration::from_millis(250),
         jitter: Jitter::between(0.5, 1.0),
     };
 

@@ -12,9 +12,9 @@ pub const BUCKETS: u32 = 100_000;
 pub struct Bucket(u32);
 
 impl Bucket {
-    /// The bucket of a position in `0..2^64`: `position * 100,000 / 2^64`, in integers.
-    pub fn of_position(position: u64) -> Self {
-        let bucket = (u128::from(position) * u128::from(BUCKETS)) >> 64;
+    /// The bucket of a hash point in `0..2^64`: `hash_point * 100,000 / 2^64`, in integers.
+    pub fn of_hash_point(hash_point: u64) -> Self {
+        let bucket = (u128::from(hash_point) * u128::from(BUCKETS)) >> 64;
         Self(u32::try_from(bucket).unwrap_or(BUCKETS - 1))
     }
 
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_line_are_the_first_and_the_last_bucket() {
-        assert_eq!(Bucket::of_position(0).get(), 0);
-        assert_eq!(Bucket::of_position(u64::MAX).get(), BUCKETS - 1);
-        assert_eq!(Bucket::of_position(u64::MAX / 2 + 1).get(), BUCKETS / 2);
+        assert_eq!(Bucket::of_hash_point(0).get(), 0);
+        assert_eq!(Bucket::of_hash_point(u64::MAX).get(), BUCKETS - 1);
+        assert_eq!(Bucket::of_hash_point(u64::MAX / 2 + 1).get(), BUCKETS / 2);
     }
 
     #[test]

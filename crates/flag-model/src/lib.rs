@@ -29,8 +29,8 @@ pub use crate::name::{FlagName, InstanceId, NewName, OwnerId, ProjectName, Salt,
 pub use crate::percent::{InvalidPercent, Percent};
 pub use crate::reason::Reason;
 pub use crate::revision::{
-    AlgorithmSource, CONTROL_GROUP, DuplicateOverride, Format, FormatVersion, InvalidRevision,
-    Revision, RevisionParts,
+    AlgorithmSource, BucketScheme, CONTROL_GROUP, DuplicateOverride, FormatVersion,
+    InvalidRevision, Revision, RevisionParts,
 };
 pub use crate::time::{Date, Timestamp, TimestampText};
 pub use crate::treatment::Treatment;

@@ -102,11 +102,11 @@ impl Deref for Metadata {
     }
 }
 
-fn check_line(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
-    if (1..=most).contains(&text.len()) && !text.chars().any(char::is_control) {
+fn check_line(field: &str, text: &str, max: usize) -> Result<(), Invalid> {
+    if (1..=max).contains(&text.len()) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    let expected = format!("one line of 1 to {most} bytes");
+    let expected = format!("one line of 1 to {max} bytes");
     Err(Invalid::new(field, quoted(text), expected))
 }
 

@@ -1,6 +1,6 @@
 //! A revision: one immutable state of a flag: its values and who receives them.
 
-mod format;
+mod bucket_scheme;
 mod overrides;
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crate::treatment::Treatment;
 use crate::value::FlagValue;
 
-pub use self::format::{AlgorithmSource, Format, FormatVersion};
+pub use self::bucket_scheme::{AlgorithmSource, BucketScheme, FormatVersion};
 pub use self::overrides::DuplicateOverride;
 
 /// The rollout group of the instances that receive the control value.
@@ -36,7 +36,7 @@ pub struct RevisionParts {
     /// The flag.
     pub flag: FlagKey,
     /// How instances are placed on the rollout line.
-    pub format: Format,
+    pub format: BucketScheme,
     /// The value of the instances without a treatment.
     pub control: FlagValue,
     /// The other values and who receives them; the first treatment that takes an instance counts.
@@ -75,8 +75,8 @@ impl RevisionParts {
         check_total(self)?;
         check_groups(&self.treatments)?;
         match self.format {
-            Format::V1 { .. } => check_version_1(&self.treatments),
-            Format::V2 { .. } => Ok(check_ranges(&self.treatments)?),
+            BucketScheme::V1 { .. } => check_version_1(&self.treatments),
+            BucketScheme::V2 { .. } => Ok(check_ranges(&self.treatments)?),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use digest::Digest;
-use flag_model::{Format, HashAlgorithm, InstanceId, Revision};
+use flag_model::{BucketScheme, HashAlgorithm, InstanceId, Revision};
 use flag_rollout::{Plan, decide};
 
 use crate::flags::{Share, id, plan, revision, v2};
@@ -26,7 +26,11 @@ const SALT: &str = "multi_step_api_router";
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let v2 = |algorithm| v2(algorithm, SALT);
-    decisions::<md5::Md5>(&mut criterion, "v1 md5", &Format::v1(HashAlgorithm::Md5));
+    decisions::<md5::Md5>(
+        &mut criterion,
+        "v1 md5",
+        &BucketScheme::v1(HashAlgorithm::Md5),
+    );
     decisions::<md5::Md5>(&mut criterion, "v2 md5", &v2(HashAlgorithm::Md5));
     decisions::<sha1::Sha1>(&mut criterion, "v2 sha1", &v2(HashAlgorithm::Sha1));
     decisions::<sha2::Sha256>(&mut criterion, "v2 sha256", &v2(HashAlgorithm::Sha256));
@@ -35,11 +39,11 @@ fn main() {
 }
 
 /// One group per format, the digest first.
-fn decisions<D: Digest>(criterion: &mut Criterion, format_name: &str, format: &Format) {
+fn decisions<D: Digest>(criterion: &mut Criterion, format_name: &str, format: &BucketScheme) {
     let ids = texts("A", INSTANCES);
     let hashed: Vec<String> = match format {
-        Format::V1 { .. } => ids.clone(),
-        Format::V2 { .. } => ids.iter().map(|id| format!("{SALT}#{id}")).collect(),
+        BucketScheme::V1 { .. } => ids.clone(),
+        BucketScheme::V2 { .. } => ids.iter().map(|id| format!("{SALT}#{id}")).collect(),
     };
     let mut group = criterion.benchmark_group(format!("decide {format_name}"));
     group.bench_function("digest alone", |bencher| {
@@ -95,7 +99,7 @@ fn overriding(count: usize) -> Revision {
     let overrides = &borrowed(&overrides);
     let buckets = 40_000;
     revision(
-        Format::v1(HashAlgorithm::Md5),
+        BucketScheme::v1(HashAlgorithm::Md5),
         &[Share { buckets, overrides }],
     )
 }

@@ -1,9 +1,9 @@
 //! The decision: override, else rollout, else control.
 
-use flag_model::{Bucket, FlagValue, Format, InstanceId, Reason, Timestamp};
+use flag_model::{Bucket, BucketScheme, FlagValue, InstanceId, Reason, Timestamp};
 
 use crate::hash::bucket;
-use crate::plan::{Outcome, Plan};
+use crate::plan::{GroupValue, Plan};
 
 /// What an instance receives, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub struct Decision<'p> {
     pub value: &'p FlagValue,
     /// `control`, or the treatment's name, or `treatment_1`, `treatment_2`, … by position.
     pub rollout_group: &'p str,
-    /// The position of the treatment, for [`Plan::outcome`]; `None` for the control value.
-    pub treatment: Option<usize>,
+    /// The index of the treatment, for [`Plan::group_value`]; `None` for the control value.
+    pub treatment_index: Option<usize>,
     /// Which rule decided.
     pub reason: Reason,
     /// The bucket of the instance; `None` for an override.
@@ -34,17 +34,17 @@ pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
 pub fn decide_with<'p>(
     plan: &'p Plan,
     instance: &InstanceId<'_>,
-    bucket_of: impl FnOnce(&Format, &InstanceId<'_>) -> Bucket,
+    bucket_of: impl FnOnce(&BucketScheme, &InstanceId<'_>) -> Bucket,
 ) -> Decision<'p> {
-    if let Some((treatment, outcome)) = plan.overriding(instance) {
-        return decision(plan, Some(treatment), outcome, Reason::Override, None);
+    if let Some((treatment, group_value)) = plan.overriding(instance) {
+        return decision(plan, Some(treatment), group_value, Reason::Override, None);
     }
     let bucket = bucket_of(plan.format(), instance);
     match plan.owner_of(bucket) {
-        Some((treatment, outcome)) => decision(
+        Some((treatment, group_value)) => decision(
             plan,
             Some(treatment),
-            outcome,
+            group_value,
             Reason::Rollout,
             Some(bucket),
         ),
@@ -54,15 +54,15 @@ pub fn decide_with<'p>(
 
 fn decision<'p>(
     plan: &'p Plan,
-    treatment: Option<usize>,
-    outcome: &'p Outcome,
+    treatment_index: Option<usize>,
+    group_value: &'p GroupValue,
     reason: Reason,
     bucket: Option<Bucket>,
 ) -> Decision<'p> {
     Decision {
-        value: &outcome.value,
-        rollout_group: &outcome.group,
-        treatment,
+        value: &group_value.value,
+        rollout_group: &group_value.group,
+        treatment_index,
         reason,
         bucket,
         revision: plan.created(),

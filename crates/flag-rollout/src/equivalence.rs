@@ -65,10 +65,12 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
         .collect();
     ranges.sort_by_key(|(range, _)| *range);
     let mut line: Vec<((u32, u32), Assignment<'_>)> = Vec::new();
-    for (range, outcome) in ranges {
+    for (range, group_value) in ranges {
         match line.last_mut() {
-            Some(((_, to), last)) if *to == range.from() && *last == outcome => *to = range.to(),
-            _ => line.push(((range.from(), range.to()), outcome)),
+            Some(((_, to), last)) if *to == range.from() && *last == group_value => {
+                *to = range.to();
+            }
+            _ => line.push(((range.from(), range.to()), group_value)),
         }
     }
     line
@@ -77,14 +79,14 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, Format, HashAlgorithm, InstanceId, Percent, RevisionParts, Salt, Timestamp,
+        BucketScheme, FlagKey, HashAlgorithm, InstanceId, Percent, RevisionParts, Salt, Timestamp,
         Treatment,
     };
 
     use super::*;
 
-    fn salted(salt: &str) -> Format {
-        Format::V2 {
+    fn salted(salt: &str) -> BucketScheme {
+        BucketScheme::V2 {
             algorithm: HashAlgorithm::parse("md5").unwrap(),
             salt: Salt::new(salt).unwrap(),
         }
@@ -105,7 +107,7 @@ mod tests {
         }
     }
 
-    fn revision(format: Format, treatments: &[Treatment], comment: &str) -> Revision {
+    fn revision(format: BucketScheme, treatments: &[Treatment], comment: &str) -> Revision {
         let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let parts = RevisionParts {
             flag,
@@ -130,10 +132,10 @@ mod tests {
     #[test]
     fn a_comment_decides_nothing() {
         let treatments = [treatment(&[(0, 4_000)], &["a"])];
-        let one = revision(Format::v1(HashAlgorithm::Md5), &[], "one");
+        let one = revision(BucketScheme::v1(HashAlgorithm::Md5), &[], "one");
         assert!(are_equivalent(
             &one,
-            &revision(Format::v1(HashAlgorithm::Md5), &[], "other")
+            &revision(BucketScheme::v1(HashAlgorithm::Md5), &[], "other")
         ));
         check(("s", &treatments), ("s", &treatments), true);
     }

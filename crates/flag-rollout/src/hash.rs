@@ -2,36 +2,36 @@
 
 use digest::typenum::Unsigned;
 use digest::{Digest, FixedOutputReset, OutputSizeUser};
-use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
+use flag_model::{Bucket, BucketScheme, HashAlgorithm, InstanceId, Salt};
 
 /// The bucket of an instance: a digest of the bare id in version 1, of `{salt}#{id}` in version 2.
-pub fn bucket(format: &Format, instance: &InstanceId<'_>) -> Bucket {
-    let position = position_by(format.algorithm());
-    Bucket::of_position(position(format.salt(), instance))
+pub fn bucket(format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
+    let hash_point = hash_point_by(format.algorithm());
+    Bucket::of_hash_point(hash_point(format.salt(), instance))
 }
 
 /// The table of digests.
-fn position_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -> u64 {
+fn hash_point_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -> u64 {
     match algorithm {
-        HashAlgorithm::Md5 => position::<md5::Md5>,
-        HashAlgorithm::Sha1 => position::<sha1::Sha1>,
-        HashAlgorithm::Sha224 => position::<sha2::Sha224>,
-        HashAlgorithm::Sha256 => position::<sha2::Sha256>,
-        HashAlgorithm::Sha384 => position::<sha2::Sha384>,
-        HashAlgorithm::Sha512 => position::<sha2::Sha512>,
-        HashAlgorithm::Sha3_224 => position::<sha3::Sha3_224>,
-        HashAlgorithm::Sha3_256 => position::<sha3::Sha3_256>,
-        HashAlgorithm::Sha3_384 => position::<sha3::Sha3_384>,
-        HashAlgorithm::Sha3_512 => position::<sha3::Sha3_512>,
-        HashAlgorithm::Blake2b => position::<blake2::Blake2b512>,
-        HashAlgorithm::Blake2s => position::<blake2::Blake2s256>,
+        HashAlgorithm::Md5 => hash_point::<md5::Md5>,
+        HashAlgorithm::Sha1 => hash_point::<sha1::Sha1>,
+        HashAlgorithm::Sha224 => hash_point::<sha2::Sha224>,
+        HashAlgorithm::Sha256 => hash_point::<sha2::Sha256>,
+        HashAlgorithm::Sha384 => hash_point::<sha2::Sha384>,
+        HashAlgorithm::Sha512 => hash_point::<sha2::Sha512>,
+        HashAlgorithm::Sha3_224 => hash_point::<sha3::Sha3_224>,
+        HashAlgorithm::Sha3_256 => hash_point::<sha3::Sha3_256>,
+        HashAlgorithm::Sha3_384 => hash_point::<sha3::Sha3_384>,
+        HashAlgorithm::Sha3_512 => hash_point::<sha3::Sha3_512>,
+        HashAlgorithm::Blake2b => hash_point::<blake2::Blake2b512>,
+        HashAlgorithm::Blake2s => hash_point::<blake2::Blake2s256>,
     }
 }
 
-/// The position of an instance in `0..2^64`: the first eight bytes of the digest, big-endian.
+/// The hash point of an instance in `0..2^64`: the first eight bytes of the digest, big-endian.
 ///
 /// Takes any digest of at least eight bytes, also one that [`HashAlgorithm`] does not name; a shorter one does not compile.
-pub fn position<D: Digest + FixedOutputReset>(
+pub fn hash_point<D: Digest + FixedOutputReset>(
     salt: Option<&Salt>,
     instance: &InstanceId<'_>,
 ) -> u64 {

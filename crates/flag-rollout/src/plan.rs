@@ -1,7 +1,7 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    BUCKETS, Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion,
+    BUCKETS, Bucket, BucketRange, BucketScheme, CONTROL_GROUP, FlagKey, FlagValue, FormatVersion,
     InstanceId, Percent, Revision, RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
@@ -13,9 +13,9 @@ use crate::ranges::consecutive;
 pub struct Plan {
     flag: FlagKey,
     created: Timestamp,
-    format: Format,
-    control: Outcome,
-    treatments: Box<[Outcome]>,
+    format: BucketScheme,
+    control: GroupValue,
+    treatments: Box<[GroupValue]>,
     /// The treatments of the instances in override lists.
     overrides: HashMap<InstanceId<'static>, usize>,
     /// The buckets of treatments, sorted and disjoint; all others are those of the control value.
@@ -24,7 +24,7 @@ pub struct Plan {
 
 /// A value, and the rollout group of the instances that receive it.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct GroupValue {
     pub(crate) value: FlagValue,
     pub(crate) group: Box<str>,
 }
@@ -58,7 +58,7 @@ impl Plan {
                 treatment.ranges = ranges;
             }
         }
-        let mut outcomes = Vec::with_capacity(treatments.len());
+        let mut group_values = Vec::with_capacity(treatments.len());
         let mut overrides = HashMap::with_capacity(
             treatments
                 .iter()
@@ -72,7 +72,7 @@ impl Plan {
                 range,
                 treatment: at,
             }));
-            outcomes.push(Outcome {
+            group_values.push(GroupValue {
                 value: treatment.value,
                 group: group.into(),
             });
@@ -82,11 +82,11 @@ impl Plan {
             flag,
             created,
             format,
-            control: Outcome {
+            control: GroupValue {
                 value: control,
                 group: CONTROL_GROUP.into(),
             },
-            treatments: outcomes.into(),
+            treatments: group_values.into(),
             overrides,
             treatment_ranges: treatment_ranges.into(),
         }
@@ -103,7 +103,7 @@ impl Plan {
     }
 
     /// How instances are placed on the rollout line.
-    pub fn format(&self) -> &Format {
+    pub fn format(&self) -> &BucketScheme {
         &self.format
     }
 
@@ -112,14 +112,14 @@ impl Plan {
         !self.treatments.is_empty()
     }
 
-    /// The value and the rollout group of a treatment by its position, or of control; `None` if there is no such
+    /// The value and the rollout group of a treatment by its index, or of control; `None` if there is no such
     /// treatment.
-    pub fn outcome(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
-        let outcome = match treatment {
+    pub fn group_value(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
+        let group_value = match treatment {
             Some(at) => self.treatments.get(at)?,
             None => &self.control,
         };
-        Some((&outcome.value, &outcome.group))
+        Some((&group_value.value, &group_value.group))
     }
 
     /// The rollout groups that own buckets, each with their number; control first.
@@ -133,24 +133,24 @@ impl Plan {
         let owned: u32 = widths.iter().sum();
         let control = (&*self.control.group, BUCKETS.saturating_sub(owned));
         let treatments = self.treatments.iter().zip(widths);
-        let treatments = treatments.map(|(outcome, width)| (&*outcome.group, width));
+        let treatments = treatments.map(|(group_value, width)| (&*group_value.group, width));
         let all = std::iter::once(control).chain(treatments);
         all.filter(|(_, buckets)| *buckets > 0).collect()
     }
 
-    /// The outcome of the instances without a treatment.
-    pub(crate) fn control(&self) -> &Outcome {
+    /// What instances receive without a treatment.
+    pub(crate) fn control(&self) -> &GroupValue {
         &self.control
     }
 
-    /// The treatment whose override list holds the instance, and its position.
-    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &Outcome)> {
+    /// The treatment whose override list holds the instance, and its index.
+    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &GroupValue)> {
         let at = *self.overrides.get(instance.as_str())?;
         Some((at, self.treatments.get(at)?))
     }
 
-    /// The treatment that owns the bucket, and its position.
-    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &Outcome)> {
+    /// The treatment that owns the bucket, and its index.
+    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &GroupValue)> {
         let after = self
             .treatment_ranges
             .partition_point(|of_treatment| of_treatment.range.to() <= bucket.get());

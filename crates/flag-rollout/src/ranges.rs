@@ -1,6 +1,6 @@
 //! Which buckets belong to which treatment, and how that changes with the percentages.
 
-use flag_model::{BUCKETS, BucketRange, Format, Percent, Revision};
+use flag_model::{BUCKETS, BucketRange, BucketScheme, Percent, Revision};
 
 /// The buckets of version 1: consecutive, in the order of the treatments, from bucket 0 on.
 ///
@@ -95,11 +95,11 @@ fn split(ranges: Vec<BucketRange>, buckets: u32) -> (Vec<BucketRange>, Vec<Bucke
 pub fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
     let treatments = revision.treatments.iter();
     let ranges = match revision.format {
-        Format::V1 { .. } => {
+        BucketScheme::V1 { .. } => {
             let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
             consecutive(&percents)
         }
-        Format::V2 { .. } => treatments
+        BucketScheme::V2 { .. } => treatments
             .map(|treatment| treatment.ranges.clone())
             .collect(),
     };
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_groups(format: Format, treatments: Vec<Treatment>, expected: &[(&str, Ranges)]) {
+    fn check_groups(format: BucketScheme, treatments: Vec<Treatment>, expected: &[(&str, Ranges)]) {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
             format,
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn groups_of_version_1_own_buckets_by_position() {
         check_groups(
-            Format::v1(HashAlgorithm::Md5),
+            BucketScheme::v1(HashAlgorithm::Md5),
             vec![treatment(10_000, &[]), treatment(20_000, &[])],
             &[
                 ("treatment_1", &[(0, 10_000)]),
@@ -234,7 +234,7 @@ mod tests {
             name: TreatmentName::new("blue").ok(),
             ..treatment(5, &[(7, 12)])
         };
-        let format = Format::V2 {
+        let format = BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("s").unwrap(),
         };

@@ -106,7 +106,7 @@ fn float(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Revision, RevisionParts,
+        BucketScheme, FlagValue, FormatVersion, HashAlgorithm, Percent, Revision, RevisionParts,
         Timestamp, Treatment,
     };
 
@@ -123,7 +123,7 @@ mod tests {
         });
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,

@@ -14,7 +14,7 @@ use flag_runtime::{
     CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Overflow,
     Recording, ServedPlan, exposure_runtime,
 };
-use flag_store::{ExposureLog, InstanceNames, Spelling};
+use flag_store::{ExposureLog, InstanceIdMode, Spelling};
 use flag_store_embedded::{EmbeddedLog, WriterPriority};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
@@ -92,7 +92,7 @@ impl<'a> Pipeline<'a> {
             },
             retention: Duration::ZERO,
             format: ExposureFormat {
-                names: InstanceNames::Plain,
+                id_mode: InstanceIdMode::Plain,
                 booleans: Spelling::Json,
             },
         };

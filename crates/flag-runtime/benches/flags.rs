@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
-use flag_model::{Format, HashAlgorithm, InstanceId, Salt};
+use flag_model::{BucketScheme, HashAlgorithm, InstanceId, Salt};
 use flag_runtime::{BucketCache, BucketCacheSettings};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -31,8 +31,8 @@ fn hit(criterion: &mut Criterion) {
 
 /// A bucket, hashed and remembered, for few instances and many, which are asked for at random.
 fn buckets(criterion: &mut Criterion) {
-    let md5 = Format::v1(HashAlgorithm::Md5);
-    let sha256 = Format::V2 {
+    let md5 = BucketScheme::v1(HashAlgorithm::Md5);
+    let sha256 = BucketScheme::V2 {
         algorithm: HashAlgorithm::Sha256,
         salt: Salt::new("one").unwrap(),
     };

@@ -1,7 +1,8 @@
 //! Events: which flags of a project have changed, for its subscribers.
 //!
 //! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and published once the
-//! cache serves them, so that a subscriber that asks again does not receive the old value. A subscriber holds no copy of
+//! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are published even if
+//! it does not (a flag that cannot be read). A subscriber holds no copy of
 //! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
 //! everything may have changed if they missed one. A project without subscribers is not tracked.
 mod audience;
@@ -90,12 +91,12 @@ impl Events {
         }))
     }
 
-    /// Subscribes to a project. `held` is the digest that the subscriber knows: if the project has another one, the first
+    /// Subscribes to a project. `last_event_digest` is the digest that the subscriber knows: if the project has another one, the first
     /// event says that everything may have changed.
     pub fn subscribe(
         &self,
         project: &ProjectName,
-        held: Option<ProjectDigest>,
+        last_event_digest: Option<ProjectDigest>,
     ) -> Result<Subscription, SubscribeError> {
         let mut topics = self.topics();
         if topics.is_closed {
@@ -110,7 +111,11 @@ impl Events {
         }
         let topic = topics.by_project.entry(project.clone()).or_default();
         let metrics = Arc::clone(&self.0.metrics);
-        Ok(Subscription::new(topic.subscribe(), held, metrics))
+        Ok(Subscription::new(
+            topic.subscribe(),
+            last_event_digest,
+            metrics,
+        ))
     }
 
     /// Ends all subscriptions, and permits no further ones: the process is about to stop.
@@ -187,7 +192,7 @@ impl Events {
         });
     }
 
-    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, and again `repeat_after`
+    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, or after 2 s; and again `repeat_after`
     /// later, as another replica may have answered with the old value in the meantime.
     pub(crate) async fn publish(
         self,

@@ -1,6 +1,8 @@
 //! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
-//! Recording takes no lock for longer than a copy of an exposure. When the queue is full, [`Overflow`] says what happens.
+//! Recording does no I/O under a lock. The lock of the queue is held for a copy of an exposure, and for an allocation when a chunk is
+//! full; with deduplication also one of 16 locks, which one of many thousand exposures holds for a scan of old entries. When the
+//! queue is full, [`Overflow`] says what happens.
 mod background;
 mod batch;
 mod chunk;
@@ -89,7 +91,7 @@ pub struct ExposureRecorder {
     metrics: EntryMetrics,
     writers: Writers,
     /// The log that the last exposures are written into.
-    last: Arc<dyn ExposureLog>,
+    shutdown_log: Arc<dyn ExposureLog>,
     writing: Mutex<Option<[Writing; 2]>>,
 }
 
@@ -141,24 +143,24 @@ impl Writing {
         Self { close, ended }
     }
 
-    /// Asks it to end.
-    fn ask(self) -> JoinHandle<()> {
+    /// Asks it to stop.
+    fn request_stop(self) -> JoinHandle<()> {
         // The writer may have ended already.
         let _ = self.close.send(());
         self.ended
     }
 }
 
-/// Waits until a writer that was asked to end has done so, or until the deadline.
-async fn end(mut writer: JoinHandle<()>, deadline: Instant) {
+/// Waits until a writer that was asked to stop has ended, or until the deadline.
+async fn join_until(mut writer: JoinHandle<()>, deadline: Instant) {
     let _ = timeout_at(deadline, &mut writer).await;
     writer.abort();
 }
 
 impl ExposureRecorder {
     /// Starts the background writer: served decisions are written into the log and on the runtime of `background`, entries
-    /// from clients into `direct`, on the current runtime. So is what is left at the end: the threads of `background` may have
-    /// to wait for all others.
+    /// from clients into `direct`, on the current runtime. The last flush also writes into `direct`, on the current runtime: the
+    /// threads of `background` may have a lower priority.
     pub fn start(
         direct: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
@@ -182,7 +184,7 @@ impl ExposureRecorder {
             Writing::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = EntryMetrics::register(registry);
-        let last = Arc::clone(&direct);
+        let shutdown_log = Arc::clone(&direct);
         Self {
             recording: settings.recording,
             queue,
@@ -196,7 +198,7 @@ impl ExposureRecorder {
             created: settings.created,
             metrics,
             writers,
-            last,
+            shutdown_log,
             writing: Mutex::new(Some(writing)),
         }
     }
@@ -221,8 +223,14 @@ impl ExposureRecorder {
             return self.push(served);
         };
         let push = || self.queue.push(served);
-        match dedup.log_once(current, instance, decision.treatment, served.created, push) {
-            Logged::Full(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
+        match dedup.log_once(
+            current,
+            instance,
+            decision.treatment_index,
+            served.created,
+            push,
+        ) {
+            Logged::NoRoom(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
             Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
             Logged::Before => {
                 self.metrics.deduplicated.inc();
@@ -255,7 +263,7 @@ impl ExposureRecorder {
     #[inline]
     fn push(&self, served: ServedDecision<'_>) -> Result<Recorded, RecordLater<'_>> {
         match self.queue.push(served) {
-            Pushed::Full => Err(RecordLater::new(self, served.into(), None)),
+            Pushed::NoRoom => Err(RecordLater::new(self, served.into(), None)),
             Pushed::Accepted | Pushed::Dropped => Ok(Recorded::DONE),
         }
     }
@@ -294,17 +302,17 @@ impl ExposureRecorder {
         let writing = self.writing.lock();
         let writing = writing.unwrap_or_else(PoisonError::into_inner).take();
         if let Some([exposures, counts]) = writing {
-            let left = exposures.ask();
-            let last = self.writers.of_exposures(&self.last);
-            end(tokio::spawn(last.drain()), deadline).await;
+            let left = exposures.request_stop();
+            let last = self.writers.of_exposures(&self.shutdown_log);
+            join_until(tokio::spawn(last.drain()), deadline).await;
             if self.queue.counts().pending > 0 {
-                end(left, deadline).await;
+                join_until(left, deadline).await;
             }
-            let left = counts.ask();
-            let last = self.writers.of_counts(&self.last);
-            end(tokio::spawn(last.drain()), deadline).await;
+            let left = counts.request_stop();
+            let last = self.writers.of_counts(&self.shutdown_log);
+            join_until(tokio::spawn(last.drain()), deadline).await;
             if self.writers.counts.unwritten() > 0 {
-                end(left, deadline).await;
+                join_until(left, deadline).await;
             }
         }
         let uncounted = self.writers.counts.unwritten();

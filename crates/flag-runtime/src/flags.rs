@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use self::bucket_cache::{BucketCache, BucketCacheSettings};
 pub use self::cache::{CacheError, FlagCache};
-pub(crate) use self::entry::Entry;
+pub(crate) use self::entry::CacheEntry;
 pub use self::entry::{ServedPlan, Source};
 pub use self::key_ref::FlagKeyRef;
 pub use self::snapshot::Snapshot;

@@ -6,13 +6,13 @@
 //! - `events/` notifies subscribers of changed flags.
 //! - `exposures/` queues what was served and writes it in batches.
 //! - `replica` reports which revisions this replica serves.
-//! - `splits` compares what was served with the percentages of the flags.
+//! - `sample_ratios` compares what was served with the percentages of the flags.
 mod causes;
 mod events;
 mod exposures;
 mod flags;
 mod replica;
-mod splits;
+mod sample_ratios;
 mod store;
 
 pub use crate::events::{Event, Events, SubscribeError, Subscription};
@@ -26,5 +26,5 @@ pub use crate::flags::{
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
 pub use crate::replica::ReplicaReporter;
-pub use crate::splits::Splits;
+pub use crate::sample_ratios::SampleRatios;
 pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};

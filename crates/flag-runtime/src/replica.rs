@@ -20,16 +20,19 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Replicas report at different moments.
 const JITTER: Jitter = Jitter::between(0.8, 1.0);
 
-/// How often it is checked whether the cache serves changes by now.
+/// The interval of checks whether the cache serves changes by now.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often once the latest of them is this old: its flag cannot be read.
-const SELDOM: Duration = Duration::from_secs(1);
+/// The age of the latest unserved change after which it is checked less often: its flag cannot be read.
+const SLOW_CHECK_AFTER: Duration = Duration::from_secs(1);
+
+/// The interval of these checks.
+const SLOW_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
-    most: PERIOD,
+    max: PERIOD,
     jitter: Jitter::between(0.5, 1.0),
 };
 
@@ -59,7 +62,7 @@ impl ReplicaReporter {
         let (mut due, mut failures) = (Instant::now(), 0_u32);
         loop {
             let now = Instant::now();
-            let unserved_since = self.settle();
+            let unserved_since = self.mark_served();
             if due <= now || (failures == 0 && self.flags.served_projects().has_news()) {
                 due = Instant::now() + self.report_once(&mut failures).await;
             }
@@ -79,9 +82,9 @@ impl ReplicaReporter {
     }
 
     /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
-    fn settle(&self) -> Option<Instant> {
+    fn mark_served(&self) -> Option<Instant> {
         let is_served = |flag: &_, time, seen| self.flags.serves(flag, time, seen);
-        self.flags.served_projects().settle(is_served)
+        self.flags.served_projects().mark_served(is_served)
     }
 
     /// Reports what is new; how long to wait for the next time. Logs once when reports begin to fail.
@@ -130,17 +133,17 @@ impl ReplicaReporter {
 }
 
 fn check_after(unserved_for: Duration) -> Duration {
-    if unserved_for < SELDOM {
+    if unserved_for < SLOW_CHECK_AFTER {
         CHECK_EVERY
     } else {
-        SELDOM
+        SLOW_CHECK_EVERY
     }
 }
 
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts, Timestamp,
+        BucketScheme, FlagKey, FlagValue, HashAlgorithm, ProjectName, RevisionParts, Timestamp,
     };
     use flag_store::memory::MemoryStore;
     use flag_store::scripted::{ScriptedLog, Step};
@@ -217,7 +220,7 @@ mod tests {
         async fn revise(&self, flag: &FlagKey) -> Timestamp {
             let parts = RevisionParts {
                 flag: flag.clone(),
-                format: Format::v1(HashAlgorithm::Md5),
+                format: BucketScheme::v1(HashAlgorithm::Md5),
                 control: FlagValue::Boolean(true),
                 treatments: vec![],
                 comment: String::new(),
@@ -275,7 +278,7 @@ mod tests {
         world.revise(&never).await;
         for _ in 0..10 {
             // Not a multiple of the time between two checks.
-            sleep(SELDOM * 13 / 10).await;
+            sleep(SLOW_CHECK_EVERY * 13 / 10).await;
             let created = world.revise(&flag).await;
             let head = world.store.head_row(&project()).await.unwrap();
             let is_reported = async || {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId,
+    BucketScheme, FlagKey, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm, InstanceId,
     InvalidRevision, MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_rollout::reweight;
@@ -83,7 +83,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
     let revision = RevisionParts {
         control: FlagValue::parse(sample.flag_type, sample.control)?,
         treatments: treatments(sample)?,
-        format: Format::V2 {
+        format: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::try_from(&flag.name)?,
         },

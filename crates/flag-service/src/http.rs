@@ -1,7 +1,6 @@
 //! What all handlers share: routes, the context of a request, admission, errors, and what surrounds each answer.
 mod access_problem;
 mod admission;
-mod answer;
 mod body;
 mod connection_state;
 mod context;
@@ -16,10 +15,10 @@ mod problem;
 mod readiness;
 mod record_reader;
 mod request_id;
+mod respond;
 mod route;
 mod state;
 
-pub(crate) use self::answer::answer;
 pub(crate) use self::body::{read_form, read_json};
 pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::{RequestContext, valid_project};
@@ -37,5 +36,6 @@ pub(crate) use self::problem::{ApiError, CHANGED_MEANWHILE, describe_store, ofre
 pub(crate) use self::readiness::{Details, Health, Readiness};
 pub(crate) use self::record_reader::{ExplainedRecords, RecordReader};
 pub(crate) use self::request_id::{RequestId, is_request_id};
+pub(crate) use self::respond::respond;
 pub(crate) use self::route::Route;
 pub(crate) use self::state::AppState;

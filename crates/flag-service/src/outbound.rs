@@ -30,9 +30,9 @@ pub(crate) fn http_client(url: &str) -> io::Result<HttpClient> {
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()))
 }
 
-/// Fetches a document of at most so many bytes, within a deadline. The certificates of the system are read on a thread that
+/// Fetches a document of at most `max` bytes, within a deadline. The certificates of the system are read on a thread that
 /// may wait for a disk.
-pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::Result<Bytes> {
+pub(crate) async fn get(url: &str, max: usize, deadline: Duration) -> anyhow::Result<Bytes> {
     let of_client = url.to_owned();
     let answered = async {
         let client = spawn_blocking(move || http_client(&of_client)).await??;
@@ -42,7 +42,7 @@ pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::R
             "the answer has status {}",
             parts.status
         );
-        let body = Limited::new(body, most).collect().await;
+        let body = Limited::new(body, max).collect().await;
         anyhow::Ok(body.map_err(anyhow::Error::from_boxed)?.to_bytes())
     };
     timeout(deadline, answered).await?

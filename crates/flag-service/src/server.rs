@@ -1,5 +1,4 @@
 //! The server below HTTP: listening, guarded connections, start and end of the process.
-mod answers;
 mod chunked;
 mod connection;
 mod connections;
@@ -10,6 +9,7 @@ mod listen;
 mod notify;
 mod opening;
 mod reporting;
+mod responses;
 mod serve;
 mod stop;
 mod watchdog;

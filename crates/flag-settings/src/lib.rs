@@ -5,7 +5,7 @@
 mod effective;
 mod endpoint;
 mod environment;
-mod instance_names;
+mod instance_id_mode;
 mod kind;
 mod other_store;
 mod reader;
@@ -23,7 +23,7 @@ mod unknown;
 
 pub use crate::effective::EffectiveSetting;
 pub use crate::environment::is_production;
-pub use crate::instance_names::read_instance_names;
+pub use crate::instance_id_mode::read_instance_names;
 pub use crate::kind::{Kind, Range};
 pub use crate::other_store::OtherStoreSettings;
 pub use crate::reader::{Reader, SettingError, SettingErrors};
@@ -34,4 +34,4 @@ pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::store_name::StoreName;
 pub use crate::table_names::TableNameSettings;
 pub use crate::unknown::UnknownVariable;
-pub use flag_store_embedded::{WriterPriority, outlive_file_limits};
+pub use flag_store_embedded::{WriterPriority, ignore_sigxfsz};

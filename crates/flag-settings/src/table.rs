@@ -54,7 +54,7 @@ settings! {
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280", Number(whole(Milliseconds, 1, 60_000)),
         "Longest that a request of the service waits for the store, {range}";
     STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64", Number(count(1, 10_000)),
-        "How many reads of the store the service has in flight at most, {range}";
+        "How many reads of the store the service has in flight at most for evaluations, {range}; the dashboard and `explain` have up to 4 more (1 in the embedded store)";
     LISTEN = "listen", ["FLAG_LISTEN"], "127.0.0.1:8080", Form("address:port"),
         "Address and port of the service; port 0 selects a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "", Number(count(1, 512).or_empty()),

@@ -8,7 +8,7 @@ use bigtable_rs::google::bigtable::v2::mutation::{Mutation, SetCell};
 use bigtable_rs::google::bigtable::v2::{self as bigtable, MutateRowsRequest};
 use criterion::{Criterion, Throughput};
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
-use flag_store::{BatchId, ExposureBatch, FAMILY, Outcome, Row, Spelling};
+use flag_store::{BatchId, ExposureBatch, ExposureTemplate, FAMILY, Row, Spelling};
 use flag_store_bigtable::encoded_bytes;
 use prost::Message as _;
 
@@ -35,7 +35,7 @@ fn main() {
 fn batch() -> ExposureBatch {
     let time = |text| Timestamp::parse(text).unwrap();
     let mut batch = ExposureBatch::new(BatchId::default(), Spelling::Json);
-    let outcome = batch.add_outcome(Outcome {
+    let template = batch.add_template(ExposureTemplate {
         flag: "csr-assistant/feature/multi_step_api_router"
             .parse()
             .unwrap(),
@@ -50,7 +50,7 @@ fn batch() -> ExposureBatch {
         let request_id = format!("0192f2a4-7c11-7e3a-9d52-{number:012x}");
         let instance = InstanceId::new(format!("A{number:011}")).unwrap();
         batch.push(
-            outcome,
+            template,
             &request_id,
             &instance,
             Bucket::new(number * 199),

@@ -7,7 +7,7 @@ use tonic::codegen::GrpcMethod;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Response, Status};
 
-use crate::call::{Call, Repeat};
+use crate::call::{Call, Retry};
 use crate::prepared::{Entries, Mutations, PreparedCodec, PreparedRequest, PreparedRows};
 use crate::status::{Failure, refused};
 use crate::store::BigtableStore;
@@ -23,7 +23,7 @@ pub(crate) fn encode(table: &str, rows: &[Row]) -> (PreparedRows, Vec<Result<(),
     let mut entries = Entries::default();
     let mut mutations = Mutations::default();
     let results = rows.iter().map(|Row { key, cells }| {
-        if let Some(why) = mutation::objection(key, cells) {
+        if let Some(why) = mutation::refusal_reason(key, cells) {
             return Err(refused(table, why));
         }
         mutations.clear();
@@ -46,10 +46,10 @@ pub(crate) async fn write<E: From<StoreError>>(
 ) -> Vec<Result<(), E>> {
     let encoded = results.iter_mut().filter(|result| result.is_ok());
     let mut pending: Vec<Pending<'_, E>> = encoded.enumerate().map(Pending::new).collect();
-    let mut call = Call::new(store.name(), store.settings().batch(), Repeat::Safe);
+    let mut call = Call::new(store.name(), store.settings().batch(), Retry::Safe);
     while !pending.is_empty() {
         send_all(store, &call, &rows, &mut pending).await;
-        pending.retain_mut(|entry| entry.is_to_be_sent_again(&mut call));
+        pending.retain_mut(|entry| entry.keep_for_retry(&mut call));
         if !pending.is_empty() && !call.pause().await {
             break;
         }
@@ -64,11 +64,11 @@ pub(crate) async fn write<E: From<StoreError>>(
 struct Pending<'a, E> {
     row: usize,
     result: &'a mut Result<(), E>,
-    outcome: Outcome,
+    outcome: RowResult,
 }
 
 /// The result of a row in this round.
-enum Outcome {
+enum RowResult {
     Unanswered,
     Written,
     Failed(Failure),
@@ -79,27 +79,28 @@ impl<'a, E: From<StoreError>> Pending<'a, E> {
         Self {
             row,
             result,
-            outcome: Outcome::Unanswered,
+            outcome: RowResult::Unanswered,
         }
     }
 
-    fn is_to_be_sent_again(&mut self, call: &mut Call<'_>) -> bool {
-        match std::mem::replace(&mut self.outcome, Outcome::Unanswered) {
-            Outcome::Written => false,
+    /// Whether the row is to be sent again; sets its result otherwise.
+    fn keep_for_retry(&mut self, call: &mut Call<'_>) -> bool {
+        match std::mem::replace(&mut self.outcome, RowResult::Unanswered) {
+            RowResult::Written => false,
             outcome => {
                 let failure = outcome.into_failure();
-                let again = call.is_repeatable(&failure);
-                if !again {
+                let is_retryable = call.is_retryable(&failure);
+                if !is_retryable {
                     *self.result = Err(call.error(failure.clone()).into());
                 }
-                self.outcome = Outcome::Failed(failure);
-                again
+                self.outcome = RowResult::Failed(failure);
+                is_retryable
             }
         }
     }
 }
 
-impl Outcome {
+impl RowResult {
     fn into_failure(self) -> Failure {
         match self {
             Self::Failed(failure) => failure,
@@ -120,12 +121,12 @@ async fn send_all<E>(
     while !pending.is_empty() {
         let (part, rest) = pending.split_at_mut(length_of_part(rows, pending));
         for entry in &mut *part {
-            entry.outcome = Outcome::Unanswered;
+            entry.outcome = RowResult::Unanswered;
         }
         if let Err(failure) = send(store, call, rows, part).await {
             for entry in &mut *part {
-                if let Outcome::Unanswered = entry.outcome {
-                    entry.outcome = Outcome::Failed(failure.clone());
+                if let RowResult::Unanswered = entry.outcome {
+                    entry.outcome = RowResult::Failed(failure.clone());
                 }
             }
         }
@@ -187,8 +188,8 @@ fn note<E>(message: MutateRowsResponse, part: &mut [Pending<'_, E>]) {
         };
         let status = answer.status.unwrap_or_default();
         entry.outcome = match Code::from_i32(status.code) {
-            Code::Ok => Outcome::Written,
-            code => Outcome::Failed(Failure::Status(Status::new(code, status.message))),
+            Code::Ok => RowResult::Written,
+            code => RowResult::Failed(Failure::Status(Status::new(code, status.message))),
         };
     }
 }

@@ -12,7 +12,7 @@ use crate::status::{Failure, FailureKind};
 /// Pauses between attempts. With longer ones a call would notice late that the store is back.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(8),
-    most: Duration::from_millis(250),
+    max: Duration::from_millis(250),
     jitter: Jitter::between(0.5, 1.0),
 };
 /// The first attempts wait equally long, as one of several connections may be dead; later ones wait longer, as
@@ -30,7 +30,7 @@ pub(crate) struct CallTimeouts {
 
 /// Whether a request may be sent again when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
+pub(crate) enum Retry {
     /// Sending it twice is as good as sending it once.
     Safe,
     /// Sending it twice could do harm.
@@ -39,11 +39,11 @@ pub(crate) enum Repeat {
 
 /// A call in progress.
 ///
-/// Its user awaits everything through [`Call::wait`], and asks [`Call::again`] after each failure.
+/// Its user awaits everything through [`Call::wait`], and asks [`Call::retry_or_fail`] after each failure.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     table: &'a str,
-    repeat: Repeat,
+    retry: Retry,
     started: Instant,
     deadline: Instant,
     attempt_wait: Duration,
@@ -54,11 +54,11 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Begins a call; the clock runs from here.
-    pub(crate) fn new(table: &'a str, timeouts: CallTimeouts, repeat: Repeat) -> Self {
+    pub(crate) fn new(table: &'a str, timeouts: CallTimeouts, retry: Retry) -> Self {
         let started = Instant::now();
         Self {
             table,
-            repeat,
+            retry,
             started,
             deadline: started + timeouts.deadline,
             attempt_wait: timeouts.attempt,
@@ -76,19 +76,19 @@ impl<'a> Call<'a> {
         let now = Instant::now();
         // The timer never fires for a stream that always has more.
         if now >= self.deadline {
-            return Err(Failure::Silence);
+            return Err(Failure::NoAnswer);
         }
         let longer = self.attempts.saturating_sub(EQUAL_ATTEMPTS - 1).min(16);
         let until = self.deadline.min(now + self.attempt_wait * (1 << longer));
         match timeout_at(until, step).await {
             Ok(answer) => answer.map_err(Failure::Status),
-            Err(_) => Err(Failure::Silence),
+            Err(_) => Err(Failure::NoAnswer),
         }
     }
 
     /// Pauses before the next attempt, or gives the error back if there must be none.
-    pub(crate) async fn again(&mut self, failure: Failure) -> Result<(), StoreError> {
-        if self.is_repeatable(&failure) && self.pause().await {
+    pub(crate) async fn retry_or_fail(&mut self, failure: Failure) -> Result<(), StoreError> {
+        if self.is_retryable(&failure) && self.pause().await {
             Ok(())
         } else {
             Err(self.error(failure))
@@ -96,14 +96,14 @@ impl<'a> Call<'a> {
     }
 
     /// Whether the current attempt, having failed so, may be followed by another.
-    pub(crate) fn is_repeatable(&mut self, failure: &Failure) -> bool {
-        if !matches!(failure, Failure::Silence) {
+    pub(crate) fn is_retryable(&mut self, failure: &Failure) -> bool {
+        if !matches!(failure, Failure::NoAnswer) {
             self.heard = Some(failure.clone());
         }
         match failure.kind() {
             // The next attempt would find the same certificate.
-            FailureKind::Transient => self.repeat == Repeat::Safe && !failure.is_explained(),
-            // Nothing was done, so this is safe to repeat for any request.
+            FailureKind::Transient => self.retry == Retry::Safe && !failure.is_explained(),
+            // Nothing was done, so any request may be retried.
             FailureKind::Unauthenticated => {
                 *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
             }
@@ -126,7 +126,7 @@ impl<'a> Call<'a> {
     /// short.
     pub(crate) fn error(&self, failure: Failure) -> StoreError {
         let failure = match (failure, &self.heard) {
-            (Failure::Silence, Some(heard)) => heard.clone(),
+            (Failure::NoAnswer, Some(heard)) => heard.clone(),
             (failure, _) => failure,
         };
         failure.into_error(self.table, self.started.elapsed())
@@ -157,21 +157,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_at_the_deadline() {
         let started = Instant::now();
-        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Retry::Safe);
         let error = loop {
             let failure = call.wait(silence()).await.unwrap_err();
-            if let Err(error) = call.again(failure).await {
+            if let Err(error) = call.retry_or_fail(failure).await {
                 break error;
             }
         };
         assert!(matches!(error, StoreError::TimedOut { .. }));
         assert!(started.elapsed() <= TIMEOUTS.deadline + Duration::from_millis(1));
-        assert!(started.elapsed() + BACKOFF.most >= TIMEOUTS.deadline);
+        assert!(started.elapsed() + BACKOFF.max >= TIMEOUTS.deadline);
     }
 
     #[tokio::test(start_paused = true)]
     async fn later_attempts_wait_longer() {
-        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Retry::Safe);
         let mut waits = Vec::new();
         for _ in 0..4 {
             let started = Instant::now();
@@ -184,41 +184,41 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
-        let call = Call::new("flags", TIMEOUTS, Repeat::Safe);
+        let call = Call::new("flags", TIMEOUTS, Retry::Safe);
         tokio::time::advance(TIMEOUTS.deadline).await;
         let ready = std::future::ready(Ok(()));
-        assert!(matches!(call.wait(ready).await, Err(Failure::Silence)));
+        assert!(matches!(call.wait(ready).await, Err(Failure::NoAnswer)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_must_not_be_repeated_fails_at_once() {
-        let mut call = Call::new("flags", TIMEOUTS, Repeat::Never);
+        let mut call = Call::new("flags", TIMEOUTS, Retry::Never);
         let failure = Failure::Status(Status::unavailable("gone"));
         assert!(matches!(
-            call.again(failure).await,
+            call.retry_or_fail(failure).await,
             Err(StoreError::Unavailable { .. })
         ));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_heard_is_told_rather_than_silence() {
-        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Retry::Safe);
         let heard = Failure::Status(Status::unavailable("gone"));
-        call.again(heard).await.unwrap();
+        call.retry_or_fail(heard).await.unwrap();
         tokio::time::advance(TIMEOUTS.deadline).await;
         assert!(matches!(
-            call.again(Failure::Silence).await,
+            call.retry_or_fail(Failure::NoAnswer).await,
             Err(StoreError::Unavailable { .. })
         ));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_token_is_renewed_once() {
-        let mut call = Call::new("flags", TIMEOUTS, Repeat::Never);
+        let mut call = Call::new("flags", TIMEOUTS, Retry::Never);
         let failure = Failure::Status(Status::unauthenticated("expired"));
-        call.again(failure.clone()).await.unwrap();
+        call.retry_or_fail(failure.clone()).await.unwrap();
         assert!(matches!(
-            call.again(failure).await,
+            call.retry_or_fail(failure).await,
             Err(StoreError::Unavailable { .. })
         ));
     }

@@ -1,26 +1,26 @@
-//! Exposures as rows of a request, without a row in between.
+//! Encodes a batch of exposures directly into the entries of a request, without a `Row` for each.
 
-use flag_store::{Appended, EntryText, ExposureBatch, Outcome, Spelling, StoreError};
+use flag_store::{Appended, EntryText, ExposureBatch, ExposureTemplate, Spelling, StoreError};
 
 use crate::prepared::{Entries, Mutations, PreparedRows};
 
 /// The bytes of a common row, for which memory is allocated ahead.
 const COMMON_ROW: usize = 768;
 
-/// What the exposures of an outcome share.
+/// What the exposures of a template share.
 struct Shared {
     key_prefix: String,
     cells: Mutations,
 }
 
 impl Shared {
-    fn of(outcome: &Outcome, booleans: Spelling) -> Self {
+    fn of(template: &ExposureTemplate, booleans: Spelling) -> Self {
         let mut cells = Mutations::default();
-        outcome.each_cell(booleans, |column, value| {
+        template.each_cell(booleans, |column, value| {
             cells.set(column.as_bytes(), value.as_bytes());
         });
         Self {
-            key_prefix: outcome.key_prefix(),
+            key_prefix: template.key_prefix(),
             cells,
         }
     }
@@ -28,15 +28,15 @@ impl Shared {
 
 /// Encodes a batch; the result of each exposure says whether it has a row.
 pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<Appended>) {
-    let outcomes = batch.outcomes().iter();
-    let shared: Vec<_> = outcomes
-        .map(|outcome| Shared::of(outcome, batch.booleans()))
+    let templates = batch.templates().iter();
+    let shared: Vec<_> = templates
+        .map(|template| Shared::of(template, batch.booleans()))
         .collect();
     let mut entries = Entries::with_capacity(batch.len(), COMMON_ROW);
     let (mut key, mut own) = (String::new(), Mutations::default());
     let results = batch.entries().map(|entry| {
-        let Some(shared) = shared.get(entry.outcome.get()) else {
-            let source = "an exposure has an outcome of another batch".into();
+        let Some(shared) = shared.get(entry.template.get()) else {
+            let source = "an exposure has a template of another batch".into();
             return Err(StoreError::Broken { source }.into());
         };
         let entry = EntryText::from(entry);
@@ -102,11 +102,11 @@ mod tests {
         entries.collect()
     }
 
-    fn outcome(flag: &str, text: Option<&str>, has_all: bool) -> Outcome {
+    fn template(flag: &str, text: Option<&str>, has_all: bool) -> ExposureTemplate {
         let value = text.map_or(FlagValue::Boolean(true), |text| {
             FlagValue::text(text).unwrap()
         });
-        Outcome {
+        ExposureTemplate {
             flag: FlagKey {
                 project: ProjectName::new("csr-assistant").unwrap(),
                 flag_type: value.flag_type(),
@@ -133,16 +133,16 @@ mod tests {
         ) {
             let booleans = if is_json { Spelling::Json } else { Spelling::Python };
             let mut batch = ExposureBatch::new(BatchId::default(), booleans);
-            let outcomes = [
-                batch.add_outcome(outcome("a", None, true)),
-                batch.add_outcome(outcome("b", Some(&text), true)),
-                batch.add_outcome(outcome("c", Some(""), false)),
+            let templates = [
+                batch.add_template(template("a", None, true)),
+                batch.add_template(template("b", Some(&text), true)),
+                batch.add_template(template("c", Some(""), false)),
             ];
-            for (outcome, request_id, instance, bucket, micros) in entries {
+            for (template, request_id, instance, bucket, micros) in entries {
                 let Ok(instance) = InstanceId::new(instance) else { continue };
                 let created = Timestamp::from_unix_micros(micros).unwrap();
                 let bucket = bucket.and_then(Bucket::new);
-                batch.push(outcomes[outcome], &request_id, &instance, bucket, created);
+                batch.push(templates[template], &request_id, &instance, bucket, created);
             }
             let (rows, results) = encode(&batch);
             prop_assert!(results.iter().all(Result::is_ok));
@@ -153,11 +153,17 @@ mod tests {
     #[test]
     fn an_exposure_whose_key_is_too_long_has_no_row() {
         let mut batch = ExposureBatch::new(BatchId::default(), Spelling::Json);
-        let outcome = batch.add_outcome(outcome("a", None, true));
+        let template = batch.add_template(template("a", None, true));
         let instance = InstanceId::new("A1").unwrap();
         for length in [10, 5_000, 20] {
             let request_id = "r".repeat(length);
-            batch.push(outcome, &request_id, &instance, None, Timestamp::UNIX_EPOCH);
+            batch.push(
+                template,
+                &request_id,
+                &instance,
+                None,
+                Timestamp::UNIX_EPOCH,
+            );
         }
         let (rows, results) = encode(&batch);
         let is_ok: Vec<_> = results.iter().map(Result::is_ok).collect();

@@ -6,7 +6,7 @@ use bigtable_rs::google::bigtable::v2::{Mutation, mutation::DeleteFromRow};
 use flag_store::StoreError;
 use tonic::{Code, Status};
 
-use crate::call::{Call, Repeat};
+use crate::call::{Call, Retry};
 use crate::request;
 use crate::status::{Failure, refused};
 use crate::store::BigtableStore;
@@ -22,11 +22,11 @@ pub(crate) async fn delete_rows(store: &BigtableStore, keys: &[Vec<u8>]) -> Resu
     if keys.is_empty() {
         return Ok(());
     }
-    let mut call = Call::new(name, settings.batch(), Repeat::Safe);
+    let mut call = Call::new(name, settings.batch(), Retry::Safe);
     loop {
         match delete_once(store, &call, keys).await {
             Ok(()) => return Ok(()),
-            Err(failure) => call.again(failure).await?,
+            Err(failure) => call.retry_or_fail(failure).await?,
         }
     }
 }

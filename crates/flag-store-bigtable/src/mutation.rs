@@ -16,7 +16,7 @@ const SERVER_TIME: i64 = -1;
 /// Why Bigtable would not take this row; `None` if nothing is wrong with it.
 ///
 /// In a batch Bigtable would refuse the other rows too.
-pub(crate) fn objection(key: &[u8], cells: &Cells) -> Option<&'static str> {
+pub(crate) fn refusal_reason(key: &[u8], cells: &Cells) -> Option<&'static str> {
     if key.is_empty() {
         Some("the row key is empty")
     } else if key.len() > MAX_KEY_BYTES {
@@ -79,7 +79,7 @@ mod tests {
 
     #[track_caller]
     fn check(key_length: usize, cells: &Cells, expected: Option<&str>) {
-        assert_eq!(objection(&vec![b'k'; key_length], cells), expected);
+        assert_eq!(refusal_reason(&vec![b'k'; key_length], cells), expected);
     }
 
     #[test]

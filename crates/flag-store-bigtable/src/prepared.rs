@@ -270,8 +270,8 @@ mod tests {
         MutateRowsRequest::decode(sent.to_bytes()).unwrap()
     }
 
-    fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
-        prop::collection::vec(any::<u8>(), 0..most)
+    fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 0..max)
     }
 
     proptest! {

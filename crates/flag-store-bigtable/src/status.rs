@@ -13,7 +13,7 @@ use crate::connect_error::{CredentialsError, Explained};
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// There was no answer in time.
-    Silence,
+    NoAnswer,
     /// The store, or the connection to it, reported an error.
     Status(Status),
     /// The answer is invalid.
@@ -39,7 +39,7 @@ impl Failure {
     /// What can be done about it.
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Silence => FailureKind::Transient,
+            Self::NoAnswer => FailureKind::Transient,
             Self::Status(status) => kind(status),
             Self::Garbled(_) => FailureKind::Broken,
         }
@@ -57,7 +57,7 @@ impl Failure {
     pub(crate) fn into_error(self, table: &str, after: Duration) -> StoreError {
         let kind = self.kind();
         let status = match self {
-            Self::Silence => return StoreError::TimedOut { after },
+            Self::NoAnswer => return StoreError::TimedOut { after },
             Self::Status(status) if status.code() == Code::DeadlineExceeded => {
                 return StoreError::TimedOut { after };
             }

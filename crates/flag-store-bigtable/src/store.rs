@@ -11,7 +11,7 @@ use flag_store::{
 use tonic::client::Grpc;
 
 use crate::authorized::Authorized;
-use crate::call::{Call, CallTimeouts, Repeat};
+use crate::call::{Call, CallTimeouts, Retry};
 use crate::connect_error::ConnectError;
 use crate::merge::Merger;
 use crate::pool::ConnectionPool;
@@ -87,11 +87,11 @@ impl BigtableStore {
             app_profile_id: self.app_profile(),
             ..request
         };
-        let mut call = Call::new(self.name(), timeouts, Repeat::Safe);
+        let mut call = Call::new(self.name(), timeouts, Retry::Safe);
         loop {
             match self.read_once(&call, request.clone()).await {
                 Ok(rows) => return Ok(rows),
-                Err(failure) => call.again(failure).await?,
+                Err(failure) => call.retry_or_fail(failure).await?,
             }
         }
     }
@@ -163,7 +163,7 @@ impl BigtableStore {
         filter: RowFilter,
     ) -> Result<Vec<Row>, StoreError> {
         let (mut found, limit) = (Vec::new(), scan.limit);
-        let new_call = || Call::new(self.name(), self.settings.batch(), Repeat::Safe);
+        let new_call = || Call::new(self.name(), self.settings.batch(), Retry::Safe);
         let mut call = new_call();
         while let Some(request) = request::range(scan.clone(), Some(filter.clone())) {
             let request = ReadRowsRequest {
@@ -178,12 +178,12 @@ impl BigtableStore {
                 return Ok(found);
             };
             match part.scanned {
-                Some(key) if call.is_repeatable(&failure) => {
+                Some(key) if call.is_retryable(&failure) => {
                     scan.go_on_after(&key);
                     scan.limit = limit.map(|limit| limit.saturating_sub(found.len()));
                     call = new_call();
                 }
-                _ => call.again(failure).await?,
+                _ => call.retry_or_fail(failure).await?,
             }
         }
         Ok(found)
@@ -213,7 +213,7 @@ impl BigtableStore {
     async fn check_and_mutate(
         &self,
         timeouts: CallTimeouts,
-        repeat: Repeat,
+        retry: Retry,
         request: CheckAndMutateRowRequest,
     ) -> Result<bool, StoreError> {
         let request = CheckAndMutateRowRequest {
@@ -221,20 +221,20 @@ impl BigtableStore {
             app_profile_id: self.app_profile(),
             ..request
         };
-        let mut call = Call::new(self.name(), timeouts, repeat);
+        let mut call = Call::new(self.name(), timeouts, retry);
         loop {
             let mut client = self.client();
             let request = request::routed(request.clone());
             let answer = client.check_and_mutate_row(request);
             match call.wait(answer).await {
                 Ok(answer) => return Ok(answer.into_inner().predicate_matched),
-                Err(failure) => call.again(failure).await?,
+                Err(failure) => call.retry_or_fail(failure).await?,
             }
         }
     }
 
     fn check(&self, key: &[u8], cells: &Cells) -> Result<(), StoreError> {
-        match mutation::objection(key, cells) {
+        match mutation::refusal_reason(key, cells) {
             Some(why) => Err(refused(self.name(), why)),
             None => Ok(()),
         }
@@ -288,7 +288,7 @@ impl RowStore for BigtableStore {
         Box::pin(async move {
             self.check(&row.key, &row.cells)?;
             let request = mutation::insert_if_absent(row);
-            let matched = self.check_and_mutate(self.settings.write(), Repeat::Safe, request);
+            let matched = self.check_and_mutate(self.settings.write(), Retry::Safe, request);
             Ok(if matched.await? {
                 Insert::AlreadyThere
             } else {
@@ -308,7 +308,7 @@ impl RowStore for BigtableStore {
             self.check(key, cells)?;
             let request = mutation::compare_and_set(key, expected, cells);
             let matched =
-                self.check_and_mutate(self.settings.single_write(), Repeat::Never, request);
+                self.check_and_mutate(self.settings.single_write(), Retry::Never, request);
             Ok(if matched.await? == expected.value.is_some() {
                 CompareAndSet::Set
             } else {

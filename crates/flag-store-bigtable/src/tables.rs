@@ -15,7 +15,7 @@ use tonic::Code;
 
 use crate::FAMILY;
 use crate::admin::Admin;
-use crate::call::{Call, Repeat};
+use crate::call::{Call, Retry};
 use crate::expiry::Expiry;
 use crate::request::routed_by;
 use crate::settings::{BigtableSettings, Table};
@@ -92,7 +92,7 @@ impl BigtableTables {
             name: self.0.full_table_name(table),
             view: View::SchemaView.into(),
         };
-        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Retry::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = routed_by(message.clone(), &[("name", &message.name)]);
@@ -103,7 +103,7 @@ impl BigtableTables {
                 Err(Failure::Status(status)) if status.code() == Code::NotFound => {
                     return Ok(TableState::Missing);
                 }
-                Err(failure) => call.again(failure).await?,
+                Err(failure) => call.retry_or_fail(failure).await?,
             }
         }
     }
@@ -121,7 +121,7 @@ impl BigtableTables {
             table: Some(with_family(expiry)),
             initial_splits: Vec::new(),
         };
-        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Retry::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = routed_by(message.clone(), &[("parent", &message.parent)]);
@@ -132,7 +132,7 @@ impl BigtableTables {
                 Err(Failure::Status(status)) if status.code() == Code::AlreadyExists => {
                     return Ok(false);
                 }
-                Err(failure) => call.again(failure).await?,
+                Err(failure) => call.retry_or_fail(failure).await?,
             }
         }
     }
@@ -152,7 +152,7 @@ impl BigtableTables {
             }],
             ..ModifyColumnFamiliesRequest::default()
         };
-        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Retry::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = routed_by(message.clone(), &[("name", &message.name)]);
@@ -163,7 +163,7 @@ impl BigtableTables {
                 Err(Failure::Status(status)) if status.code() == Code::AlreadyExists => {
                     return Ok(());
                 }
-                Err(failure) => call.again(failure).await?,
+                Err(failure) => call.retry_or_fail(failure).await?,
             }
         }
     }

@@ -27,7 +27,7 @@ const LEAST: Duration = Duration::from_secs(1);
 /// Pauses between attempts to fetch one.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(250),
-    most: Duration::from_secs(5),
+    max: Duration::from_secs(5),
     jitter: Jitter::between(0.5, 1.0),
 };
 

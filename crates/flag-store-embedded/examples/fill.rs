@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use flag_model::{
-    BucketRange, FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm,
-    InstanceId, MetadataParts, Percent, ProjectName, RevisionParts, Salt, Treatment,
+    BucketRange, BucketScheme, FlagKey, FlagName, FlagType, FlagValue, FormatVersion,
+    HashAlgorithm, InstanceId, MetadataParts, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{Base, FlagStore, RowStore as _, Scan, SystemClock};
@@ -82,7 +82,7 @@ async fn add(store: &FlagStore, project: u32, flag: u32, ids: u32) -> anyhow::Re
         ranges: vec![BucketRange::new(0, 40_000)?],
     };
     let revision = RevisionParts {
-        format: Format::V2 {
+        format: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::try_from(&flag.name)?,
         },

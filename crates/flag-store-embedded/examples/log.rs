@@ -15,8 +15,8 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::{
-    BatchId, ExposureBatch, ExposureLog as _, ExposureQuery, ExposureScope, Outcome, Spelling,
-    TimeRange,
+    BatchId, ExposureBatch, ExposureLog as _, ExposureQuery, ExposureScope, ExposureTemplate,
+    Spelling, TimeRange,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 async fn time(
     log: &EmbeddedLog,
     what: &str,
-    of: ExposureScope<'_>,
+    scope: ExposureScope<'_>,
     limit: usize,
 ) -> anyhow::Result<()> {
     let mut times = Vec::new();
@@ -89,7 +89,7 @@ async fn time(
     for _ in 0..TIMES {
         let begun = Instant::now();
         let query = ExposureQuery {
-            of,
+            scope,
             within: TimeRange::ALL,
             group: None,
             limit,
@@ -122,8 +122,8 @@ impl Filling {
     fn batch(&mut self, flag: &FlagKey, from: u64, count: u64) -> anyhow::Result<ExposureBatch> {
         let mut batch = ExposureBatch::new(BatchId(u128::from(from) + 1), Spelling::Json);
         let revision = Timestamp::parse("2026-11-01 08:00:00")?;
-        let outcomes = [(true, "treatment_1"), (false, "control")].map(|(value, group)| {
-            batch.add_outcome(Outcome {
+        let templates = [(true, "treatment_1"), (false, "control")].map(|(value, group)| {
+            batch.add_template(ExposureTemplate {
                 flag: flag.clone(),
                 revision: Some(revision),
                 value: FlagValue::Boolean(value),
@@ -138,8 +138,8 @@ impl Filling {
         });
         for number in from..from + count {
             let bucket = u32::try_from(self.random() % 100_000)?;
-            let [treatment, control] = outcomes;
-            let outcome = if bucket < 40_000 { treatment } else { control };
+            let [treatment, control] = templates;
+            let template = if bucket < 40_000 { treatment } else { control };
             let request = (u128::from(self.random()) << 64) | u128::from(self.random());
             let request = format!(
                 "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
@@ -152,7 +152,7 @@ impl Filling {
             let instance = self.random() % self.instances;
             let instance = InstanceId::new(instance_id(instance))?;
             let created = revision.saturating_add(STEP * u32::try_from(number)?);
-            batch.push(outcome, &request, &instance, Bucket::new(bucket), created);
+            batch.push(template, &request, &instance, Bucket::new(bucket), created);
         }
         Ok(batch)
     }

@@ -116,7 +116,7 @@ pub fn restore(
         unfinished.copy(&file_in(backup, contents), contents)?;
         // As a store has its files.
         let upgraded = Database::writer(&unfinished.file(contents), contents)?;
-        upgraded.close(Closing::WithLog);
+        upgraded.close(Closing::WithWal);
     }
     let there = self::present(&directory);
     for contents in &there {
@@ -167,7 +167,7 @@ fn overwrite(from: &Path, directory: &Path, contents: Contents) -> Result<(), Ba
     let path = file_in(directory, contents);
     let mut target = Database::existing(&path, contents)?;
     copy_pages(&source, target.connection_mut()).map_err(copying(&path))?;
-    target.close(Closing::WithLog);
+    target.close(Closing::WithWal);
     Ok(())
 }
 

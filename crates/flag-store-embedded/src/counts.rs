@@ -1,7 +1,7 @@
 //! Counts of exposures in the file: every statement that reads or writes them.
 
 use flag_store::{
-    CountsQuery, CountsScope, CountsSum, ExposureScope, Minute, MinuteCounts, ReplicaId, Scan,
+    CountsQuery, CountsScope, CountsSum, CountsWriterId, ExposureScope, Minute, MinuteCounts, Scan,
     flag_of_exposure_prefix,
 };
 use rusqlite::params;
@@ -27,7 +27,7 @@ pub(crate) struct QueryOwned {
 
 impl From<CountsQuery<'_>> for QueryOwned {
     fn from(query: CountsQuery<'_>) -> Self {
-        let flags = match query.of {
+        let flags = match query.scope {
             CountsScope::Project(project) => ExposureScope::Project(project),
             CountsScope::Flag(flag) => ExposureScope::Flag(flag),
         };
@@ -39,10 +39,10 @@ impl From<CountsQuery<'_>> for QueryOwned {
     }
 }
 
-/// Sets the counts of a replica in these minutes, in one transaction.
+/// Sets the counts of a writer in these minutes, in one transaction.
 pub(crate) fn write(
     database: &mut Database,
-    replica: ReplicaId,
+    writer: CountsWriterId,
     counts: &[MinuteCounts],
 ) -> Result<(), Failure> {
     let transaction = begin(database)?;
@@ -53,14 +53,14 @@ pub(crate) fn write(
         transaction.prepare_cached(SET)?.execute(params![
             flag,
             of_minute.minute.number(),
-            replica.0.to_be_bytes(),
+            writer.0.to_be_bytes(),
             of_minute.cell().into_bytes(),
         ])?;
     }
     Ok(transaction.commit()?)
 }
 
-/// The counts that a query asks for, added up over all replicas.
+/// The counts that a query asks for, added up over all writers.
 pub(crate) fn read(
     database: &Database,
     query: &QueryOwned,

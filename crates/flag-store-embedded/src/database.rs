@@ -31,7 +31,7 @@ const EMPTYING: Duration = Duration::from_secs(2);
 const LOG_LIMIT_BYTES: i32 = 16 * 1024 * 1024;
 
 /// Bytes of the write-ahead log before its first frame, and before the page in each frame.
-const LOG_HEADER: u64 = 32;
+const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
 /// A connection to one file, ready for use.
@@ -144,36 +144,36 @@ impl Database {
     }
 
     /// Refuses a write-ahead log that is shorter than its committed frames: going on would damage the file.
-    pub(crate) fn ensure_log_is_whole(&self) -> Result<(), FileLoss> {
+    pub(crate) fn ensure_wal_is_whole(&self) -> Result<(), FileLoss> {
         let Some(before) = self.frames() else {
             return Ok(());
         };
-        if self.is_log_whole(before) {
+        if self.is_wal_whole(before) {
             return Ok(());
         }
-        // Another process may have restarted the log in between.
-        if self.frames() != Some(before) || self.is_log_whole(before) {
+        // Another process may have restarted it in between.
+        if self.frames() != Some(before) || self.is_wal_whole(before) {
             return Ok(());
         }
-        Err(FileLoss::LogTruncated)
+        Err(FileLoss::WalTruncated)
     }
 
     /// The number of frames committed to the write-ahead log, if known.
     fn frames(&self) -> Option<u64> {
         let pragma = "PRAGMA wal_checkpoint(NOOP)";
         let mut statement = self.connection.prepare_cached(pragma).ok()?;
-        // It is negative where there is no log.
+        // It is negative where there is none.
         let frames: i64 = statement.query_row([], |row| row.get(1)).ok()?;
         u64::try_from(frames).ok()
     }
 
-    fn is_log_whole(&self, frames: u64) -> bool {
-        let bytes = LOG_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
-        frames == 0 || self.files.log_bytes().is_none_or(|found| found >= bytes)
+    fn is_wal_whole(&self, frames: u64) -> bool {
+        let bytes = WAL_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
+        frames == 0 || self.files.wal_bytes().is_none_or(|found| found >= bytes)
     }
 
     /// Writes the write-ahead log into the file and empties it, unless another process reads what is in it.
-    pub(crate) fn empty_log(&self) -> Result<Remains, Failure> {
+    pub(crate) fn empty_wal(&self) -> Result<Remains, Failure> {
         self.lock_timeout
             .set_end(Instant::now().checked_add(EMPTYING));
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -189,8 +189,8 @@ impl Database {
     /// Closes the connection; the last one of a file writes the log into it, where that is wanted and possible.
     pub(crate) fn close(mut self, closing: Closing) {
         let in_place = self.ensure_in_place();
-        let whole = in_place.and_then(|()| self.ensure_log_is_whole());
-        let is_sound = whole.map_or_else(|lost| lost.closing() == Closing::WithLog, |()| true);
+        let whole = in_place.and_then(|()| self.ensure_wal_is_whole());
+        let is_sound = whole.map_or_else(|lost| lost.closing() == Closing::WithWal, |()| true);
         if closing == Closing::AsItIs || !is_sound {
             return;
         }

@@ -11,9 +11,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::time::sleep;
 
 use crate::database::Database;
+use crate::exposure_log::EmbeddedLog;
 use crate::failure::Failure;
 use crate::idle_priority::WriterPriority;
-use crate::log::EmbeddedLog;
 use crate::{blocks, schema};
 
 /// The rows read in one transaction, which takes a few milliseconds.
@@ -184,8 +184,8 @@ mod tests {
     use flag_model::FlagKey;
     use flag_store::conformance::put;
     use flag_store::{
-        Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
-        Scan,
+        Cells, Counted, CountsQuery, CountsScope, CountsWriterId, Minute, MinuteCounts, Row,
+        RowStore, Scan,
     };
     use tempfile::TempDir;
 
@@ -264,16 +264,18 @@ mod tests {
             counts
         });
         let counts: Vec<_> = minutes.collect();
-        log.write_counts(ReplicaId(1), &counts).await.unwrap();
+        log.write_counts(CountsWriterId(1), &counts).await.unwrap();
         let remove = async || remove_counts_before(directory.path(), BETWEEN).await;
         assert_eq!(remove().await.unwrap(), 0, "written just now");
         let aged = format!("UPDATE counts SET written = unixepoch('{OLD}') WHERE minute < 2400");
         run(&log, aged).await;
         // Written again, it is new.
-        log.write_counts(ReplicaId(1), &counts[..1]).await.unwrap();
+        log.write_counts(CountsWriterId(1), &counts[..1])
+            .await
+            .unwrap();
         assert_eq!(remove().await.unwrap(), 2_399);
         let query = CountsQuery {
-            of: CountsScope::Flag(&flag),
+            scope: CountsScope::Flag(&flag),
             since: Minute::from_number(0),
             until: Minute::from_number(9_999),
         };

@@ -126,7 +126,7 @@ impl From<rusqlite::Error> for Failure {
         match error.sqlite_error() {
             // Of the files that are read, only the log can end early, where it was truncated.
             Some(error) if error.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
-                Self::FileLoss(FileLoss::LogTruncated)
+                Self::FileLoss(FileLoss::WalTruncated)
             }
             _ if is_disk_full(&error) => Self::DiskFull,
             _ => Self::Sqlite(Arc::new(error)),

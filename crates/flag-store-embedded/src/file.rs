@@ -15,7 +15,7 @@ use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
-use crate::worker::{Limit, Outcome, Side};
+use crate::worker::{JobResult, Limit, Side};
 
 /// An open file.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl DataFile {
     /// Ends the threads, and waits until the file is closed; calls fail from now on.
     pub(crate) async fn close(&self) {
         if let Some(workers) = self.state.close() {
-            let ended = tokio::task::spawn_blocking(|| workers.end(Closing::WithLog));
+            let ended = tokio::task::spawn_blocking(|| workers.end(Closing::WithWal));
             // Where the runtime ends first, so do the threads by themselves.
             let _ = ended.await;
         }
@@ -135,13 +135,13 @@ impl DataFile {
         loop {
             let workers = FileState::workers(&self.state, limit).await?;
             match workers.clone().run(side, limit, work).await {
-                Outcome::Ended(result) => {
+                JobResult::Ended(result) => {
                     if let Err(Failure::FileLoss(lost)) = &result {
                         FileState::lose(&self.state, workers, *lost);
                     }
                     return result;
                 }
-                Outcome::NotBegun(same, lost) => {
+                JobResult::NotBegun(same, lost) => {
                     FileState::lose(&self.state, workers, lost);
                     losses += 1;
                     if losses > 1 {

@@ -67,7 +67,7 @@ struct Loss {
     what: FileLoss,
     was: Arc<OpenFiles>,
     /// Whether its write-ahead log is still at its path.
-    left_log: bool,
+    left_wal: bool,
 }
 
 impl FileState {
@@ -187,7 +187,7 @@ impl FileState {
         let lost: Vec<(Arc<Self>, Loss)> = states
             .filter_map(|state| state.end_workers(what).map(|loss| (state, loss)))
             .collect();
-        if let FileLoss::Log | FileLoss::Index = what {
+        if let FileLoss::Wal | FileLoss::Shm = what {
             thread::sleep(OTHERS_CLOSE);
         }
         for (state, loss) in lost {
@@ -220,7 +220,7 @@ impl FileState {
         if let Err(error) = &found {
             let (file, problem) = (self.path.display(), loss.what);
             let cause = error.to_string();
-            warn!(%file, %problem, cause, "a file of the store is gone; it is looked for");
+            warn!(%file, %problem, cause, "a file of the store is gone; retrying until it is back");
         }
         self.settle(loss, found);
     }
@@ -228,16 +228,16 @@ impl FileState {
     /// Opens the file that is there now, if it is one of ours.
     fn reopen(&self, loss: &Loss) -> Result<Workers, OpenError> {
         let (path, contents) = (&self.path, self.contents);
-        if loss.left_log && loss.was.left_its_log_to_another() {
+        if loss.left_wal && loss.was.left_its_wal_to_another() {
             return Err(Obstacle::LogOfAnother.in_file(path));
         }
         let mut writer = Database::existing(path, contents)?;
-        if let FileLoss::Truncated | FileLoss::LogTruncated = loss.what {
+        if let FileLoss::Truncated | FileLoss::WalTruncated = loss.what {
             let checked = check(writer.connection(), "quick_check");
             checked.map_err(|obstacle| obstacle.in_file(path))?;
         }
         let sound = writer.ensure_in_place();
-        let sound = sound.and_then(|()| writer.ensure_log_is_whole());
+        let sound = sound.and_then(|()| writer.ensure_wal_is_whole());
         sound.map_err(|lost| Obstacle::FileLoss(lost).in_file(path))?;
         start(writer, path, contents, self.priority)
     }
@@ -275,11 +275,11 @@ impl FileState {
 impl Loss {
     fn new(workers: &Workers, what: FileLoss) -> Self {
         let was = Arc::clone(workers.files());
-        let left_log = was.log_bytes().is_some();
+        let left_wal = was.wal_bytes().is_some();
         Self {
             what,
             was,
-            left_log,
+            left_wal,
         }
     }
 }

@@ -15,22 +15,22 @@ const TOGETHER: usize = 256;
 
 /// The waiting writes, in order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct GroupCommit(Mutex<VecDeque<Waiting>>);
+pub(crate) struct GroupCommit(Mutex<VecDeque<WaitingWrite>>);
 
 /// The result of a write: whether its condition held and it was made.
-type Outcome = Result<bool, Failure>;
+type WriteResult = Result<bool, Failure>;
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingWrite {
     write: Write,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<WriteResult>,
 }
 
 impl GroupCommit {
     /// Adds a write. The next [`make`](Self::make) makes it, unless its caller is gone by then.
-    pub(crate) fn add(&self, write: Write) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn add(&self, write: Write) -> oneshot::Receiver<WriteResult> {
         let (reply, outcome) = oneshot::channel();
-        self.waiting().push_back(Waiting { write, reply });
+        self.waiting().push_back(WaitingWrite { write, reply });
         outcome
     }
 
@@ -65,7 +65,7 @@ impl GroupCommit {
     }
 
     /// Takes the next writes whose callers still wait.
-    fn take(&self) -> Vec<Waiting> {
+    fn take(&self) -> Vec<WaitingWrite> {
         let mut waiting = self.waiting();
         let mut taken = Vec::new();
         while taken.len() < TOGETHER
@@ -78,20 +78,20 @@ impl GroupCommit {
         taken
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<WaitingWrite>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn answer(self, outcome: Outcome) {
+impl WaitingWrite {
+    fn answer(self, outcome: WriteResult) {
         // The caller may be gone by now.
         let _ = self.reply.send(outcome);
     }
 }
 
 /// Makes all of these, or none.
-fn make(transaction: Transaction<'_>, writes: &[Waiting]) -> Result<Vec<bool>, Failure> {
+fn make(transaction: Transaction<'_>, writes: &[WaitingWrite]) -> Result<Vec<bool>, Failure> {
     let outcomes = writes.iter().map(|one| one.write.make(&transaction));
     let outcomes = outcomes.collect::<Result<_, _>>()?;
     transaction.commit()?;

@@ -14,10 +14,10 @@ const LEAST_BYTES: u64 = 512;
 #[derive(Clone, Debug)]
 pub(crate) struct OpenFiles {
     file: FileAtPath,
-    log: FileAtPath,
-    index: FileAtPath,
+    wal: FileAtPath,
+    shm: FileAtPath,
     /// It grows, and shrinks only while no process has the database open.
-    index_bytes: u64,
+    shm_bytes: u64,
 }
 
 /// A file that was seen at a path.
@@ -44,36 +44,36 @@ pub(crate) enum FileLoss {
     #[error("it was truncated while open, and what it held is perhaps lost")]
     Truncated,
     #[error("its write-ahead log, the -wal beside it, was removed or replaced while open")]
-    Log,
+    Wal,
     #[error(
         "its write-ahead log, the -wal beside it, was truncated while open, and what was written last is perhaps lost"
     )]
-    LogTruncated,
+    WalTruncated,
     #[error("its shared memory, the -shm beside it, was removed or replaced while open")]
-    Index,
+    Shm,
     #[error("its shared memory, the -shm beside it, was truncated while open")]
-    IndexTruncated,
+    ShmTruncated,
 }
 
 /// How a database is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// The last one to close writes the log into the file.
-    WithLog,
-    /// The files are left as they are: writing the log would use what is gone.
+    /// The last one to close writes the write-ahead log into the file.
+    WithWal,
+    /// The files are left as they are: writing the write-ahead log would use what is gone.
     AsItIs,
 }
 
 impl FileLoss {
-    /// How to close what was lost. Where log or index were unlinked, the open ones still hold everything.
+    /// How to close what was lost. Where `-wal` or `-shm` were unlinked, the open ones still hold everything.
     pub(crate) fn closing(self) -> Closing {
         match self {
-            Self::Log | Self::Index => Closing::WithLog,
+            Self::Wal | Self::Shm => Closing::WithWal,
             Self::Removed
             | Self::Replaced
             | Self::Truncated
-            | Self::LogTruncated
-            | Self::IndexTruncated => Closing::AsItIs,
+            | Self::WalTruncated
+            | Self::ShmTruncated => Closing::AsItIs,
         }
     }
 }
@@ -81,12 +81,12 @@ impl FileLoss {
 impl OpenFiles {
     /// The files of a database that has been read, so that all three are there.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        let (index, metadata) = FileAtPath::new(beside(path, "-shm"))?;
+        let (shm, metadata) = FileAtPath::new(beside(path, "-shm"))?;
         Ok(Self {
             file: FileAtPath::new(path.to_owned())?.0,
-            log: FileAtPath::new(beside(path, "-wal"))?.0,
-            index,
-            index_bytes: metadata.len(),
+            wal: FileAtPath::new(beside(path, "-wal"))?.0,
+            shm,
+            shm_bytes: metadata.len(),
         })
     }
 
@@ -99,32 +99,32 @@ impl OpenFiles {
             Look::Other => return Err(FileLoss::Replaced),
             Look::Failed => return Ok(()),
         }
-        if let Look::Absent | Look::Other = self.log.look() {
-            return Err(FileLoss::Log);
+        if let Look::Absent | Look::Other = self.wal.look() {
+            return Err(FileLoss::Wal);
         }
-        match self.index.look() {
-            Look::Absent | Look::Other => return Err(FileLoss::Index),
-            Look::Same(index) if index.len() < self.index_bytes => {
-                return Err(FileLoss::IndexTruncated);
+        match self.shm.look() {
+            Look::Absent | Look::Other => return Err(FileLoss::Shm),
+            Look::Same(shm) if shm.len() < self.shm_bytes => {
+                return Err(FileLoss::ShmTruncated);
             }
-            Look::Same(index) => self.index_bytes = index.len(),
+            Look::Same(shm) => self.shm_bytes = shm.len(),
             Look::Failed => {}
         }
         Ok(())
     }
 
-    /// The length of the log in bytes, if it can be seen.
-    pub(crate) fn log_bytes(&self) -> Option<u64> {
-        match self.log.look() {
-            Look::Same(log) => Some(log.len()),
+    /// The length of the write-ahead log in bytes, if it can be seen.
+    pub(crate) fn wal_bytes(&self) -> Option<u64> {
+        match self.wal.look() {
+            Look::Same(wal) => Some(wal.len()),
             _ => None,
         }
     }
 
-    /// Whether another file lies beside this database's log, which `SQLite` would take for the log of that file.
-    pub(crate) fn left_its_log_to_another(&self) -> bool {
+    /// Whether another file lies beside the write-ahead log of this database, which `SQLite` would take for that of the other file.
+    pub(crate) fn left_its_wal_to_another(&self) -> bool {
         matches!(
-            (self.file.look(), self.log.look()),
+            (self.file.look(), self.wal.look()),
             (Look::Other, Look::Same(_))
         )
     }

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use crate::blocks::{AtOnce, copy_rows, read_rows};
 use crate::directory::EXPOSURES;
 use crate::expiry::give_back;
+use crate::exposure_log::EmbeddedLog;
 use crate::failure::{Failure, is_busy};
-use crate::log::EmbeddedLog;
 
 /// How many rows are read and sorted at once; they take about four times as much memory as in the file.
 const AT_ONCE: AtOnce = AtOnce {
@@ -145,7 +145,7 @@ fn shrink(file: &Path) -> Result<FreeSpace, Failure> {
     }
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     let written = connection.execute_batch("VACUUM").map_err(Failure::from);
-    // Whoever opens the file next does the same.
+    // The next process that opens the file does the same.
     let _ = set_journal(&connection, "wal");
     match written {
         Ok(()) => Ok(FreeSpace::GivenBack),

@@ -52,7 +52,7 @@ pub(crate) struct Limit {
 }
 
 /// The result of a job.
-pub(crate) enum Outcome<T, W> {
+pub(crate) enum JobResult<T, W> {
     /// It ran, or no thread could run it in time.
     Ended(Result<T, Failure>),
     /// It has not begun, as the files are not in their places any more.
@@ -139,7 +139,7 @@ impl Workers {
     ///
     /// A job whose caller has gone before its turn is skipped, be it a read or a write. One that is run can ask
     /// whether anybody still waits for its result.
-    pub(crate) async fn run<T, W>(self, side: Side, limit: Limit, work: W) -> Outcome<T, W>
+    pub(crate) async fn run<T, W>(self, side: Side, limit: Limit, work: W) -> JobResult<T, W>
     where
         T: Send + 'static,
         W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
@@ -151,14 +151,14 @@ impl Workers {
             }
             database.lock_timeout().set_end(limit.deadline);
             let outcome = match ensure_sound(database, side) {
-                Ok(()) => Outcome::Ended(work(database, &|| !reply.is_closed())),
-                Err(lost) => Outcome::NotBegun(work, lost),
+                Ok(()) => JobResult::Ended(work(database, &|| !reply.is_closed())),
+                Err(lost) => JobResult::NotBegun(work, lost),
             };
             let outcome = match outcome {
-                Outcome::Ended(Err(failure))
+                JobResult::Ended(Err(failure))
                     if failure.is_busy() && database.lock_timeout().is_over() =>
                 {
-                    Outcome::Ended(Err(limit.expired()))
+                    JobResult::Ended(Err(limit.expired()))
                 }
                 outcome => outcome,
             };
@@ -170,13 +170,13 @@ impl Workers {
             Side::Writer => self.to_writer,
         };
         if queue.send(Box::new(job)).is_err() {
-            return Outcome::Ended(Err(Failure::Ended));
+            return JobResult::Ended(Err(Failure::Ended));
         }
         drop(queue);
         match limit.wait(answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Outcome::Ended(Err(Failure::Ended)),
-            Err(over) => Outcome::Ended(Err(over)),
+            Ok(Err(_)) => JobResult::Ended(Err(Failure::Ended)),
+            Err(over) => JobResult::Ended(Err(over)),
         }
     }
 
@@ -208,7 +208,7 @@ impl Ending {
         if self.leaves_files.load(Ordering::Relaxed) {
             Closing::AsItIs
         } else {
-            Closing::WithLog
+            Closing::WithWal
         }
     }
 }
@@ -218,7 +218,7 @@ fn ensure_sound(database: &mut Database, side: Side) -> Result<(), FileLoss> {
     database.ensure_in_place()?;
     match side {
         Side::Readers => Ok(()),
-        Side::Writer => database.ensure_log_is_whole(),
+        Side::Writer => database.ensure_wal_is_whole(),
     }
 }
 

@@ -158,8 +158,8 @@ fn time(text: &str, times: usize) -> Duration {
 }
 
 /// A text of so many units, but of no more than a MiB.
-fn repeated(first: &str, unit: &str, between: &str, last: &str, most: usize) -> String {
-    let count = (MIB / (unit.len() + between.len())).min(most);
+fn repeated(first: &str, unit: &str, between: &str, last: &str, max: usize) -> String {
+    let count = (MIB / (unit.len() + between.len())).min(max);
     [first, &vec![unit; count].join(between), last].concat()
 }
 

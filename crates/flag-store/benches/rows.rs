@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use flag_model::{
-    Bucket, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId, Percent, Reason,
+    Bucket, BucketScheme, FlagKey, FlagValue, HashAlgorithm, InstanceId, OwnerId, Percent, Reason,
     Revision, RevisionParts, Timestamp, Treatment,
 };
 use flag_store::{
@@ -79,7 +79,7 @@ fn revision(overrides: usize) -> Revision {
     let ids = (0..overrides).map(|n| InstanceId::new(format!("A{n:05}")).unwrap());
     let parts = RevisionParts {
         flag: flag(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![Treatment {
             name: None,

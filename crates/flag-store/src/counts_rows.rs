@@ -1,10 +1,10 @@
-//! Counts as rows: one for each flag, hour and replica, with a cell for each minute.
+//! Counts as rows: one for each flag, hour and writer, with a cell for each minute.
 
 use std::collections::BTreeMap;
 
 use flag_model::{FlagKey, Invalid};
 
-use crate::exposure_counts::{CountsQuery, CountsScope, CountsSum, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsScope, CountsSum, CountsWriterId, MinuteCounts};
 use crate::pages::Pages;
 use crate::row_key::{
     counts_key, counts_prefix, flag_and_hour, flag_counts_prefix, hour_prefix, minute_column,
@@ -14,10 +14,10 @@ use crate::rows::{Cells, Row, RowStore, Scan};
 use crate::store_error::StoreError;
 
 /// The rows with the cells of these counts.
-pub(crate) fn rows_of_counts(replica: ReplicaId, counts: &[MinuteCounts]) -> Vec<Row> {
+pub(crate) fn rows_of_counts(writer: CountsWriterId, counts: &[MinuteCounts]) -> Vec<Row> {
     let mut rows: BTreeMap<String, Cells> = BTreeMap::new();
     for of_minute in counts {
-        let key = counts_key(&of_minute.flag, of_minute.minute, replica);
+        let key = counts_key(&of_minute.flag, of_minute.minute, writer);
         let cells = rows.entry(key).or_default();
         cells.set(minute_column(of_minute.minute), of_minute.cell());
     }
@@ -35,7 +35,7 @@ pub(crate) async fn counts_in_rows(
     query: CountsQuery<'_>,
 ) -> Result<Vec<MinuteCounts>, StoreError> {
     let mut sum = CountsSum::default();
-    match query.of {
+    match query.scope {
         CountsScope::Flag(flag) => counts_of_flag(rows, flag, query, &mut sum).await?,
         CountsScope::Project(project) => {
             let mut scan = Scan::prefix(counts_prefix(project)).limit(1);

@@ -7,9 +7,9 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 use crate::exposures::{Exposure, looks_hashed};
 use crate::options::Spelling;
 
-/// What exposures of the same outcome of a flag have in common; what is `None` has no column.
+/// The fields that exposures with the same flag, revision, value and group share; `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ExposureTemplate {
     /// The flag.
     pub flag: FlagKey,
     /// The revision that decided.
@@ -26,16 +26,16 @@ pub struct Outcome {
 
 /// Identifies a batch, so that a log can recognize one that is appended again.
 ///
-/// Whoever makes batches makes sure that no two have the same; ids that ascend with time are cheapest for a log.
+/// Callers must use unique ids; ids that ascend with time are cheapest for a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BatchId(pub u128);
 
-/// The index of an outcome in its batch.
+/// The index of a template in its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OutcomeIndex(u32);
+pub struct TemplateIndex(u32);
 
-impl OutcomeIndex {
-    /// As an index of [`ExposureBatch::outcomes`].
+impl TemplateIndex {
+    /// As an index of [`ExposureBatch::templates`].
     pub fn get(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
@@ -46,7 +46,7 @@ impl OutcomeIndex {
 pub struct ExposureBatch {
     id: BatchId,
     booleans: Spelling,
-    outcomes: Vec<Outcome>,
+    templates: Vec<ExposureTemplate>,
     entries: Vec<Entry>,
     /// The request id and the instance id of each entry.
     text: String,
@@ -55,7 +55,7 @@ pub struct ExposureBatch {
 /// What is an exposure's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    outcome: OutcomeIndex,
+    template: TemplateIndex,
     bucket: Option<Bucket>,
     created: Timestamp,
     /// Where its request id begins in the text, where its instance id begins, and where that ends.
@@ -68,7 +68,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchEntry<'a> {
     /// What was served.
-    pub outcome: OutcomeIndex,
+    pub template: TemplateIndex,
     /// The request that it answered.
     pub request_id: &'a str,
     /// Whom it was for.
@@ -92,7 +92,7 @@ impl ExposureBatch {
         Self {
             id,
             booleans,
-            outcomes: Vec::new(),
+            templates: Vec::new(),
             entries: Vec::new(),
             text: String::new(),
         }
@@ -106,9 +106,9 @@ impl ExposureBatch {
     ) -> Self {
         let mut batch = Self::new(id, booleans);
         for exposure in exposures {
-            let outcome = batch.outcome_of(exposure);
+            let template = batch.template_of(exposure);
             batch.push(
-                outcome,
+                template,
                 &exposure.request_id,
                 &exposure.instance,
                 exposure.bucket,
@@ -118,23 +118,23 @@ impl ExposureBatch {
         batch
     }
 
-    /// Allocates memory for so many exposures, with so many bytes of ids in all.
+    /// Reserves memory for `exposures` and `id_bytes` more.
     pub fn reserve(&mut self, exposures: usize, id_bytes: usize) {
         self.entries.reserve(exposures);
         self.text.reserve(id_bytes);
     }
 
-    /// Adds an outcome, for exposures that follow.
-    pub fn add_outcome(&mut self, outcome: Outcome) -> OutcomeIndex {
-        let index = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
-        self.outcomes.push(outcome);
-        OutcomeIndex(index)
+    /// Adds a template, for exposures that follow.
+    pub fn add_template(&mut self, template: ExposureTemplate) -> TemplateIndex {
+        let index = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
+        self.templates.push(template);
+        TemplateIndex(index)
     }
 
     /// Adds an exposure.
     pub fn push(
         &mut self,
-        outcome: OutcomeIndex,
+        template: TemplateIndex,
         request_id: &str,
         instance: &InstanceId<'_>,
         bucket: Option<Bucket>,
@@ -145,7 +145,7 @@ impl ExposureBatch {
         let middle = self.text.len();
         self.text.push_str(instance.as_str());
         self.entries.push(Entry {
-            outcome,
+            template,
             bucket,
             created,
             start,
@@ -174,14 +174,14 @@ impl ExposureBatch {
         self.entries.is_empty()
     }
 
-    /// Its outcomes, in the order of their indices.
-    pub fn outcomes(&self) -> &[Outcome] {
-        &self.outcomes
+    /// Its templates, in the order of their indices.
+    pub fn templates(&self) -> &[ExposureTemplate] {
+        &self.templates
     }
 
-    /// The outcome with an index.
-    pub fn outcome(&self, index: OutcomeIndex) -> Option<&Outcome> {
-        self.outcomes.get(index.get())
+    /// The template with an index.
+    pub fn template(&self, index: TemplateIndex) -> Option<&ExposureTemplate> {
+        self.templates.get(index.get())
     }
 
     /// Its exposures, compact, in the order in which they were added.
@@ -190,9 +190,9 @@ impl ExposureBatch {
     }
 
     /// What was served of its exposures, and when, in the order in which they were added.
-    pub fn served(&self) -> impl ExactSizeIterator<Item = (OutcomeIndex, Timestamp)> {
+    pub fn served(&self) -> impl ExactSizeIterator<Item = (TemplateIndex, Timestamp)> {
         let entries = self.entries.iter();
-        entries.map(|entry| (entry.outcome, entry.created))
+        entries.map(|entry| (entry.template, entry.created))
     }
 
     /// Its exposures, in the order in which they were added.
@@ -209,37 +209,37 @@ impl ExposureBatch {
     #[must_use]
     pub fn select(&self, id: BatchId, indices: &[usize]) -> Self {
         let mut selected = Self::new(id, self.booleans);
-        selected.outcomes.clone_from(&self.outcomes);
+        selected.templates.clone_from(&self.templates);
         let entries = indices.iter().filter_map(|&index| self.entries.get(index));
         for entry in entries {
-            selected.push_entry(self.entry(entry), entry.outcome);
+            selected.push_entry(self.entry(entry), entry.template);
         }
         selected
     }
 
     /// Adds the exposures of another batch, whose booleans must be spelled the same.
     pub fn absorb(&mut self, other: Self) {
-        let offset = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
+        let offset = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
         for entry in &other.entries {
-            let outcome = OutcomeIndex(entry.outcome.0.saturating_add(offset));
-            self.push_entry(other.entry(entry), outcome);
+            let template = TemplateIndex(entry.template.0.saturating_add(offset));
+            self.push_entry(other.entry(entry), template);
         }
-        self.outcomes.extend(other.outcomes);
+        self.templates.extend(other.templates);
     }
 
     /// The exposure that a compact one stands for; `None` only for one of another batch.
     pub fn exposure<'a>(&'a self, entry: BatchEntry<'a>) -> Option<Exposure<'a>> {
-        let outcome = self.outcome(entry.outcome)?;
+        let template = self.template(entry.template)?;
         Some(Exposure {
             request_id: entry.request_id.into(),
-            flag: Cow::Borrowed(&outcome.flag),
+            flag: Cow::Borrowed(&template.flag),
             instance: InstanceId::new(entry.instance).ok()?,
-            value: Cow::Borrowed(&outcome.value),
-            rollout_group: outcome.rollout_group.as_str().into(),
-            reason: outcome.reason,
+            value: Cow::Borrowed(&template.value),
+            rollout_group: template.rollout_group.as_str().into(),
+            reason: template.reason,
             bucket: entry.bucket,
-            revision: outcome.revision,
-            from_cache: outcome.from_cache,
+            revision: template.revision,
+            from_cache: template.from_cache,
             created: entry.created,
         })
     }
@@ -249,7 +249,7 @@ impl ExposureBatch {
             start, middle, end, ..
         } = *entry;
         BatchEntry {
-            outcome: entry.outcome,
+            template: entry.template,
             request_id: self.text.get(start..middle).unwrap_or_default(),
             instance: self.text.get(middle..end).unwrap_or_default(),
             bucket: entry.bucket,
@@ -257,13 +257,13 @@ impl ExposureBatch {
         }
     }
 
-    pub(crate) fn push_entry(&mut self, entry: BatchEntry<'_>, outcome: OutcomeIndex) {
+    pub(crate) fn push_entry(&mut self, entry: BatchEntry<'_>, template: TemplateIndex) {
         let start = self.text.len();
         self.text.push_str(entry.request_id);
         let middle = self.text.len();
         self.text.push_str(entry.instance);
         self.entries.push(Entry {
-            outcome,
+            template,
             bucket: entry.bucket,
             created: entry.created,
             start,
@@ -272,9 +272,9 @@ impl ExposureBatch {
         });
     }
 
-    /// The index of the outcome of an exposure, which is added where it is new.
-    fn outcome_of(&mut self, exposure: &Exposure<'_>) -> OutcomeIndex {
-        let outcome = Outcome {
+    /// The index of the template of an exposure, which is added where it is new.
+    fn template_of(&mut self, exposure: &Exposure<'_>) -> TemplateIndex {
+        let template = ExposureTemplate {
             flag: exposure.flag.clone().into_owned(),
             revision: exposure.revision,
             value: exposure.value.clone().into_owned(),
@@ -282,9 +282,9 @@ impl ExposureBatch {
             reason: exposure.reason,
             from_cache: exposure.from_cache,
         };
-        match self.outcomes.iter().position(|found| *found == outcome) {
-            Some(index) => OutcomeIndex(u32::try_from(index).unwrap_or(u32::MAX)),
-            None => self.add_outcome(outcome),
+        match self.templates.iter().position(|found| *found == template) {
+            Some(index) => TemplateIndex(u32::try_from(index).unwrap_or(u32::MAX)),
+            None => self.add_template(template),
         }
     }
 }

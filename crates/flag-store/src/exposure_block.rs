@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use flag_model::{FlagKey, InstanceId, Invalid, Timestamp};
 
-use crate::exposure_batch::{BatchId, ExposureBatch, OutcomeIndex};
+use crate::exposure_batch::{BatchId, ExposureBatch, TemplateIndex};
 use crate::row_key::{check_exposure_key, exposure_prefix, flag_of_exposure_prefix};
 
 pub use self::filter::may_hold;
@@ -52,13 +52,13 @@ impl ExposureBatch {
         let mut results = Vec::with_capacity(self.len());
         let mut entries = vec![Vec::new(); flags.count];
         for entry in self.entries() {
-            let (Some(outcome), Some(flag)) =
-                (self.outcome(entry.outcome), flags.index(entry.outcome))
+            let (Some(template), Some(flag)) =
+                (self.template(entry.template), flags.index(entry.template))
             else {
                 results.push(Ok(()));
                 continue;
             };
-            let checked = check_exposure_key(&outcome.flag, entry.instance, entry.request_id);
+            let checked = check_exposure_key(&template.flag, entry.instance, entry.request_id);
             if checked.is_ok()
                 && let Some(entries) = entries.get_mut(flag)
             {
@@ -75,27 +75,27 @@ impl ExposureBatch {
     }
 }
 
-/// Which flag each outcome of a batch is of.
+/// Which flag each template of a batch is of.
 struct Flags {
-    of_outcome: Vec<usize>,
+    of_template: Vec<usize>,
     count: usize,
 }
 
 impl Flags {
     fn of(batch: &ExposureBatch) -> Self {
         let mut indices: HashMap<&FlagKey, usize> = HashMap::new();
-        let of_outcome = batch.outcomes().iter().map(|outcome| {
+        let of_template = batch.templates().iter().map(|template| {
             let next = indices.len();
-            *indices.entry(&outcome.flag).or_insert(next)
+            *indices.entry(&template.flag).or_insert(next)
         });
         Self {
-            of_outcome: of_outcome.collect(),
+            of_template: of_template.collect(),
             count: indices.len(),
         }
     }
 
-    fn index(&self, outcome: OutcomeIndex) -> Option<usize> {
-        self.of_outcome.get(outcome.get()).copied()
+    fn index(&self, template: TemplateIndex) -> Option<usize> {
+        self.of_template.get(template.get()).copied()
     }
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, ProjectName, Reason, Timestamp, quoted};
 
-use crate::exposure_batch::Outcome;
+use crate::exposure_batch::ExposureTemplate;
 use crate::exposure_log::ExposureLog;
 use crate::store_error::StoreError;
 
 /// The most entries in the cell of a minute; the last one may be [`Counted::Others`].
-pub const MOST_ENTRIES: usize = 100;
+pub const MAX_ENTRIES: usize = 100;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
@@ -67,11 +67,12 @@ impl fmt::Debug for Minute {
     }
 }
 
-/// Identifies a run of a service, so that no replica replaces the counts of another, or of an earlier run.
+/// Identifies a writer of counts, so that none replaces the counts of another. A replica has another one after each start, and
+/// after its clock was set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaId(pub u128);
+pub struct CountsWriterId(pub u128);
 
-impl fmt::Display for ReplicaId {
+impl fmt::Display for CountsWriterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
@@ -89,16 +90,16 @@ pub enum Counted {
         /// Which rule decided.
         reason: Option<Reason>,
     },
-    /// The others, where there are more than [`MOST_ENTRIES`] groups. In cells its group is `null`, which no group can be.
+    /// The others, where there are more than [`MAX_ENTRIES`] groups. In cells its group is `null`, which no group can be.
     Others,
 }
 
-impl From<&Outcome> for Counted {
-    fn from(outcome: &Outcome) -> Self {
+impl From<&ExposureTemplate> for Counted {
+    fn from(template: &ExposureTemplate) -> Self {
         Self::Group {
-            revision: outcome.revision,
-            rollout_group: outcome.rollout_group.clone(),
-            reason: outcome.reason,
+            revision: template.revision,
+            rollout_group: template.rollout_group.clone(),
+            reason: template.reason,
         }
     }
 }
@@ -123,10 +124,10 @@ impl MinuteCounts {
         }
     }
 
-    /// Adds to a count; to that of the others if there are [`MOST_ENTRIES`].
+    /// Adds to a count; to that of the others if there are [`MAX_ENTRIES`].
     pub fn add(&mut self, counted: &Counted, exposures: u64) {
         let is_there = self.entries.iter().any(|(there, _)| there == counted);
-        if is_there || self.entries.len() + 1 < MOST_ENTRIES {
+        if is_there || self.entries.len() + 1 < MAX_ENTRIES {
             self.add_entry(counted.clone(), exposures);
         } else {
             self.add_entry(Counted::Others, exposures);
@@ -200,7 +201,7 @@ impl MinuteCounts {
 #[derive(Clone, Copy, Debug)]
 pub struct CountsQuery<'a> {
     /// Those of a flag, or of the flags of a project.
-    pub of: CountsScope<'a>,
+    pub scope: CountsScope<'a>,
     /// The first minute.
     pub since: Minute,
     /// The first minute that is not read any more.
@@ -236,7 +237,7 @@ pub async fn answers_by_group(
 ) -> Result<HashMap<String, u64>, StoreError> {
     let since = revision.max(now.saturating_sub(SPLIT_WINDOW));
     let query = CountsQuery {
-        of: CountsScope::Flag(flag),
+        scope: CountsScope::Flag(flag),
         since: Minute::of(since),
         until: Minute::of(now).plus(1),
     };
@@ -324,7 +325,7 @@ mod tests {
         }
         counts.add(&group("group_0"), 1);
         counts.add(&group("Others"), 1);
-        assert_eq!(counts.entries().len(), MOST_ENTRIES);
+        assert_eq!(counts.entries().len(), MAX_ENTRIES);
         assert_eq!(counts.entries().first(), Some(&(group("group_0"), 2)));
         assert_eq!(counts.entries().last(), Some(&(Counted::Others, 52)));
         assert_eq!(counts.total(), 152);
@@ -384,7 +385,7 @@ mod tests {
             for (counted, count) in &added {
                 counts.add(counted, *count);
             }
-            prop_assert!(counts.entries().len() <= MOST_ENTRIES);
+            prop_assert!(counts.entries().len() <= MAX_ENTRIES);
             let cell = counts.cell();
             let read = MinuteCounts::of_cell(flag(), counts.minute, cell.as_bytes());
             prop_assert_eq!(read, Ok(counts));

@@ -10,10 +10,10 @@ use std::fmt;
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
-use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
+use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
 use crate::rows::{BoxFuture, Insert, Report, Row, Scan};
 use crate::store_error::StoreError;
 
@@ -49,23 +49,23 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// or none, though others follow. The cursor must be used with the same scope and time.
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
-    /// Likewise, and cheaper for many exposures: as batches where the log keeps batches, all others as records. A page may have
+    /// The next exposures as [`page`](Self::page) finds them, cheaper for many: as batches where the log keeps batches, all others as records. A page may have
     /// some more than `limit`. The cursor is of its own kind.
     fn batches<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
         Box::pin(async move {
-            let page = self.page(of, within, after, limit).await?;
+            let page = self.page(scope, within, after, limit).await?;
             Ok(BatchPage {
                 batches: Vec::new(),
                 records: page.records,
@@ -79,7 +79,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// and where to begin. There is always a next cursor.
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
@@ -96,36 +96,35 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         exposures: &'a InstanceExposures,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Removes what the log keeps besides of exposures that were deleted, as far as other processes permit that.
+    /// Purges the remaining copies of deleted exposures, as far as other processes permit that.
     fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
         Box::pin(std::future::ready(Ok(Remains::Nothing)))
     }
 
-    /// Sets the counts of a replica in these minutes, each replacing what it wrote for the flag and minute before.
+    /// Sets the counts of a writer in these minutes, each replacing what it wrote for the flag and minute before.
     ///
     /// Writing them again changes nothing. After a failure some may be written.
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The counts that a query asks for, added up over all replicas, by flag and minute.
+    /// The counts that a query asks for, added up over all writers, by flag and minute.
     fn counts<'a>(
         &'a self,
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
-    /// Writes rows that are neither exposures nor counts, each replacing that with its key; rows of a key have the same
-    /// columns.
+    /// Inserts or replaces rows of reports, which are neither exposures nor counts. Rows with the same key must have the same columns.
     ///
     /// Writing them again changes nothing. After a failure some may be written.
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Such rows in a range of keys.
+    /// The reports in a range of keys.
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>>;
 
-    /// Removes such rows, of which some may be gone already.
+    /// Removes reports; some may be gone already.
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Makes sure that the log can be read.
@@ -164,7 +163,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
             let mut newest = NewestExposures::new(query);
             let mut after = None;
             loop {
-                let page = self.page(query.of, query.within, after.as_ref(), PAGE);
+                let page = self.page(query.scope, query.within, after.as_ref(), PAGE);
                 let page = page.await?;
                 newest.extend(page.records);
                 after = page.next;
@@ -270,7 +269,7 @@ impl ExposureScope<'_> {
     /// What the keys of its flags begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
     pub fn flags(&self) -> Scan {
         match self {
-            Self::Project(project) => Scan::prefix(rows_prefix(project) + "FLAGTYPE#"),
+            Self::Project(project) => Scan::prefix(exposures_prefix(project)),
             Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),
         }
     }
@@ -280,7 +279,7 @@ impl ExposureScope<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct ExposureQuery<'a> {
     /// The flags and the instance.
-    pub of: ExposureScope<'a>,
+    pub scope: ExposureScope<'a>,
     /// When they were served.
     pub within: TimeRange,
     /// Of this rollout group.

@@ -7,7 +7,7 @@ use flag_model::{InstanceId, ProjectName, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
 use crate::counts_rows::{counts_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
 };
@@ -90,22 +90,22 @@ impl<T: ExposureRows> ExposureLog for T {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        Box::pin(page_of_rows(self.rows(), of, within, after, limit))
+        Box::pin(page_of_rows(self.rows(), scope, within, after, limit))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         Box::pin(async move {
             let mut recent = Recent::new(after, SystemClock.now());
-            let mut scan = of.rows().limit(PAGE);
+            let mut scan = scope.rows().limit(PAGE);
             loop {
                 let rows = self.written_since(scan.clone(), recent.since()).await?;
                 let last = rows.last().filter(|_| rows.len() == PAGE);
@@ -141,11 +141,11 @@ impl<T: ExposureRows> ExposureLog for T {
 
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let rows = rows_of_counts(replica, counts);
+            let rows = rows_of_counts(writer, counts);
             self.write_rows(&rows).await.into_iter().collect()
         })
     }
@@ -181,12 +181,12 @@ impl<T: ExposureRows> ExposureLog for T {
 /// The next rows of a scope by key, without those of another time; the cursor is the key of the last one.
 async fn page_of_rows(
     rows: &dyn RowStore,
-    of: ExposureScope<'_>,
+    scope: ExposureScope<'_>,
     within: TimeRange,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<ExposurePage, StoreError> {
-    let mut scan = of.rows();
+    let mut scan = scope.rows();
     if let Some(Cursor(key)) = after {
         scan.go_on_after(key);
     }

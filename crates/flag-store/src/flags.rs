@@ -1,9 +1,9 @@
-//! Flags by the access patterns that their users have.
+//! Reads flags. Revisions are written by `append.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flag_model::{FlagKey, Format, Metadata, ProjectName, Revision, Timestamp};
+use flag_model::{BucketScheme, FlagKey, Metadata, ProjectName, Revision, Timestamp};
 
 use crate::clock::Clock;
 use crate::newest::RowInForce;
@@ -11,7 +11,7 @@ use crate::options::RowOptions;
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
 use crate::rows::{Row, RowStore, Scan};
 use crate::store_error::StoreError;
-use crate::stored::{UnreadableRow, decode_metadata, decode_revision, read_placing};
+use crate::stored::{UnreadableRow, decode_metadata, decode_revision, read_bucket_scheme};
 
 /// The flags of a backend.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct FlagStore {
     pub(crate) options: RowOptions,
 }
 
-/// A flag with what is newest of it.
+/// A flag with its newest metadata and revision.
 #[derive(Clone, Debug)]
 pub struct FlagEntry {
     /// The flag.
@@ -145,15 +145,15 @@ impl FlagStore {
     ///
     /// The newest row with a valid version decides the version; the newest row of that version with a valid digest and
     /// salt decides those. At most `limit` rows are read.
-    pub async fn newest_format(
+    pub async fn newest_bucket_scheme(
         &self,
         flag: &FlagKey,
         limit: usize,
-    ) -> Result<Option<Format>, StoreError> {
+    ) -> Result<Option<BucketScheme>, StoreError> {
         let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
         let formats = rows.iter();
         let mut formats = formats
-            .filter_map(|row| read_placing(row, &self.options))
+            .filter_map(|row| read_bucket_scheme(row, &self.options))
             .peekable();
         let version = formats.peek().map(|(version, _)| *version);
         Ok(formats.find_map(|(of, format)| format.filter(|_| Some(of) == version)))

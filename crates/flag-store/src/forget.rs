@@ -3,7 +3,7 @@
 use flag_model::{InstanceId, ProjectName};
 
 use crate::pages::Pages;
-use crate::row_key::{encoded, rows_prefix};
+use crate::row_key::{encoded, exposures_prefix};
 use crate::rows::{Row, RowStore, Scan};
 use crate::store_error::StoreError;
 
@@ -63,7 +63,7 @@ pub async fn instance_in_rows(
     instance: &InstanceId<'_>,
 ) -> Result<Vec<InstanceExposures>, StoreError> {
     let id = instance.as_str();
-    let mut scan = Scan::prefix(rows_prefix(project) + "FLAGTYPE#").limit(1);
+    let mut scan = Scan::prefix(exposures_prefix(project)).limit(1);
     let mut found = Vec::new();
     while let Some(key) = rows.keys(scan.clone()).await?.pop() {
         let of_flag = flag_prefix(&key);

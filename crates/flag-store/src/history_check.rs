@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::head::HeadCell;
 use crate::row_hash::RowHash;
 use crate::rows::Row;
-use crate::stored::{Link, MOST_LINKED, ends_link};
+use crate::stored::{Link, MAX_LINKED, ends_link};
 
 /// The findings about the revisions of a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl History {
     /// as one names.
     fn links_begin(&self, is_named: impl Fn(&Linked) -> bool) -> usize {
         let first = self.0.iter().find(|row| row.link != Link::None);
-        let is_full = first.is_some_and(|row| row.link.hashes().len() >= MOST_LINKED);
+        let is_full = first.is_some_and(|row| row.link.hashes().len() >= MAX_LINKED);
         let oldest = self.0.iter().position(is_named);
         oldest.filter(|_| is_full).unwrap_or(0)
     }

@@ -19,7 +19,7 @@ mod flags;
 mod forget;
 mod head;
 mod history_check;
-mod instance_names;
+mod instance_id_mode;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
@@ -43,13 +43,15 @@ mod survey;
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
+pub use crate::exposure_batch::{
+    BatchEntry, BatchId, ExposureBatch, ExposureTemplate, TemplateIndex,
+};
 pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,
-    answers_by_group,
+    Counted, CountsQuery, CountsScope, CountsSum, CountsWriterId, MAX_ENTRIES, Minute,
+    MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
     Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
@@ -62,7 +64,7 @@ pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::history_check::{Break, Broken, HistoryCheck, LateRow};
-pub use crate::instance_names::InstanceNames;
+pub use crate::instance_id_mode::InstanceIdMode;
 pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
@@ -73,7 +75,7 @@ pub use crate::replicas::{
 };
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
-pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
+pub use crate::row_key::{FlagRowKey, ReplicaId, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Report, Row, RowStore, Scan,
 };

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
 
-use crate::exposure_counts::ReplicaId;
 use crate::exposure_log::{ExposureLog, PAGE};
 use crate::head::{HeadCell, HeadRow, ProjectDigest};
-use crate::row_key::{REPLICAS, replica_key, served_key, served_prefix};
+use crate::row_key::{REPLICAS, ReplicaId, replica_key, served_key, served_prefix};
 use crate::rows::{Report, Row, Scan};
 use crate::store_error::StoreError;
 use crate::stored::{decode_replica, decode_served, encode_replica, encode_served};
@@ -25,7 +24,7 @@ const NAMED: Duration = Duration::from_hours(24);
 const CLOCK_ERROR: Duration = Duration::from_secs(30);
 
 /// The most flags whose latest change a replica reports.
-const MOST_CHANGED: usize = 100;
+const MAX_CHANGED: usize = 100;
 
 /// A replica of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +121,7 @@ impl ServedRevisions {
     /// Notes that the replica serves this revision of a flag.
     pub fn note(&mut self, flag: FlagKey, revision: Timestamp) {
         self.forget(&flag);
-        if self.changed.len() == MOST_CHANGED {
+        if self.changed.len() == MAX_CHANGED {
             self.changed.remove(0);
         }
         self.changed.push((flag, revision));
@@ -346,10 +345,10 @@ mod tests {
     #[test]
     fn only_the_latest_changes_are_kept() {
         let mut served = ServedRevisions::default();
-        for number in 0..=MOST_CHANGED {
+        for number in 0..=MAX_CHANGED {
             served.note(flag(&number.to_string()), SystemClock.now());
         }
-        assert_eq!(served.changed.len(), MOST_CHANGED);
+        assert_eq!(served.changed.len(), MAX_CHANGED);
         assert_eq!(served.changed[0].0, flag("1"));
     }
 }

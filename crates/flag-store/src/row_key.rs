@@ -15,6 +15,7 @@ pub(crate) use self::exposure::{
     push_exposure_key,
 };
 pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
+pub use self::replica::ReplicaId;
 pub(crate) use self::replica::{REPLICAS, replica_key, replica_of, served_key, served_prefix};
 
 /// The two kinds of rows that a flag has.
@@ -145,6 +146,11 @@ pub(crate) const PROJECTS: &str = "PROJECT#";
 /// What the keys of all rows of a project begin with, in either table.
 pub(crate) fn rows_prefix(project: &ProjectName) -> String {
     format!("{PROJECTS}{project}#")
+}
+
+/// What the keys of all exposures of a project begin with.
+pub(crate) fn exposures_prefix(project: &ProjectName) -> String {
+    rows_prefix(project) + "FLAGTYPE#"
 }
 
 /// What the keys of all rows of one kind in a project begin with.

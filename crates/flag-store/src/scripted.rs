@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flag_model::{InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange};
 use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
@@ -61,7 +61,7 @@ pub enum LogCall {
     LoggedAfter,
     OfInstance,
     Delete,
-    WriteCounts(ReplicaId, Vec<MinuteCounts>),
+    WriteCounts(CountsWriterId, Vec<MinuteCounts>),
     Counts,
     WriteReports(Vec<Row>),
     Reports,
@@ -295,7 +295,7 @@ impl ExposureLog for ScriptedLog {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let records = batch
             .exposures()
-            .flat_map(|of| of.record(batch.booleans()))
+            .flat_map(|scope| scope.record(batch.booleans()))
             .collect();
         Box::pin(async move {
             let store = self.store();
@@ -343,21 +343,21 @@ impl ExposureLog for ScriptedLog {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let page = async move |store: &MemoryLog| store.page(of, within, after, limit).await;
+        let page = async move |store: &MemoryLog| store.page(scope, within, after, limit).await;
         Box::pin(self.call(LogCall::Page, page))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let page = async move |store: &MemoryLog| store.logged_after(of, after).await;
+        let page = async move |store: &MemoryLog| store.logged_after(scope, after).await;
         Box::pin(self.call(LogCall::LoggedAfter, page))
     }
 
@@ -380,11 +380,11 @@ impl ExposureLog for ScriptedLog {
 
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let write = async move |store: &MemoryLog| store.write_counts(replica, counts).await;
-        Box::pin(self.call(LogCall::WriteCounts(replica, counts.to_vec()), write))
+        let write = async move |store: &MemoryLog| store.write_counts(writer, counts).await;
+        Box::pin(self.call(LogCall::WriteCounts(writer, counts.to_vec()), write))
     }
 
     fn counts<'a>(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_store::{
-    Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, InstanceNames,
+    Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, InstanceIdMode,
     NewestExposures, PAGE, StoreError, StoredExposure, TimeRange,
 };
 
@@ -48,7 +48,7 @@ pub fn all_agree(served: &[ServedAgain]) -> Option<bool> {
 /// Reads under the id, and under its pseudonym if the log has those; what was served after the instant is read to its end.
 pub async fn served_around(
     (store, log): (&FlagStore, &dyn ExposureLog),
-    names: &InstanceNames,
+    names: &InstanceIdMode,
     flag: &FlagKey,
     instance: &InstanceId<'_>,
     at: Option<Timestamp>,
@@ -87,7 +87,7 @@ async fn newest(
         until: at.and_then(Timestamp::next),
     };
     let query = |of| ExposureQuery {
-        of,
+        scope: of,
         within,
         group: None,
         limit,

@@ -19,11 +19,11 @@ const FORMAT: u32 = 1;
 const MODE: u32 = 0o600;
 
 /// The most bytes of the file.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// What is verified; a checkpoint goes on only with the same question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct VerificationScope {
     /// The store.
     pub store: String,
     /// The project.
@@ -62,8 +62,8 @@ pub enum CheckpointError {
         fingerprints: PathBuf,
     },
     /// The checkpoint is of another question.
-    #[error("{} is of {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
-    OtherQuestion {
+    #[error("checkpoint {} belongs to another verification: {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
+    OtherScope {
         /// The file.
         path: PathBuf,
         /// What it is of.
@@ -77,7 +77,7 @@ pub(crate) struct Saved {
     format: u32,
     /// How a known text is hashed: fingerprints of another hash are worthless.
     hash: u64,
-    question: Question,
+    question: VerificationScope,
     since: Option<i64>,
     until: Option<i64>,
     after: Vec<u8>,
@@ -89,11 +89,11 @@ pub(crate) struct Saved {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     path: PathBuf,
-    question: Question,
+    question: VerificationScope,
 }
 
 impl Checkpoint {
-    pub(crate) fn new(path: &Path, question: Question) -> Self {
+    pub(crate) fn new(path: &Path, question: VerificationScope) -> Self {
         Self {
             path: path.to_owned(),
             question,
@@ -105,7 +105,7 @@ impl Checkpoint {
         if !self.path.exists() {
             return Ok(None);
         }
-        let bytes = flag_keys::read_regular(&self.path, MOST_BYTES);
+        let bytes = flag_keys::read_regular(&self.path, MAX_BYTES);
         let bytes = bytes.map_err(|source| self.failed(source))?;
         let path = self.path.clone();
         let saved: Option<Saved> = serde_json::from_slice(&bytes).ok();
@@ -115,7 +115,7 @@ impl Checkpoint {
         };
         if saved.question != self.question {
             let found = saved.question.to_string();
-            return Err(CheckpointError::OtherQuestion { path, found });
+            return Err(CheckpointError::OtherScope { path, found });
         }
         Ok(Some(saved))
     }
@@ -145,7 +145,7 @@ impl Checkpoint {
 
     /// Opens the file of the fingerprints, which begins anew unless there are runs in it.
     pub(crate) fn fingerprints(&self, runs: &[u64]) -> Result<File, CheckpointError> {
-        let (is_new, path) = (runs.is_empty(), self.beside());
+        let (is_new, path) = (runs.is_empty(), self.fingerprints_path());
         let mut options = OpenOptions::new();
         options.read(true).write(true).mode(MODE);
         let file = options.create(is_new).truncate(is_new).open(&path);
@@ -166,10 +166,11 @@ impl Checkpoint {
     pub(crate) fn remove(&self) {
         // A verification that ended needs neither.
         let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(self.beside());
+        let _ = fs::remove_file(self.fingerprints_path());
     }
 
-    fn beside(&self) -> PathBuf {
+    /// The path of the file of the fingerprints.
+    pub(crate) fn fingerprints_path(&self) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
         path.push(".fingerprints");
         path.into()
@@ -196,7 +197,7 @@ impl Saved {
     }
 }
 
-impl std::fmt::Display for Question {
+impl std::fmt::Display for VerificationScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.project)?;
         if let Some(flag) = &self.flag {

@@ -19,7 +19,7 @@ const RUN: usize = 4 << 20;
 const BYTES: u64 = 16;
 
 /// The most suspects of a kind.
-pub(crate) const MOST_SUSPECTS: usize = 1_000;
+pub(crate) const MAX_SUSPECTS: usize = 1_000;
 
 /// The fingerprints of exposures.
 #[derive(Debug)]
@@ -34,11 +34,11 @@ pub(crate) struct Fingerprints {
 /// Fingerprints that occur twice, and how many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Repeated {
-    /// Of keys, at most [`MOST_SUSPECTS`].
+    /// Of keys, at most [`MAX_SUSPECTS`].
     pub(crate) keys: Vec<u64>,
     /// Further exposures with a key that another one has.
     pub(crate) further_keys: u64,
-    /// Of instances with two values, at most [`MOST_SUSPECTS`].
+    /// Of instances with two values, at most [`MAX_SUSPECTS`].
     pub(crate) instances: Vec<u64>,
     /// How many those are.
     pub(crate) all_instances: u64,
@@ -142,14 +142,14 @@ impl Fingerprints {
         let mut last = Last::default();
         if self.runs.is_empty() {
             for fingerprint in self.run {
-                last.meet(fingerprint, &mut found);
+                last.check_entry(fingerprint, &mut found);
             }
             return Ok(found);
         }
         self.write()?;
         let mut merged = Merged::open(&self.file, &self.runs)?;
         while let Some(fingerprint) = merged.next()? {
-            last.meet(fingerprint, &mut found);
+            last.check_entry(fingerprint, &mut found);
         }
         Ok(found)
     }
@@ -164,7 +164,7 @@ struct Last {
 }
 
 impl Last {
-    fn meet(&mut self, fingerprint: u128, found: &mut Repeated) {
+    fn check_entry(&mut self, fingerprint: u128, found: &mut Repeated) {
         let last = self.fingerprint.replace(fingerprint);
         let high = u64::try_from(fingerprint >> 64).unwrap_or_default();
         let Some(last) = last.filter(|last| last >> 64 == fingerprint >> 64) else {
@@ -184,7 +184,7 @@ impl Last {
         } else {
             &mut found.instances
         };
-        if !self.is_found && suspects.len() < MOST_SUSPECTS {
+        if !self.is_found && suspects.len() < MAX_SUSPECTS {
             suspects.push(high);
         }
         self.is_found = true;

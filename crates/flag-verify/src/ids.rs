@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use flag_model::InstanceId;
-use flag_store::InstanceNames;
+use flag_store::InstanceIdMode;
 
 /// The ids that are known, by their pseudonyms; and the key, with which those in override lists are hashed.
 #[derive(Clone, Debug)]
 pub struct KnownIds {
-    names: InstanceNames,
+    names: InstanceIdMode,
     by_pseudonym: HashMap<InstanceId<'static>, InstanceId<'static>>,
 }
 
 impl KnownIds {
     /// Knows the key, and these ids.
-    pub fn new(names: InstanceNames, ids: impl IntoIterator<Item = InstanceId<'static>>) -> Self {
+    pub fn new(names: InstanceIdMode, ids: impl IntoIterator<Item = InstanceId<'static>>) -> Self {
         let by_pseudonym = hashed(&names, ids);
         Self {
             names,
@@ -24,7 +24,7 @@ impl KnownIds {
 
     /// Whether the key is known.
     pub(crate) fn has_key(&self) -> bool {
-        matches!(self.names, InstanceNames::Hashed(_))
+        matches!(self.names, InstanceIdMode::Hashed(_))
     }
 
     /// These ids by their pseudonyms.
@@ -45,7 +45,7 @@ impl KnownIds {
 }
 
 fn hashed(
-    names: &InstanceNames,
+    names: &InstanceIdMode,
     ids: impl IntoIterator<Item = InstanceId<'static>>,
 ) -> HashMap<InstanceId<'static>, InstanceId<'static>> {
     let pairs = ids.into_iter();

@@ -35,7 +35,7 @@ impl Lag {
         Duration::from_micros(self.worst)
     }
 
-    /// What so many percent of them do not exceed.
+    /// The given percentile.
     pub fn percentile(&self, percent: u64) -> Duration {
         let rank = u128::from(self.count) * u128::from(percent);
         let mut below = 0_u128;

@@ -2,11 +2,10 @@
 //!
 //! Knows no vendor, no HTTP and no terminal: reads through the two ports of `flag-store`, decides with `flag-rollout`. Start
 //! with [`Verification`] for a whole log, and with [`served_around`] for one instance.
-mod again;
 mod around;
 mod check;
 mod checkpoint;
-mod finding;
+mod fault;
 mod fingerprints;
 mod ids;
 mod lag;
@@ -15,12 +14,13 @@ mod report;
 mod revisions;
 mod suspects;
 mod verification;
+mod verifier;
 
 pub use crate::around::{ServedAgain, all_agree, served_around};
 pub use crate::check::{Comparison, Difference};
-pub use crate::checkpoint::{CheckpointError, Question};
-pub use crate::finding::{Finding, Kind};
+pub use crate::checkpoint::{CheckpointError, VerificationScope};
+pub use crate::fault::{Fault, FaultKind};
 pub use crate::ids::KnownIds;
 pub use crate::lag::Lag;
-pub use crate::report::{FlagReport, Report, Split};
+pub use crate::report::{FlagReport, Report, RevisionSampleRatio};
 pub use crate::verification::{Verification, VerifyError};

@@ -6,11 +6,11 @@ use flag_model::Timestamp;
 use flag_rollout::SampleRatio;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Kind};
+use crate::fault::{Fault, FaultKind};
 use crate::lag::Lag;
 
 /// The most faults of a kind that are named; the others are counted.
-pub(crate) const MOST_NAMED: usize = 100;
+pub(crate) const MAX_NAMED: usize = 100;
 
 /// What was found out about the exposures of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +18,9 @@ pub struct Report {
     /// By `type/name`.
     pub flags: BTreeMap<String, FlagReport>,
     /// The first hundred faults of each kind.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Fault>,
     /// How many faults of each kind there are.
-    pub faults: BTreeMap<Kind, u64>,
+    pub faults: BTreeMap<FaultKind, u64>,
 }
 
 /// What was found out about the exposures of a flag.
@@ -52,12 +52,12 @@ pub struct FlagReport {
     pub(crate) groups: BTreeMap<i64, BTreeMap<String, u64>>,
     /// The observed split against the configured one, by revision, the oldest first.
     #[serde(skip)]
-    pub splits: Vec<Split>,
+    pub sample_ratios: Vec<RevisionSampleRatio>,
 }
 
 /// The observed split of a revision.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Split {
+pub struct RevisionSampleRatio {
     /// The revision.
     pub revision: Timestamp,
     /// The exposures that count.
@@ -66,7 +66,7 @@ pub struct Split {
     pub ratio: SampleRatio,
 }
 
-impl Eq for Split {}
+impl Eq for RevisionSampleRatio {}
 
 impl Report {
     /// Whether no fault was found.
@@ -80,21 +80,21 @@ impl Report {
     }
 
     /// Counts a fault, and names it unless there are many of its kind.
-    pub(crate) fn add(&mut self, finding: Finding) {
-        self.add_many(finding, 1);
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.add_many(fault, 1);
     }
 
     /// Counts a fault of several exposures, and names it likewise.
-    pub(crate) fn add_many(&mut self, finding: Finding, exposures: u64) {
-        let count = self.faults.entry(finding.kind).or_default();
-        if *count < MOST_NAMED as u64 {
-            self.findings.push(finding);
+    pub(crate) fn add_many(&mut self, fault: Fault, exposures: u64) {
+        let count = self.faults.entry(fault.kind).or_default();
+        if *count < MAX_NAMED as u64 {
+            self.findings.push(fault);
         }
         *count += exposures;
     }
 
     /// How many faults of a kind there are.
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: FaultKind) -> u64 {
         self.faults.get(&kind).copied().unwrap_or_default()
     }
 }

@@ -10,13 +10,13 @@ use flag_store::{FlagStore, ReadError, StoreError};
 use crate::ids::KnownIds;
 
 /// The most revisions of a flag whose times are known.
-const MOST_TIMES: usize = 1_000_000;
+const MAX_TIMES: usize = 1_000_000;
 
 /// The most instance ids in override lists that are in memory; beyond that compiled revisions are forgotten.
-const MOST_OVERRIDES: usize = 2_000_000;
+const MAX_OVERRIDES: usize = 2_000_000;
 
 /// How often the times of a flag are read again for a revision that is newer than all: callers may name any.
-const MOST_READ_AGAIN: usize = 100;
+const MAX_READ_AGAIN: usize = 100;
 
 /// What an exposure's own revision is.
 #[derive(Clone, Debug)]
@@ -88,8 +88,11 @@ impl CompiledRevision {
 
     /// The position of a treatment by its rollout group, `None` for control, and its value.
     pub(crate) fn group(&self, group: &str) -> Option<(Option<usize>, &FlagValue)> {
-        let treatments = (0..).map_while(|at| Some((Some(at), self.plan.outcome(Some(at))?)));
-        let control = self.plan.outcome(None).map(|outcome| (None, outcome));
+        let treatments = (0..).map_while(|at| Some((Some(at), self.plan.group_value(Some(at))?)));
+        let control = self
+            .plan
+            .group_value(None)
+            .map(|group_value| (None, group_value));
         let mut all = control.into_iter().chain(treatments);
         let (position, (value, _)) = all.find(|(_, (_, name))| *name == group)?;
         Some((position, value))
@@ -122,7 +125,7 @@ impl<'a> Revisions<'a> {
     }
 
     async fn read_times(&mut self) -> Result<(), StoreError> {
-        self.times = self.store.revision_times(&self.flag, MOST_TIMES).await?;
+        self.times = self.store.revision_times(&self.flag, MAX_TIMES).await?;
         self.times.sort_unstable();
         Ok(())
     }
@@ -133,7 +136,7 @@ impl<'a> Revisions<'a> {
             return Ok(found.clone());
         }
         let is_newer = self.times.last().is_none_or(|newest| *newest < made);
-        if is_newer && self.read_again < MOST_READ_AGAIN {
+        if is_newer && self.read_again < MAX_READ_AGAIN {
             // It may have been made meanwhile; then another one has been replaced meanwhile.
             self.read_again += 1;
             self.read_times().await?;
@@ -142,7 +145,7 @@ impl<'a> Revisions<'a> {
         let Ok(position) = self.times.binary_search(&made) else {
             return Ok(OwnRevision::Unknown);
         };
-        if self.overrides > MOST_OVERRIDES {
+        if self.overrides > MAX_OVERRIDES {
             self.forget();
         }
         let found = self.read(made, position).await?;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use flag_model::{FlagKey, FlagValue, Timestamp};
 use flag_store::BatchPage;
 
-use crate::finding::{Finding, Kind};
-use crate::fingerprints::{self, MOST_SUSPECTS, Repeated};
+use crate::fault::{Fault, FaultKind};
+use crate::fingerprints::{self, MAX_SUSPECTS, Repeated};
 use crate::logged;
-use crate::report::{MOST_NAMED, Report};
+use crate::report::{MAX_NAMED, Report};
 
 /// Exposures whose fingerprints occur twice.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Suspects {
                 continue;
             };
             let flag = name(&logged.flag);
-            self.meet(&Seen {
+            self.check_entry(&Seen {
                 hash: fingerprints::of_text(&flag),
                 flag: &flag,
                 instance: logged.instance.as_str(),
@@ -66,28 +66,28 @@ impl Suspects {
             });
         }
         for batch in &page.batches {
-            let flags = batch.outcomes().iter().map(|of| name(&of.flag));
+            let flags = batch.templates().iter().map(|of| name(&of.flag));
             let flags: Vec<_> = flags.map(|of| (fingerprints::of_text(&of), of)).collect();
             for entry in batch.entries() {
-                let index = entry.outcome.get();
-                if let (Some((hash, flag)), Some(outcome)) =
-                    (flags.get(index), batch.outcome(entry.outcome))
+                let index = entry.template.get();
+                if let (Some((hash, flag)), Some(template)) =
+                    (flags.get(index), batch.template(entry.template))
                 {
-                    self.meet(&Seen {
+                    self.check_entry(&Seen {
                         flag,
                         hash: *hash,
                         instance: entry.instance,
                         request_id: entry.request_id,
                         created: entry.created,
-                        revision: outcome.revision,
-                        value: &outcome.value,
+                        revision: template.revision,
+                        value: &template.value,
                     });
                 }
             }
         }
     }
 
-    fn meet(&mut self, seen: &Seen<'_>) {
+    fn check_entry(&mut self, seen: &Seen<'_>) {
         let Seen { hash, instance, .. } = *seen;
         let created = seen.created.unix_micros();
         let key = fingerprints::of_key(hash, instance, seen.request_id, created);
@@ -117,8 +117,8 @@ impl Suspects {
         for ((flag, instance_id, request_id, created), count) in self.met {
             further += count - 1;
             if count > 1 {
-                report.name(Finding {
-                    kind: Kind::Duplicate,
+                report.name(Fault {
+                    kind: FaultKind::Duplicate,
                     flag,
                     instance_id,
                     request_id,
@@ -130,7 +130,7 @@ impl Suspects {
                 });
             }
         }
-        if keys.len() >= MOST_SUSPECTS {
+        if keys.len() >= MAX_SUSPECTS {
             further = self.repeated.further_keys;
         }
         let mut both = 0;
@@ -144,8 +144,8 @@ impl Suspects {
                 continue;
             }
             both += 1;
-            report.name(Finding {
-                kind: Kind::TwoValues,
+            report.name(Fault {
+                kind: FaultKind::TwoValues,
                 flag,
                 instance_id,
                 request_id: String::new(),
@@ -156,31 +156,31 @@ impl Suspects {
                 decided: other.clone(),
             });
         }
-        if instances.len() >= MOST_SUSPECTS {
+        if instances.len() >= MAX_SUSPECTS {
             both = self.repeated.all_instances;
         }
-        report.faults.insert(Kind::Duplicate, further);
-        report.faults.insert(Kind::TwoValues, both);
+        report.faults.insert(FaultKind::Duplicate, further);
+        report.faults.insert(FaultKind::TwoValues, both);
     }
 }
 
 impl Report {
     /// Whether an answer that was decided otherwise is named, which is why the instance has two values.
     fn explains(&self, flag: &str, revision: &str, instance: &str) -> bool {
-        self.findings.iter().any(|finding| {
-            finding.kind == Kind::DecidedOtherwise
-                && finding.flag == flag
-                && finding.revision == revision
-                && finding.instance_id == instance
+        self.findings.iter().any(|fault| {
+            fault.kind == FaultKind::DecidedOtherwise
+                && fault.flag == flag
+                && fault.revision == revision
+                && fault.instance_id == instance
         })
     }
 
     /// Names a fault unless there are many of its kind.
-    fn name(&mut self, finding: Finding) {
-        let kind = finding.kind;
+    fn name(&mut self, fault: Fault) {
+        let kind = fault.kind;
         let of_kind = self.findings.iter().filter(|named| named.kind == kind);
-        if of_kind.count() < MOST_NAMED {
-            self.findings.push(finding);
+        if of_kind.count() < MAX_NAMED {
+            self.findings.push(fault);
         }
     }
 }

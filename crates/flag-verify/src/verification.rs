@@ -10,13 +10,13 @@ use flag_rollout::SampleRatio;
 use flag_store::{BatchPage, Cursor, ExposureLog, ExposureScope, FlagStore, StoreError, TimeRange};
 use futures_util::future::join;
 
-use crate::again::Again;
-use crate::checkpoint::{Checkpoint, CheckpointError, Question};
+use crate::checkpoint::{Checkpoint, CheckpointError, VerificationScope};
 use crate::fingerprints::{Fingerprints, Repeated};
 use crate::ids::KnownIds;
-use crate::report::{FlagReport, Report, Split};
+use crate::report::{FlagReport, Report, RevisionSampleRatio};
 use crate::revisions::{OwnRevision, Revisions};
 use crate::suspects::Suspects;
+use crate::verifier::Verifier;
 
 /// How many exposures are read at once; fewer in tests, so that they have pages.
 const AT_ONCE: usize = if cfg!(test) { 500 } else { 16_000 };
@@ -52,11 +52,11 @@ pub enum VerifyError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Fingerprints cannot be kept.
-    #[error("cannot keep fingerprints in {}", folder.display())]
+    /// Fingerprints cannot be written.
+    #[error("cannot write fingerprints to {}", path.display())]
     Fingerprints {
-        /// Where they are.
-        folder: PathBuf,
+        /// Their file, or the folder of a temporary file.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -66,7 +66,7 @@ impl Verification<'_> {
     /// Verifies the log; with a checkpoint from where that is, and keeps it up to date until the end.
     pub async fn run(
         mut self,
-        checkpoint: Option<(&Path, Question)>,
+        checkpoint: Option<(&Path, VerificationScope)>,
     ) -> Result<Report, VerifyError> {
         let checkpoint = checkpoint.map(|(path, question)| Checkpoint::new(path, question));
         let saved = checkpoint.as_ref().map(Checkpoint::load).transpose()?;
@@ -79,34 +79,35 @@ impl Verification<'_> {
         }
         let file = match &checkpoint {
             Some(checkpoint) => checkpoint.fingerprints(&runs)?,
-            None => tempfile::tempfile().map_err(kept)?,
+            None => tempfile::tempfile().map_err(|source| fingerprint_error(None, source))?,
         };
+        let failed = |source| fingerprint_error(checkpoint.as_ref(), source);
         let fingerprints = Fingerprints::open(file, runs);
-        let mut again = Again::new((self.store, self.ids), report, fingerprints);
+        let mut verifier = Verifier::new((self.store, self.ids), report, fingerprints);
         let (within, progress) = (self.within, self.progress);
         let mut last = Instant::now();
         self.each_page(after, async |page: &BatchPage| {
-            again.page(page).await?;
+            verifier.page(page).await?;
             progress.fetch_add(page.exposures() as u64, Ordering::Relaxed);
             let is_due = checkpoint.is_some() && last.elapsed() > CHECKPOINT;
-            if again.fingerprints.is_full() || is_due {
-                again.fingerprints.write().map_err(kept)?;
+            if verifier.fingerprints.is_full() || is_due {
+                verifier.fingerprints.write().map_err(failed)?;
                 if let (Some(checkpoint), Some(next)) = (&checkpoint, &page.next) {
-                    again.fingerprints.sync().map_err(kept)?;
-                    again.settle();
-                    let runs = again.fingerprints.runs();
-                    checkpoint.save(within, next, runs, &again.report)?;
+                    verifier.fingerprints.sync().map_err(failed)?;
+                    verifier.flush_current();
+                    let runs = verifier.fingerprints.runs();
+                    checkpoint.save(within, next, runs, &verifier.report)?;
                 }
                 last = Instant::now();
             }
             Ok(())
         })
         .await?;
-        again.settle();
-        let repeated = again.fingerprints.repeated().map_err(kept)?;
-        let mut report = again.report;
+        verifier.flush_current();
+        let repeated = verifier.fingerprints.repeated().map_err(failed)?;
+        let mut report = verifier.report;
         self.add_repeated(repeated, &mut report).await?;
-        self.add_splits(&mut report).await?;
+        self.add_sample_ratios(&mut report).await?;
         if let Some(checkpoint) = checkpoint {
             checkpoint.remove();
         }
@@ -156,7 +157,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    async fn add_splits(&self, report: &mut Report) -> Result<(), VerifyError> {
+    async fn add_sample_ratios(&self, report: &mut Report) -> Result<(), VerifyError> {
         for (name, of_flag) in &mut report.flags {
             let Some(flag) = flag_of(self.project, name) else {
                 continue;
@@ -165,13 +166,13 @@ impl Verification<'_> {
                 continue;
             }
             let revisions = Revisions::open(self.store, self.ids, flag).await?;
-            add_splits_of(revisions, of_flag).await?;
+            add_sample_ratios_of(revisions, of_flag).await?;
         }
         Ok(())
     }
 }
 
-async fn add_splits_of(
+async fn add_sample_ratios_of(
     mut revisions: Revisions<'_>,
     report: &mut FlagReport,
 ) -> Result<(), StoreError> {
@@ -184,7 +185,7 @@ async fn add_splits_of(
         };
         let answers = |group: &str| groups.get(group).copied().unwrap_or_default();
         if let Some(ratio) = SampleRatio::of(revision.plan(), answers) {
-            report.splits.push(Split {
+            report.sample_ratios.push(RevisionSampleRatio {
                 revision: made,
                 exposures: groups.values().sum(),
                 ratio,
@@ -204,7 +205,8 @@ fn flag_of(project: &ProjectName, name: &str) -> Option<FlagKey> {
     })
 }
 
-fn kept(source: io::Error) -> VerifyError {
-    let folder = std::env::temp_dir();
-    VerifyError::Fingerprints { folder, source }
+/// Fingerprints are beside the checkpoint, or in a temporary file without a name.
+fn fingerprint_error(checkpoint: Option<&Checkpoint>, source: io::Error) -> VerifyError {
+    let path = checkpoint.map_or_else(std::env::temp_dir, Checkpoint::fingerprints_path);
+    VerifyError::Fingerprints { path, source }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{Date, FlagKey, Format, HashAlgorithm, Metadata, NewName, OwnerId};
+use flag_model::{BucketScheme, Date, FlagKey, HashAlgorithm, Metadata, NewName, OwnerId};
 use flag_store::FlagEntry;
 
 use crate::change::Change;
@@ -61,7 +61,7 @@ pub(crate) struct Defaults {
 #[derive(Debug, Default)]
 pub(crate) struct OlderRows {
     /// The format of the flags whose newest revision cannot be read.
-    pub(crate) formats: BTreeMap<FlagKey, Format>,
+    pub(crate) formats: BTreeMap<FlagKey, BucketScheme>,
     /// The rows that flags were exported from, if they are not the newest.
     pub(crate) exported: BTreeMap<FlagKey, ExportedRows>,
 }

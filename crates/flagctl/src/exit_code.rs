@@ -23,7 +23,7 @@ exit_codes! {
     Failed = 1, "Failed for another reason, or it is unknown whether the row was written; the message says so.";
     Usage = 2, "Arguments or settings are invalid, or do not fit the flag; nothing was written.";
     NotFound = 3, "No such flag, revision or key; nothing was written.";
-    Conflict = 4, "Conflict: another writer wrote first or meanwhile, a row is ahead of the clock, what would be created exists, or more instances would move than --at-most allows; the message says what was written.";
+    Conflict = 4, "Conflict: another writer wrote first or meanwhile, a row is ahead of the clock, what would be created exists, or more instances may move than --at-most allows; the message says what was written.";
     Refused = 5, "A value is invalid, or a stored row cannot be read; nothing was written.";
     StoreUnavailable = 6, "The store cannot be opened or reached, refused the request, or did not answer in time.";
     Differs = 7, "Nothing failed, but what was compared differs.";

@@ -7,8 +7,8 @@ mod tests;
 mod treatments;
 
 use flag_model::{
-    Date, FlagKey, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName, OwnerId,
-    Revision, RevisionParts, Timestamp, quoted,
+    BucketScheme, Date, FlagKey, FlagValue, HashAlgorithm, Invalid, MetadataParts, NewName,
+    OwnerId, Revision, RevisionParts, Timestamp, quoted,
 };
 use flag_rollout::assign_buckets;
 use flag_store::TimeRange;
@@ -101,7 +101,7 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 pub(crate) fn plan_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
-    format: Option<&Format>,
+    format: Option<&BucketScheme>,
     args: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,

@@ -1,6 +1,8 @@
 //! Look-ups that several commands share; each has an error that names what is missing.
 
-use flag_model::{FlagKey, FlagName, FlagType, Format, Metadata, ProjectName, Revision, Timestamp};
+use flag_model::{
+    BucketScheme, FlagKey, FlagName, FlagType, Metadata, ProjectName, Revision, Timestamp,
+};
 use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
 use crate::args::{NamedFlag, RevisionName};
@@ -192,12 +194,12 @@ pub(crate) async fn stored_format(
     store: &FlagStore,
     flag: &FlagKey,
     newest: Option<&Stored<Revision>>,
-) -> Result<Option<Format>, StoreFailure> {
+) -> Result<Option<BucketScheme>, StoreFailure> {
     match newest {
         None => Ok(None),
         Some(Ok(newest)) => Ok(Some(newest.format.clone())),
         Some(Err(_)) => {
-            let format = store.newest_format(flag, SEARCHED_REVISIONS);
+            let format = store.newest_bucket_scheme(flag, SEARCHED_REVISIONS);
             let format = with_progress(format!("reading the history of {flag}"), format).await;
             format.map_err(|source| context.store_failed(source))
         }

@@ -4,8 +4,8 @@
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
-//! - [`apply`], which plans what a flag file changes; it is pure, and names the planned rows of [`mod@write`]
-//! - what commands share: [`mod@write`], [`seen`], [`lookup`], [`numbering`], [`missing`], [`copy`], [`following`], [`completion`],
+//! - [`apply`], which plans what a flag file changes; it is pure, and uses only the types of [`mod@write`]
+//! - what commands share: [`mod@write`], [`exposure_impact`], [`lookup`], [`numbering`], [`missing`], [`copy`], [`following`], [`completion`],
 //!   on top of the stores that [`context`] and [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`import`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
@@ -24,6 +24,7 @@ mod default_project;
 mod distinct;
 mod environment;
 mod exit_code;
+mod exposure_impact;
 mod failure;
 mod flag_file;
 mod following;
@@ -42,7 +43,6 @@ mod peer;
 mod receipt;
 mod run;
 mod run_config;
-mod seen;
 mod shell;
 mod stored;
 mod suggestions;

@@ -38,7 +38,7 @@ pub(crate) enum NoRevision {
         /// When the first one was made.
         first: Timestamp,
     },
-    /// Nobody knows what will be in force.
+    /// The time is in the future.
     #[error(
         "cannot be looked up at {name}, which is in the future; expected a past time, or a revision, `r7` or `~1`"
     )]

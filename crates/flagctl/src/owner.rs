@@ -1,4 +1,4 @@
-//! The current user: from the environment, else from `gcloud`, else from the machine's list of users.
+//! The current user: `FLAG_OWNER`, else the account of `gcloud`, else `USER` or `LOGNAME`, else the machine's list of users.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,7 +12,8 @@ const FLAG_OWNER: &str = "FLAG_OWNER";
 /// The variables with the current user; the first one that is not blank is used.
 pub(crate) const OWNER_VARIABLES: [&str; 3] = [FLAG_OWNER, "USER", "LOGNAME"];
 
-/// The variables with the current user added if none is set: the signed-in Google account, else the login name.
+/// Adds the current user as `FLAG_OWNER`, unless that is set: the signed-in Google account; else, if no other variable names one,
+/// the login name.
 pub(crate) fn with_owner(mut variables: Variables) -> Variables {
     if non_blank(&variables, FLAG_OWNER).is_none()
         && let Some(account) = google_account(&variables)

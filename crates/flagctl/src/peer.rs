@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 4;
 /// Pauses between attempts.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(250),
-    most: Duration::from_secs(1),
+    max: Duration::from_secs(1),
     jitter: Jitter::NONE,
 };
 

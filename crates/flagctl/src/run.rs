@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use flag_settings::{Reader, outlive_file_limits};
+use flag_settings::{Reader, ignore_sigxfsz};
 use flag_store::{Clock as _, SystemClock};
 
 use crate::command_line::{self, Command, Read};
@@ -19,7 +19,7 @@ pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(), Failure> {
-    outlive_file_limits().map_err(CannotStart::from)?;
+    ignore_sigxfsz().map_err(CannotStart::from)?;
     output::prepare(&variables, SystemClock.now());
     let variables = with_owner(variables);
     let Read {

@@ -13,12 +13,12 @@ use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
+use crate::exposure_impact::confirm_change;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
 use crate::receipt::{self, WrittenRevision};
-use crate::seen::confirm_change;
 use crate::shell;
 use crate::stored::{Stored, created};
 

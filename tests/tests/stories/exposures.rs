@@ -211,7 +211,7 @@ async fn counts_of_all_replicas_and_runs_are_those_of_the_log(store: TestStore) 
     }
     let subject = provider();
     let query = CountsQuery {
-        of: CountsScope::Flag(&subject),
+        scope: CountsScope::Flag(&subject),
         since: began,
         until: Minute::of(SystemClock.now()).plus(1),
     };

@@ -333,11 +333,11 @@ async fn a_thousand_flags_are_one_answer_and_no_more_than_the_setting_says() {
         &store,
         &json!({ "file_version": 1, "project": PROJECT, "flags": flags }),
     );
-    for most in [1_000, 300] {
+    for max in [1_000, 300] {
         let service =
-            Service::start_with(&store, &[], &[("FLAG_OFREP_MAX_FLAGS", &most.to_string())]);
+            Service::start_with(&store, &[], &[("FLAG_OFREP_MAX_FLAGS", &max.to_string())]);
         let first = service.send(service.ofrep("", "B1")).await;
-        assert_eq!(first.body["flags"].as_array().unwrap().len(), most);
+        assert_eq!(first.body["flags"].as_array().unwrap().len(), max);
         let length: usize = first.headers["content-length"]
             .to_str()
             .unwrap()
@@ -345,8 +345,8 @@ async fn a_thousand_flags_are_one_answer_and_no_more_than_the_setting_says() {
             .unwrap();
         assert_eq!(length, first.body.to_string().len());
         assert_eq!(
-            first.body["flags"][most - 1]["key"],
-            format!("flag_{:04}", most - 1)
+            first.body["flags"][max - 1]["key"],
+            format!("flag_{:04}", max - 1)
         );
         let tag = first.headers["etag"].clone();
         let again = service

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flag_model::{FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Revision, RevisionParts};
+use flag_model::{
+    BucketScheme, FlagKey, FlagName, FlagValue, HashAlgorithm, Revision, RevisionParts,
+};
 use flag_store::{AppendError, Base, FlagStore, HeadCell};
 use flag_tests::{TestStore, on_both_stores};
 use futures_util::StreamExt as _;
@@ -30,7 +32,7 @@ fn flag() -> FlagKey {
 fn parts(own: &str, base: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::text(own).unwrap(),
         treatments: vec![],
         comment: base.to_owned(),

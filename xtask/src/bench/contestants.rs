@@ -116,7 +116,7 @@ fn rows(bare: &Contestant, kept: &Contestant, not_logged: &Contestant) -> Result
     let what = "warm answers, exposures off: answers/s by those of bare actix-web";
     let off = Row::new(what, Unit::Ratio, Goal::AtLeast(1.0), silent.median).note(format!(
         "{:.2} to {:.2}; by processor time {by_cpu:.2}",
-        silent.least, silent.most
+        silent.least, silent.max
     ));
     let kept = kept.against(bare, |run| run.rate).median;
     let mut rows = vec![

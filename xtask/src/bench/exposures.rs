@@ -134,10 +134,7 @@ impl Subject {
         let [bare, waiting] = &contestants;
         let ratio = waiting.against(bare, |run| run.rate);
         let row = Row::new(what, Unit::Ratio, Goal::AtLeast(self.share), ratio.median);
-        Ok(row.note(format!(
-            "{:.2} to {:.2}; 0 dropped",
-            ratio.least, ratio.most
-        )))
+        Ok(row.note(format!("{:.2} to {:.2}; 0 dropped", ratio.least, ratio.max)))
     }
 
     /// Measures what an exposure costs at this rate: processor time in all threads, and latency of answers.
@@ -173,7 +170,7 @@ impl Subject {
         let micros = Spread::of(pairs.map(|(on, off)| on.cpu - off.cpu));
         let slower = on.against(off, |run| run.p99);
         let note =
-            |spread: Spread| format!("{:.2} to {:.2}; at {rate:.0}/s", spread.least, spread.most);
+            |spread: Spread| format!("{:.2} to {:.2}; at {rate:.0}/s", spread.least, spread.max);
         Ok([
             Row::new(cpu, Unit::Microseconds, cpu_goal, micros.median).note(note(micros)),
             Row::new(p99, Unit::Ratio, p99_goal, slower.median).note(note(slower)),

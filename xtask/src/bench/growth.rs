@@ -72,7 +72,7 @@ fn row(what: &str, contestant: &Contestant, few: &Contestant) -> Row {
     let worker = contestant.against(few, |run| run.worker).median;
     Row::new(what, Unit::Ratio, Goal::AtMost(1.2), spread.median).note(format!(
         "{:.2} to {:.2}; the worker's thread alone {worker:.2}",
-        spread.least, spread.most
+        spread.least, spread.max
     ))
 }
 

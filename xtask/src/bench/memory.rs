@@ -21,7 +21,7 @@ const INSTANCES: [u64; 3] = [0, 100_000, 1_000_000];
 /// The columns: what is resident, what of it is no page of a file, the high-water mark.
 const RESIDENT: &str = "resident MiB";
 const OWN: &str = "of it its own";
-const MOST: &str = "most MiB";
+const MAX: &str = "most MiB";
 
 /// Connections while flags are read for the first time; few, so that no read is shed.
 const FEW: usize = 8;
@@ -57,7 +57,7 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
         (" (remembering 1,000,000 buckets)", &with_positions),
     ];
     let title = "Memory by distinct instance ids, everything on, as fast as answers come";
-    let mut table = Table::new(title, &["ids", RESIDENT, OWN, MOST]);
+    let mut table = Table::new(title, &["ids", RESIDENT, OWN, MAX]);
     for (how, points) in instances {
         for point in points {
             table.row(point.cells(how));
@@ -76,9 +76,9 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
                 "of it {:.1} its own, the rest pages of its files",
                 mib(thousand.own)
             )),
-            most("embedded store", Goal::Under(64.0), &by_ids)?,
-            most("emulator", Goal::Under(64.0), &on_emulator)?,
-            most(
+            max("embedded store", Goal::Under(64.0), &by_ids)?,
+            max("emulator", Goal::Under(64.0), &on_emulator)?,
+            max(
                 "embedded store, a million buckets remembered (none by default)",
                 Goal::None,
                 &with_positions,
@@ -209,7 +209,7 @@ fn by_instances(
     points.collect()
 }
 
-fn most(store: &str, goal: Goal, points: &[Point]) -> Result<Row> {
+fn max(store: &str, goal: Goal, points: &[Point]) -> Result<Row> {
     let last = points.last().context("nothing was measured")?;
     let what = format!("memory with 1,000,000 distinct ids, everything on, {store}");
     Ok(Row::new(what, Unit::Mebibytes, goal, mib(last.used.peak))
@@ -217,7 +217,7 @@ fn most(store: &str, goal: Goal, points: &[Point]) -> Result<Row> {
 }
 
 fn table(title: &str, of: &str, points: &[Point]) -> Table {
-    let mut table = Table::new(title, &[of, RESIDENT, OWN, MOST]);
+    let mut table = Table::new(title, &[of, RESIDENT, OWN, MAX]);
     for point in points {
         table.row(point.cells(""));
     }
@@ -266,10 +266,10 @@ mod tests {
     #[test]
     fn the_most_is_held_against_the_goal() {
         let points = [point(0, 4 << 20, 4 << 20), point(9, 60 << 20, 65 << 20)];
-        let row = most("s", Goal::Under(64.0), &points).unwrap();
+        let row = max("s", Goal::Under(64.0), &points).unwrap();
         assert_eq!(row.is_met, Some(false));
         assert!(row.cells()[2].contains("60.0 after it"));
-        assert!(most("s", Goal::None, &[]).is_err());
+        assert!(max("s", Goal::None, &[]).is_err());
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn measure(foreground: &mut Foreground) -> Result<Measured> {
         let row = Row::new(what, Unit::Milliseconds, goal, spread.median);
         row.note(format!(
             "{:.1} to {:.1}, {STARTS} starts",
-            spread.least, spread.most
+            spread.least, spread.max
         ))
     };
     Ok(Measured {

@@ -5,7 +5,7 @@
 pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) least: f64,
-    pub(super) most: f64,
+    pub(super) max: f64,
 }
 
 impl Spread {
@@ -15,7 +15,7 @@ impl Spread {
         let end = |choose: fn(f64, f64) -> f64| figures.iter().copied().reduce(choose);
         Self {
             least: end(f64::min).unwrap_or(f64::NAN),
-            most: end(f64::max).unwrap_or(f64::NAN),
+            max: end(f64::max).unwrap_or(f64::NAN),
             median: median(figures),
         }
     }
@@ -30,12 +30,8 @@ impl Spread {
 
     /// The text of a figure, with this many decimals.
     pub(super) fn text(&self, decimals: usize) -> String {
-        let Self {
-            median,
-            least,
-            most,
-        } = self;
-        format!("{median:.decimals$} ({least:.decimals$} to {most:.decimals$})")
+        let Self { median, least, max } = self;
+        format!("{median:.decimals$} ({least:.decimals$} to {max:.decimals$})")
     }
 }
 

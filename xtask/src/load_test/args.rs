@@ -11,7 +11,7 @@ use crate::services::{Mix, Store};
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// The most requests; more is a mistake.
-const MOST_REQUESTS: f64 = 500_000_000.0;
+const MAX_REQUESTS: f64 = 500_000_000.0;
 
 /// What to load, how, and what it must hold.
 #[derive(clap::Args, Clone, Debug)]
@@ -103,8 +103,8 @@ impl Args {
             );
             let requests = rate * (self.duration + self.warm_up).as_secs_f64();
             ensure!(
-                requests <= MOST_REQUESTS,
-                "--rate: {requests:.0} requests in all, expected at most {MOST_REQUESTS:.0}"
+                requests <= MAX_REQUESTS,
+                "--rate: {requests:.0} requests in all, expected at most {MAX_REQUESTS:.0}"
             );
         }
         Ok(())

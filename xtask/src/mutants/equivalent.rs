@@ -9,11 +9,11 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "the two digits of a byte have no bit in common",
     ),
     (
-        "crates/flag-model/src/bucket.rs: replace - with + in Bucket::of_position",
+        "crates/flag-model/src/bucket.rs: replace - with + in Bucket::of_hash_point",
         "a quotient below the number of buckets always fits, so the fallback is never used",
     ),
     (
-        "crates/flag-model/src/bucket.rs: replace - with / in Bucket::of_position",
+        "crates/flag-model/src/bucket.rs: replace - with / in Bucket::of_hash_point",
         "a quotient below the number of buckets always fits, so the fallback is never used",
     ),
     (

@@ -22,6 +22,7 @@ const ORDERS: [(&str, &[&str]); 2] = [
             "access",
             "tls",
             "telemetry",
+            "outbound",
         ],
     ),
 ];

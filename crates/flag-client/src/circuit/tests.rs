@@ -77,7 +77,7 @@ fn five_failures_in_a_row_have_the_service_left_alone_for_a_second() {
     story.check_open(LATE);
     story.almost_pass(SECOND);
     story.check_open(LATE);
-    story.pass(SECOND.mul_f64(JITTER.most - 1.0) + MOMENT);
+    story.pass(SECOND.mul_f64(JITTER.max - 1.0) + MOMENT);
     story.check_closed();
 }
 
@@ -118,7 +118,7 @@ fn cool_downs_double_up_to_half_a_minute() {
         let cool_down = Duration::from_secs(seconds);
         story.almost_pass(cool_down);
         story.check_open(LATE);
-        story.pass(cool_down.mul_f64(JITTER.most - 1.0) + MOMENT);
+        story.pass(cool_down.mul_f64(JITTER.max - 1.0) + MOMENT);
         story.fail(&story.send());
     }
     story.pass(40 * SECOND);
@@ -126,7 +126,7 @@ fn cool_downs_double_up_to_half_a_minute() {
     for _ in 0..FAILURES {
         story.fail(&story.send());
     }
-    story.pass(SECOND.mul_f64(JITTER.most));
+    story.pass(SECOND.mul_f64(JITTER.max));
     story.check_closed();
 }
 
@@ -137,7 +137,7 @@ fn failures_of_what_was_under_way_prolong_nothing() {
     for permit in &in_flight {
         story.fail(permit);
     }
-    story.pass(SECOND.mul_f64(JITTER.most));
+    story.pass(SECOND.mul_f64(JITTER.max));
     story.check_closed();
 }
 

@@ -15,7 +15,7 @@ use crate::sse::Event;
 /// How many prefetched values are fetched again after a change; others are fetched when they are asked for.
 const REFETCHED: usize = 100;
 
-/// Takes what has changed out of memory, runs callbacks, and has prefetched flags fetched again.
+/// Lets what has changed expire in the cache, runs callbacks, and has prefetched flags fetched again.
 ///
 /// Events with a name are for clients that know it: neither their data nor their digest counts.
 pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {
@@ -25,7 +25,7 @@ pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {
     let (change, now) = (Change::read(&event.data), Instant::now());
     // Before a first digest nothing is known to have changed; but what is in memory may be older than the stream.
     if state.push.view().digest.is_some() {
-        state.push.settling.announce(&change, now);
+        state.push.recent_changes.announce(&change, now);
     }
     state.expire(|key| change.is_about(key), now);
     // After the memory, so that a process that is forked in between begins with the older digest.

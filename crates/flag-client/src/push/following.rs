@@ -66,8 +66,8 @@ async fn stream(state: &Arc<ClientState>, parser: &mut Parser, log: &mut Log) ->
             // What it says is lost, so everything may have changed.
             Err(_) => announce(state, &Event::default()),
         }
-        state.push.heard(Instant::now());
-        log.heard();
+        state.push.note_received(Instant::now());
+        log.note_received();
         events.map(drop)
     })
     .await
@@ -116,7 +116,7 @@ struct Log {
 }
 
 impl Log {
-    fn heard(&mut self) {
+    fn note_received(&mut self) {
         self.attempts = 0;
         if std::mem::take(&mut self.is_said) {
             info!("changes of flags are announced again");
@@ -224,14 +224,14 @@ mod tests {
     fn the_log_has_a_line_for_each_change() {
         let mut log = Log::default();
         log.ended("s", &StreamEnd::Closed);
-        log.heard();
+        log.note_received();
         for _ in 0..2 {
             log.ended("s", &StreamEnd::Closed);
             assert!(!log.is_said);
         }
         log.ended("s", &StreamEnd::Closed);
         assert!(log.is_said);
-        log.heard();
+        log.note_received();
         assert!(!log.is_said);
         log.ended("s", &StreamEnd::Missing(Failure::TimedOut));
         assert!(log.is_said);

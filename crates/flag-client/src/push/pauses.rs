@@ -15,7 +15,7 @@ const FULL: Jitter = Jitter::between(0.0, 1.0);
 
 const FAILED: Backoff = Backoff {
     first: Duration::from_secs(1),
-    most: Duration::from_secs(30),
+    max: Duration::from_secs(30),
     jitter: FULL,
 };
 
@@ -70,8 +70,8 @@ impl Pauses {
         };
         if lasted >= GOOD {
             self.failures = 0;
-            let (least, most) = SPREAD;
-            return FULL.apply(retry.unwrap_or(least).clamp(least, most), random);
+            let (least, max) = SPREAD;
+            return FULL.apply(retry.unwrap_or(least).clamp(least, max), random);
         }
         let delay = FAILED.delay(self.failures, random);
         self.failures = self.failures.saturating_add(1);

@@ -6,7 +6,7 @@ use crate::hash_algorithm::HashAlgorithm;
 use crate::name::{FlagName, InstanceId, ProjectName, Salt, TreatmentName};
 use crate::percent::Percent;
 
-const V1: Format = Format::v1(HashAlgorithm::Md5);
+const V1: BucketScheme = BucketScheme::v1(HashAlgorithm::Md5);
 
 fn treatment(percent: u32, overrides: &[&str]) -> Treatment {
     let id = |&id: &&str| InstanceId::new(id.to_owned()).unwrap();
@@ -38,14 +38,14 @@ fn with_ranges(ranges: &[(u32, u32)]) -> Treatment {
     }
 }
 
-fn v2() -> Format {
-    Format::V2 {
+fn v2() -> BucketScheme {
+    BucketScheme::V2 {
         algorithm: HashAlgorithm::Md5,
         salt: Salt::new("s").unwrap(),
     }
 }
 
-fn parts(format: Format, treatments: Vec<Treatment>) -> RevisionParts {
+fn parts(format: BucketScheme, treatments: Vec<Treatment>) -> RevisionParts {
     let project = ProjectName::new("p").unwrap();
     RevisionParts {
         flag: FlagKey {
@@ -67,12 +67,12 @@ fn revision(parts: RevisionParts) -> Result<Revision, InvalidRevision> {
 }
 
 #[track_caller]
-fn check_valid(format: Format, treatments: Vec<Treatment>) {
+fn check_valid(format: BucketScheme, treatments: Vec<Treatment>) {
     revision(parts(format, treatments)).unwrap();
 }
 
 #[track_caller]
-fn check_refused(format: Format, treatments: Vec<Treatment>, message: &str) {
+fn check_refused(format: BucketScheme, treatments: Vec<Treatment>, message: &str) {
     assert_eq!(
         revision(parts(format, treatments)).unwrap_err().to_string(),
         message
@@ -148,14 +148,14 @@ fn in_stored_override_lists_the_first_one_counts() {
 
 #[test]
 fn only_digest_and_salt_place_an_instance() {
-    let stored = |algorithm| Format::V1 {
+    let stored = |algorithm| BucketScheme::V1 {
         algorithm,
         source: AlgorithmSource::Row,
     };
     let (md5, sha1) = (HashAlgorithm::Md5, HashAlgorithm::Sha1);
     assert!(
         V1.assigns_equal_buckets(&stored(md5))
-            && stored(sha1).assigns_equal_buckets(&Format::v1(sha1))
+            && stored(sha1).assigns_equal_buckets(&BucketScheme::v1(sha1))
     );
     for (one, other) in [(V1, stored(sha1)), (V1, v2())] {
         assert!(!one.assigns_equal_buckets(&other), "{one:?} {other:?}");

@@ -1,6 +1,6 @@
 //! Facts about decisions, and that deciding allocates nothing.
 
-use flag_model::{Format, HashAlgorithm, Reason};
+use flag_model::{BucketScheme, HashAlgorithm, Reason};
 use flag_rollout::{Plan, decide};
 
 use crate::flags::{Share, id, plan, v2};
@@ -16,14 +16,14 @@ fn check(plan: &Plan, instance: &str, group: &str, reason: Reason) {
         group.trim_start_matches("treatment_")
     };
     assert_eq!(decision.value.to_string(), value);
-    let outcome = plan.outcome(decision.treatment);
-    assert_eq!(outcome, Some((decision.value, decision.rollout_group)));
+    let group_value = plan.group_value(decision.treatment_index);
+    assert_eq!(group_value, Some((decision.value, decision.rollout_group)));
 }
 
 #[test]
 fn an_override_beats_the_percentage() {
     let plan = plan(
-        Format::v1(HashAlgorithm::Md5),
+        BucketScheme::v1(HashAlgorithm::Md5),
         &[
             Share {
                 buckets: 0,
@@ -42,7 +42,7 @@ fn an_override_beats_the_percentage() {
 #[test]
 fn version_1_treatments_own_consecutive_buckets() {
     let plan = plan(
-        Format::v1(HashAlgorithm::Md5),
+        BucketScheme::v1(HashAlgorithm::Md5),
         &[
             Share {
                 buckets: 10_000,
@@ -62,7 +62,7 @@ fn version_1_treatments_own_consecutive_buckets() {
 #[test]
 fn nobody_is_reached_by_nothing_and_everybody_by_all() {
     for format in [
-        Format::v1(HashAlgorithm::Md5),
+        BucketScheme::v1(HashAlgorithm::Md5),
         v2(HashAlgorithm::Sha256, "s"),
     ] {
         let nothing = plan(
@@ -105,7 +105,7 @@ fn deciding_allocates_nothing() {
     let formats = HashAlgorithm::ALL
         .iter()
         .map(|&algorithm| plan(v2(algorithm, "salt"), &shares));
-    for plan in formats.chain([plan(Format::v1(HashAlgorithm::Md5), &whole)]) {
+    for plan in formats.chain([plan(BucketScheme::v1(HashAlgorithm::Md5), &whole)]) {
         for instance in ["ann", "bob", "carl", &"x".repeat(512)] {
             let instance = id(instance);
             let allocations = allocation_counter::measure(|| {

@@ -1,6 +1,6 @@
 //! Buckets are even, and independent between salts: chi-square tests over 1,000,000 ids, of each digest over 250,000.
 
-use flag_model::{Format, HashAlgorithm};
+use flag_model::{BucketScheme, HashAlgorithm};
 use flag_rollout::bucket;
 
 use crate::flags::{id, v2};
@@ -29,7 +29,7 @@ fn check_plausible(statistic: f64, degrees: f64) {
 }
 
 #[track_caller]
-fn check_even(format: &Format, ids: u32) {
+fn check_even(format: &BucketScheme, ids: u32) {
     let mut counts = vec![0; 1_000];
     for n in 0..ids {
         counts[bucket(format, &id(&format!("A{n:06}"))).get() as usize / 100] += 1;
@@ -39,7 +39,7 @@ fn check_even(format: &Format, ids: u32) {
 
 #[test]
 fn version_1_is_even() {
-    check_even(&Format::v1(HashAlgorithm::Md5), IDS);
+    check_even(&BucketScheme::v1(HashAlgorithm::Md5), IDS);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "benches use a part")]
 
 use flag_model::{
-    FlagValue, Format, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts, Salt,
+    BucketScheme, FlagValue, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts, Salt,
     Timestamp, Treatment,
 };
 use flag_rollout::{Plan, reweight};
@@ -13,8 +13,8 @@ pub struct Share<'a> {
     pub overrides: &'a [&'a str],
 }
 
-pub fn v2(algorithm: HashAlgorithm, salt: &str) -> Format {
-    Format::V2 {
+pub fn v2(algorithm: HashAlgorithm, salt: &str) -> BucketScheme {
+    BucketScheme::V2 {
         algorithm,
         salt: Salt::new(salt).unwrap(),
     }
@@ -24,14 +24,14 @@ pub fn id(text: &str) -> InstanceId<'_> {
     InstanceId::new(text).unwrap()
 }
 
-pub fn revision(format: Format, shares: &[Share<'_>]) -> Revision {
+pub fn revision(format: BucketScheme, shares: &[Share<'_>]) -> Revision {
     let percents: Vec<Percent> = shares
         .iter()
         .map(|share| Percent::from_buckets(share.buckets).unwrap())
         .collect();
     let ranges = match format {
-        Format::V1 { .. } => vec![Vec::new(); shares.len()],
-        Format::V2 { .. } => reweight(
+        BucketScheme::V1 { .. } => vec![Vec::new(); shares.len()],
+        BucketScheme::V2 { .. } => reweight(
             &percents
                 .iter()
                 .map(|&percent| (&[][..], percent))
@@ -67,6 +67,6 @@ pub fn built(parts: RevisionParts) -> Revision {
     Revision::new(Timestamp::from_unix_micros(1).unwrap(), parts).unwrap()
 }
 
-pub fn plan(format: Format, shares: &[Share<'_>]) -> Plan {
+pub fn plan(format: BucketScheme, shares: &[Share<'_>]) -> Plan {
     Plan::compile(revision(format, shares))
 }

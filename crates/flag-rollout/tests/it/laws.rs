@@ -1,7 +1,7 @@
 //! The laws of the rollout, as properties.
 
 use flag_model::{
-    BUCKETS, BucketRange, Format, HashAlgorithm, Percent, Reason, Revision, Treatment,
+    BUCKETS, BucketRange, BucketScheme, HashAlgorithm, Percent, Reason, Revision, Treatment,
 };
 use flag_rollout::{Plan, bucket, decide, reweight};
 use proptest::prelude::*;
@@ -12,13 +12,13 @@ fn instance() -> impl Strategy<Value = String> {
     "[^\u{0}]{1,100}"
 }
 
-fn format() -> impl Strategy<Value = Format> {
+fn format() -> impl Strategy<Value = BucketScheme> {
     let version_2 = (
         prop::sample::select(HashAlgorithm::ALL),
         "[A-Za-z0-9._-]{1,20}",
     )
         .prop_map(|(algorithm, salt)| v2(algorithm, &salt));
-    prop_oneof![Just(Format::v1(HashAlgorithm::Md5)), version_2]
+    prop_oneof![Just(BucketScheme::v1(HashAlgorithm::Md5)), version_2]
 }
 
 /// Shares of one to four treatments that add up to 100 % at most, in whole percent so that both versions take them.
@@ -29,11 +29,11 @@ fn shares() -> impl Strategy<Value = Vec<u32>> {
 
 /// Shares in thousandths of a percent for `count` treatments.
 fn fine_shares(count: usize) -> impl Strategy<Value = Vec<u32>> {
-    let most = BUCKETS / u32::try_from(count).unwrap();
-    prop::collection::vec(0..=most, count)
+    let max = BUCKETS / u32::try_from(count).unwrap();
+    prop::collection::vec(0..=max, count)
 }
 
-fn of(format: Format, buckets: &[u32]) -> Revision {
+fn of(format: BucketScheme, buckets: &[u32]) -> Revision {
     let shares: Vec<Share<'_>> = buckets
         .iter()
         .map(|&buckets| Share {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use flag_model::{Format, HashAlgorithm, Reason, Salt};
-use flag_rollout::{bucket, decide, position};
+use flag_model::{BucketScheme, HashAlgorithm, Reason, Salt};
+use flag_rollout::{bucket, decide, hash_point};
 use serde_json::Value;
 
 use crate::flags::{Share, id, plan, v2};
@@ -22,9 +22,9 @@ fn algorithm(vector: &Value) -> HashAlgorithm {
 }
 
 /// Version 2 with a salt, version 1 without.
-fn format(vector: &Value) -> Format {
+fn format(vector: &Value) -> BucketScheme {
     let algorithm = algorithm(vector);
-    text(vector, "salt").map_or(Format::v1(algorithm), |salt| v2(algorithm, salt))
+    text(vector, "salt").map_or(BucketScheme::v1(algorithm), |salt| v2(algorithm, salt))
 }
 
 #[test]
@@ -57,18 +57,18 @@ fn a_position_is_the_beginning_of_any_digest() {
         let vector = &vector;
         let instance = id(text(vector, "id").unwrap());
         let salt = text(vector, "salt").map(|salt| Salt::new(salt).unwrap());
-        let position = match text(vector, "algorithm").unwrap() {
-            "md5" => position::<md5::Md5>(salt.as_ref(), &instance),
-            "sha1" => position::<sha1::Sha1>(salt.as_ref(), &instance),
-            "sha256" => position::<sha2::Sha256>(salt.as_ref(), &instance),
+        let hash_point = match text(vector, "algorithm").unwrap() {
+            "md5" => hash_point::<md5::Md5>(salt.as_ref(), &instance),
+            "sha1" => hash_point::<sha1::Sha1>(salt.as_ref(), &instance),
+            "sha256" => hash_point::<sha2::Sha256>(salt.as_ref(), &instance),
             _ => continue,
         };
         assert_eq!(
-            format!("{position:016x}"),
+            format!("{hash_point:016x}"),
             text(vector, "digest").unwrap()[..16]
         );
         assert_eq!(
-            u64::from(flag_model::Bucket::of_position(position).get()),
+            u64::from(flag_model::Bucket::of_hash_point(hash_point).get()),
             vector["bucket"].as_u64().unwrap()
         );
     }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::{FlagKey, FlagType, FlagValue, Format, HashAlgorithm, RevisionParts};
+use flag_model::{BucketScheme, FlagKey, FlagType, FlagValue, HashAlgorithm, RevisionParts};
 use flag_runtime::{
     DeferredStore, FlagCache, FlagCacheSettings, FlagKeyRef, GuardSettings, StoreGuard,
 };
@@ -48,7 +48,7 @@ pub(crate) async fn cache() -> FlagCache {
     let flag: FlagKey = "p/feature/known".parse().unwrap();
     let revision = RevisionParts {
         flag: flag.clone(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: String::new(),

@@ -14,9 +14,9 @@ const SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 5.0, 30.0, 300
 pub(super) struct EventMetrics {
     /// Events that were handed to subscribers.
     pub(super) sent: Counter,
-    /// Those among them that stand for missed ones.
+    /// Events sent in place of missed ones.
     pub(super) missed: Counter,
-    /// Changes that were noted in projects with subscribers.
+    /// Calls that noted changes in projects with subscribers: one call may note several flags, and a flag may be noted twice.
     pub(super) noted: Counter,
     published: Counter,
     delay: Histogram,
@@ -41,7 +41,7 @@ impl EventMetrics {
             ),
             (
                 "event_changes",
-                "Changes noted in projects with event streams",
+                "Times that changes were noted in projects with event streams; one flag may count twice, and flags that are seen together count once",
                 &metrics.noted,
             ),
             (

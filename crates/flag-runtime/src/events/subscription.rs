@@ -10,12 +10,12 @@ use super::event::Event;
 use super::metrics::EventMetrics;
 use super::topic::Published;
 
-/// A subscription to the events of a project. It holds no event: whoever misses one learns that everything may have changed.
+/// A subscription to the events of a project. It holds no event: a subscriber that missed an event learns that everything may have changed.
 #[derive(Debug)]
 pub struct Subscription {
     latest: watch::Receiver<Option<Arc<Published>>>,
     /// The digest that the subscriber knew at the start.
-    held: Option<ProjectDigest>,
+    last_event_digest: Option<ProjectDigest>,
     /// The number of the last event that it saw; 0 for none.
     seen: u64,
     metrics: Arc<EventMetrics>,
@@ -24,12 +24,12 @@ pub struct Subscription {
 impl Subscription {
     pub(super) fn new(
         latest: watch::Receiver<Option<Arc<Published>>>,
-        held: Option<ProjectDigest>,
+        last_event_digest: Option<ProjectDigest>,
         metrics: Arc<EventMetrics>,
     ) -> Self {
         Self {
             latest,
-            held,
+            last_event_digest,
             seen: 0,
             metrics,
         }
@@ -58,7 +58,7 @@ impl Subscription {
         let seen = replace(&mut self.seen, latest.number);
         if seen == 0 {
             let everything = &latest.everything;
-            let is_news = self.held != Some(everything.digest);
+            let is_news = self.last_event_digest != Some(everything.digest);
             return is_news.then(|| Arc::clone(everything));
         }
         match latest.number - seen {

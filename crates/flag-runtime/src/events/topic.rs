@@ -89,7 +89,7 @@ impl Topic {
         due.min()
     }
 
-    /// Publishes what is due, once all subscribers know the event before: whoever misses one has to ask for everything.
+    /// Publishes what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for everything.
     /// `is_served` says whether the cache serves a revision of a flag.
     pub(super) fn publish_due(
         &mut self,

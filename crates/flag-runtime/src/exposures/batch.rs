@@ -17,7 +17,7 @@ use super::format::ExposureFormat;
 /// Pauses between attempts. Longer pauses would delay the recovery.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
-    most: Duration::from_secs(2),
+    max: Duration::from_secs(2),
     jitter: Jitter::between(0.5, 1.0),
 };
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
 use flag_rollout::Decision;
-use flag_store::{BatchId, ExposureBatch, Outcome};
+use flag_store::{BatchId, ExposureBatch, ExposureTemplate};
 
 use super::format::ExposureFormat;
-use crate::flags::Entry;
+use crate::flags::CacheEntry;
 
 /// The most exposures in one chunk; `cargo bench -p flag-runtime --bench exposures` shows what they cost.
 pub(crate) const CHUNK: usize = 2_000;
@@ -18,13 +18,13 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Memory for the usual ids of a chunk: a UUID and a dozen characters each.
 const COMMON_TEXT: usize = CHUNK * 48;
 
-/// How many recent outcomes a chunk finds again; others are kept once more.
+/// How many recent templates a chunk finds again; others are kept once more.
 const RECENT: usize = 64;
 
 /// A decision without references to its plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompactDecision {
-    treatment: Option<usize>,
+    treatment_index: Option<usize>,
     reason: Reason,
     bucket: Option<Bucket>,
     value_bytes: usize,
@@ -43,7 +43,7 @@ impl CompactDecision {
 impl From<&Decision<'_>> for CompactDecision {
     fn from(decision: &Decision<'_>) -> Self {
         Self {
-            treatment: decision.treatment,
+            treatment_index: decision.treatment_index,
             reason: decision.reason,
             bucket: decision.bucket,
             value_bytes: match decision.value {
@@ -62,7 +62,7 @@ pub(crate) struct ServedDecision<'a> {
     /// The instance.
     pub(crate) instance: &'a str,
     /// The flag.
-    pub(crate) flag: &'a Arc<Entry>,
+    pub(crate) flag: &'a Arc<CacheEntry>,
     /// The decision.
     pub(crate) decision: CompactDecision,
     /// Whether the flag came from the cache.
@@ -84,8 +84,8 @@ pub(crate) struct Chunk {
     records: Vec<Record>,
     /// The request id and the instance id of each record.
     text: String,
-    outcomes: Vec<ServedOutcome>,
-    /// Indices of outcomes, by a hash of what they are.
+    templates: Vec<ServedTemplate>,
+    /// Indices of templates, by a hash of what they are.
     recent: [u16; RECENT],
     value_bytes: usize,
 }
@@ -97,14 +97,14 @@ struct Record {
     bucket: Option<Bucket>,
     request_bytes: u32,
     instance_bytes: u32,
-    outcome: u16,
+    template: u16,
 }
 
 /// What many exposures of a chunk have in common.
 #[derive(Debug)]
-struct ServedOutcome {
-    flag: Arc<Entry>,
-    treatment: Option<usize>,
+struct ServedTemplate {
+    flag: Arc<CacheEntry>,
+    treatment_index: Option<usize>,
     reason: Reason,
     from_cache: bool,
 }
@@ -115,15 +115,15 @@ impl Chunk {
         Self {
             records: Vec::with_capacity(CHUNK),
             text: String::with_capacity(COMMON_TEXT),
-            outcomes: Vec::new(),
+            templates: Vec::new(),
             recent: [0; RECENT],
             value_bytes: 0,
         }
     }
 
-    /// Adds an exposure. Allocates only for an outcome that is not among the recent ones.
+    /// Adds an exposure. Allocates only for a template that is not among the recent ones.
     pub(crate) fn push(&mut self, served: ServedDecision<'_>) {
-        let outcome = self.outcome(&served);
+        let template = self.template(&served);
         self.text.push_str(served.request_id);
         self.text.push_str(served.instance);
         self.value_bytes += served.decision.value_bytes;
@@ -132,24 +132,24 @@ impl Chunk {
             bucket: served.decision.bucket,
             request_bytes: length(served.request_id),
             instance_bytes: length(served.instance),
-            outcome,
+            template,
         });
     }
 
-    /// The index of the outcome of a decision, which is added unless it is found among the recent ones.
-    fn outcome(&mut self, served: &ServedDecision<'_>) -> u16 {
+    /// The index of the template of a decision, which is added unless it is found among the recent ones.
+    fn template(&mut self, served: &ServedDecision<'_>) -> u16 {
         let slot = slot(served);
         let recent = self.recent.get(slot).copied().unwrap_or_default();
-        if let Some(outcome) = self.outcomes.get(usize::from(recent))
-            && outcome.is_of(served)
+        if let Some(template) = self.templates.get(usize::from(recent))
+            && template.is_of(served)
         {
             return recent;
         }
-        // There are no more outcomes than exposures.
-        let index = u16::try_from(self.outcomes.len()).unwrap_or(u16::MAX);
-        self.outcomes.push(ServedOutcome {
+        // There are no more templates than exposures.
+        let index = u16::try_from(self.templates.len()).unwrap_or(u16::MAX);
+        self.templates.push(ServedTemplate {
             flag: Arc::clone(served.flag),
-            treatment: served.decision.treatment,
+            treatment_index: served.decision.treatment_index,
             reason: served.decision.reason,
             from_cache: served.from_cache,
         });
@@ -178,18 +178,21 @@ impl Chunk {
     pub(crate) fn batch(&self, id: BatchId, format: &ExposureFormat) -> (ExposureBatch, usize) {
         let mut batch = ExposureBatch::new(id, format.booleans);
         batch.reserve(self.records.len(), self.text.len());
-        let outcomes = self.outcomes.iter().map(ServedOutcome::outcome);
-        let outcomes: Vec<_> = outcomes
-            .map(|outcome| outcome.map(|outcome| batch.add_outcome(outcome)))
+        let templates = self.templates.iter().map(ServedTemplate::template);
+        let templates: Vec<_> = templates
+            .map(|template| template.map(|template| batch.add_template(template)))
             .collect();
         let mut text = self.text.as_str();
         for record in &self.records {
-            let outcome = outcomes.get(usize::from(record.outcome)).copied().flatten();
+            let template = templates
+                .get(usize::from(record.template))
+                .copied()
+                .flatten();
             let (request_id, instance) = record.ids(&mut text);
-            if let (Some(outcome), Ok(instance)) = (outcome, InstanceId::new(instance)) {
+            if let (Some(template), Ok(instance)) = (template, InstanceId::new(instance)) {
                 format.push(
                     &mut batch,
-                    outcome,
+                    template,
                     request_id,
                     &instance,
                     record.bucket,
@@ -215,18 +218,18 @@ impl Record {
     }
 }
 
-impl ServedOutcome {
+impl ServedTemplate {
     fn is_of(&self, served: &ServedDecision<'_>) -> bool {
         Arc::ptr_eq(&self.flag, served.flag)
-            && self.treatment == served.decision.treatment
+            && self.treatment_index == served.decision.treatment_index
             && self.reason == served.decision.reason
             && self.from_cache == served.from_cache
     }
 
-    fn outcome(&self) -> Option<Outcome> {
+    fn template(&self) -> Option<ExposureTemplate> {
         let plan = self.flag.plan();
-        let (value, rollout_group) = plan.outcome(self.treatment)?;
-        Some(Outcome {
+        let (value, rollout_group) = plan.group_value(self.treatment_index)?;
+        Some(ExposureTemplate {
             flag: plan.flag().clone(),
             revision: Some(plan.created()),
             value: value.clone(),
@@ -237,15 +240,16 @@ impl ServedOutcome {
     }
 }
 
-/// Where the outcome of a decision is among the recent ones.
+/// Where the template of a decision is among the recent ones.
 fn slot(served: &ServedDecision<'_>) -> usize {
     let flag = Arc::as_ptr(served.flag).addr() >> 6;
-    let treatment = served
+    let treatment_index = served
         .decision
-        .treatment
-        .map_or(0, |treatment| treatment + 1);
+        .treatment_index
+        .map_or(0, |treatment_index| treatment_index + 1);
     let is_override = usize::from(served.decision.reason == Reason::Override);
-    (flag ^ flag >> 6 ^ treatment << 2 ^ is_override << 1 ^ usize::from(served.from_cache)) % RECENT
+    (flag ^ flag >> 6 ^ treatment_index << 2 ^ is_override << 1 ^ usize::from(served.from_cache))
+        % RECENT
 }
 
 /// The length of an id, which has a few hundred bytes at most.

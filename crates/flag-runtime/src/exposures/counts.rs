@@ -4,8 +4,8 @@
 //! that is taken more than [`LATE`] after it was served, such as after an outage, counts in the minute in which it is
 //! taken, so that no minute changes for longer.
 //!
-//! What is written of a minute replaces what the same replica wrote of it before. So when the clock was set back to minutes that
-//! are no longer in memory, they are counted as those of another replica.
+//! A write of a minute replaces what the same writer wrote of it before. So when the clock was set back to minutes that are no
+//! longer in memory, new counts get a new writer id.
 
 mod metrics;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{Counted, ExposureBatch, Minute, MinuteCounts, Outcome, ReplicaId};
+use flag_store::{Counted, CountsWriterId, ExposureBatch, ExposureTemplate, Minute, MinuteCounts};
 
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
@@ -41,8 +41,8 @@ struct State {
     minutes: BTreeMap<Minute, HashMap<FlagKey, Cell>>,
     /// No earlier minute changes any more.
     floor: Minute,
-    /// As whom new cells are counted. One of an earlier run would replace what that run has written.
-    replica: ReplicaId,
+    /// The writer id of new cells; random, so that it overwrites no earlier run.
+    writer: CountsWriterId,
     entries: usize,
     /// How many exposures were given up since they were taken last.
     lost: u64,
@@ -51,7 +51,7 @@ struct State {
 /// The counts of a flag in a minute.
 #[derive(Debug)]
 struct Cell {
-    replica: ReplicaId,
+    writer: CountsWriterId,
     counts: MinuteCounts,
     state: CellState,
 }
@@ -81,7 +81,7 @@ impl MinuteCounter {
         Self(Mutex::new(State {
             minutes: BTreeMap::new(),
             floor: Minute::from_number(i64::MIN),
-            replica: new_replica(),
+            writer: new_writer(),
             entries: 0,
             lost: 0,
         }))
@@ -89,23 +89,23 @@ impl MinuteCounter {
 
     /// Counts the exposures of a batch that is taken now.
     pub(crate) fn add(&self, batch: &ExposureBatch, now: Timestamp) {
-        let outcomes = batch.outcomes();
-        let mut tally = vec![0_u64; outcomes.len()];
+        let templates = batch.templates();
+        let mut tally = vec![0_u64; templates.len()];
         let mut state = self.state();
         state.set_back_to(now);
         let mut current = None;
-        for (outcome, created) in batch.served() {
+        for (template, created) in batch.served() {
             let minute = state.minute_of(created, now);
             // Nearly all exposures of a batch were served in one minute.
             if current != Some(minute) {
-                state.add_all(current, outcomes, &mut tally);
+                state.add_all(current, templates, &mut tally);
                 current = Some(minute);
             }
-            if let Some(count) = tally.get_mut(outcome.get()) {
+            if let Some(count) = tally.get_mut(template.get()) {
                 *count += 1;
             }
         }
-        state.add_all(current, outcomes, &mut tally);
+        state.add_all(current, templates, &mut tally);
         state.make_room();
     }
 
@@ -124,19 +124,19 @@ impl MinuteCounter {
         state.make_room();
     }
 
-    /// Takes at most this many counts of a replica that are not written; each must be finished. `None` if all are written.
-    pub(crate) fn take(&self, most: usize) -> Option<(ReplicaId, Vec<MinuteCounts>)> {
+    /// Takes at most this many counts of a writer that are not written; each must be finished. `None` if all are written.
+    pub(crate) fn take(&self, max: usize) -> Option<(CountsWriterId, Vec<MinuteCounts>)> {
         let mut state = self.state();
         let cells = state.minutes.values_mut().flat_map(HashMap::values_mut);
         let mut changed = cells.filter(|cell| cell.state == CellState::Changed);
         let first = changed.next()?;
-        let replica = first.replica;
-        let same = changed.filter(|cell| cell.replica == replica);
-        let taken = std::iter::once(first).chain(same).take(most).map(|cell| {
+        let writer = first.writer;
+        let same = changed.filter(|cell| cell.writer == writer);
+        let taken = std::iter::once(first).chain(same).take(max).map(|cell| {
             cell.state = CellState::Taken;
             cell.counts.clone()
         });
-        Some((replica, taken.collect()))
+        Some((writer, taken.collect()))
     }
 
     /// Notes whether counts that were taken are written. What was counted meanwhile is to be written in any case.
@@ -184,8 +184,8 @@ impl MinuteCounter {
     }
 }
 
-fn new_replica() -> ReplicaId {
-    ReplicaId(fastrand::u128(..))
+fn new_writer() -> CountsWriterId {
+    CountsWriterId(fastrand::u128(..))
 }
 
 impl State {
@@ -193,7 +193,7 @@ impl State {
     fn set_back_to(&mut self, now: Timestamp) {
         let now = Minute::of(now);
         if now < self.floor {
-            self.replica = new_replica();
+            self.writer = new_writer();
             self.floor = now.plus(-LATE);
         }
     }
@@ -208,13 +208,18 @@ impl State {
         }
     }
 
-    /// Adds what was tallied of each outcome in a minute, and begins the tally anew.
-    fn add_all(&mut self, minute: Option<Minute>, outcomes: &[Outcome], tally: &mut [u64]) {
+    /// Adds what was tallied of each template in a minute, and begins the tally anew.
+    fn add_all(
+        &mut self,
+        minute: Option<Minute>,
+        templates: &[ExposureTemplate],
+        tally: &mut [u64],
+    ) {
         let Some(minute) = minute else { return };
-        for (outcome, count) in outcomes.iter().zip(tally) {
+        for (template, count) in templates.iter().zip(tally) {
             let count = std::mem::take(count);
             if count > 0 {
-                self.add(minute, &outcome.flag, &Counted::from(outcome), count);
+                self.add(minute, &template.flag, &Counted::from(template), count);
             }
         }
     }
@@ -223,7 +228,7 @@ impl State {
         let flags = self.minutes.entry(minute).or_default();
         if !flags.contains_key(flag) {
             let cell = Cell {
-                replica: self.replica,
+                writer: self.writer,
                 counts: MinuteCounts::new(flag.clone(), minute),
                 state: CellState::Changed,
             };

@@ -69,7 +69,7 @@ impl Dedup {
         log: impl FnOnce() -> Pushed,
     ) -> Logged {
         let content = (plan.flag(), plan.created(), treatment, instance.as_str());
-        let answer = Answer {
+        let answer = DedupKey {
             hash: self.hashes.hash_one(content),
             at: now.unix_micros(),
         };
@@ -86,16 +86,16 @@ impl Dedup {
                 Logged::Now
             }
             Pushed::Dropped => Logged::Dropped,
-            Pushed::Full => Logged::Full(answer),
+            Pushed::NoRoom => Logged::NoRoom(answer),
         }
     }
 
     /// Remembers an answer that the queue has accepted after a wait.
-    pub(crate) fn remember(&self, answer: Answer) {
+    pub(crate) fn remember(&self, answer: DedupKey) {
         self.insert(&mut self.shard(answer), answer);
     }
 
-    fn insert(&self, shard: &mut Shard, answer: Answer) {
+    fn insert(&self, shard: &mut Shard, answer: DedupKey) {
         if shard.young.len() >= self.generation {
             let forgotten = shard.start_generation(|at| self.is_within_window(at, answer.at));
             self.forgotten.inc_by(forgotten as u64);
@@ -103,7 +103,7 @@ impl Dedup {
         shard.young.insert(answer.hash, answer.at);
     }
 
-    fn shard(&self, answer: Answer) -> MutexGuard<'_, Shard> {
+    fn shard(&self, answer: DedupKey) -> MutexGuard<'_, Shard> {
         let [first, ..] = &self.shards;
         let index = usize::try_from(answer.hash % SHARDS as u64).unwrap_or(0);
         let shard = self.shards.get(index).unwrap_or(first);
@@ -118,7 +118,7 @@ impl Dedup {
 
 /// An answer as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct DedupKey {
     hash: u64,
     at: i64,
 }
@@ -133,7 +133,7 @@ pub(crate) enum Logged {
     /// It was new, and dropped.
     Dropped,
     /// It is new, and must wait for room.
-    Full(Answer),
+    NoRoom(DedupKey),
 }
 
 impl Shard {
@@ -160,9 +160,9 @@ mod tests {
 
     use super::*;
     use crate::exposures::tests::decided;
-    use crate::flags::Entry;
+    use crate::flags::CacheEntry;
 
-    static DECIDED: LazyLock<Arc<Entry>> = LazyLock::new(decided);
+    static DECIDED: LazyLock<Arc<CacheEntry>> = LazyLock::new(decided);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
@@ -189,7 +189,7 @@ mod tests {
         let pushed = match expected {
             Logged::Before | Logged::Now => Pushed::Accepted,
             Logged::Dropped => Pushed::Dropped,
-            Logged::Full(_) => Pushed::Full,
+            Logged::NoRoom(_) => Pushed::NoRoom,
         };
         let (plan, now) = (DECIDED.plan(), at(seconds));
         let found = dedup.log_once(plan, &instance, treatment, now, || pushed);
@@ -237,10 +237,10 @@ mod tests {
         let instance = InstanceId::new("A").unwrap();
         let log = |seconds| {
             let (plan, now) = (DECIDED.plan(), at(seconds));
-            dedup.log_once(plan, &instance, None, now, || Pushed::Full)
+            dedup.log_once(plan, &instance, None, now, || Pushed::NoRoom)
         };
-        assert!(matches!(log(100), Logged::Full(_)));
-        let Logged::Full(answer) = log(101) else {
+        assert!(matches!(log(100), Logged::NoRoom(_)));
+        let Logged::NoRoom(answer) = log(101) else {
             panic!("an answer that was not accepted is remembered");
         };
         dedup.remember(answer);

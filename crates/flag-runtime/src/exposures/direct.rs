@@ -63,7 +63,7 @@ impl Direct {
         let encoded: Vec<Result<(), Invalid>> = exposures
             .into_iter()
             .map(|exposure| {
-                let entry = Entry::new(exposure, &self.format);
+                let entry = ClientExposure::new(exposure, &self.format);
                 entry.map(|entry| entries.push(entry))
             })
             .collect();
@@ -76,7 +76,7 @@ impl Direct {
     }
 
     /// Writes entries; returns fewer results than entries after the deadline.
-    async fn write_all(&self, entries: Vec<Entry>) -> Vec<Result<(), WriteExposureError>> {
+    async fn write_all(&self, entries: Vec<ClientExposure>) -> Vec<Result<(), WriteExposureError>> {
         let (log, limit) = (Arc::clone(&self.log), Arc::clone(&self.limit));
         let counts = Arc::clone(&self.counts);
         let writing = self.runtime.spawn(async move {
@@ -92,14 +92,14 @@ impl Direct {
 }
 
 /// An entry, and how it is counted.
-struct Entry {
+struct ClientExposure {
     record: ExposureRecord,
     flag: FlagKey,
     counted: Counted,
     served: Timestamp,
 }
 
-impl Entry {
+impl ClientExposure {
     fn new(exposure: Exposure<'_>, format: &ExposureFormat) -> Result<Self, Invalid> {
         let flag = FlagKey::clone(&exposure.flag);
         let served = exposure.created;
@@ -121,7 +121,7 @@ impl Entry {
 async fn insert_all(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entries: &[Entry],
+    entries: &[ClientExposure],
 ) -> Vec<Result<(), WriteExposureError>> {
     let mut keys = HashSet::with_capacity(entries.len());
     let (first, again): (Vec<_>, Vec<_>) = entries
@@ -138,7 +138,7 @@ async fn insert_all(
 async fn insert(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entries: Vec<(usize, &Entry)>,
+    entries: Vec<(usize, &ClientExposure)>,
     concurrency: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
     let entries = entries.into_iter();
@@ -153,7 +153,7 @@ async fn insert(
 async fn insert_one(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entry: &Entry,
+    entry: &ClientExposure,
 ) -> Result<(), WriteExposureError> {
     if log.insert(&entry.record).await? == Insert::Inserted {
         let now = SystemClock.now();

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::chunk::{Chunk, ServedDecision};
 use super::overflow::Overflow;
-use super::waiting::{OwnedDecision, Ticket, Waiting, WaitingLine};
+use super::waiting::{OwnedDecision, Ticket, WaitingExposure, WaitingQueue};
 
 /// The mean bytes of texts per exposure; times the capacity, the limit of the queue in bytes.
 const TEXT_BYTES: usize = 200;
@@ -31,7 +31,7 @@ pub(crate) enum Pushed {
     /// The queue was full, and it is dropped.
     Dropped,
     /// The queue was full, and its request must wait for room; it is not counted.
-    Full,
+    NoRoom,
 }
 
 /// Why an exposure was not written.
@@ -107,11 +107,11 @@ pub(crate) struct BatchResult {
 
 /// Which chunks the writer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DrainMode {
-    /// Only full chunks.
-    Full,
-    /// Also the growing chunk.
-    Any,
+pub(crate) enum TakeChunk {
+    /// Only sealed chunks.
+    SealedOnly,
+    /// Also the open chunk.
+    AlsoOpen,
 }
 
 /// The queue of exposures, bounded in number and bytes.
@@ -120,21 +120,21 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     capacity: usize,
     overflow: Overflow,
-    has_full: Notify,
+    sealed_notify: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    growing: Chunk,
-    full: VecDeque<Chunk>,
-    /// The exposures in `full`.
+    open: Chunk,
+    sealed: VecDeque<Chunk>,
+    /// The exposures in `sealed`.
     queued: usize,
-    /// The bytes of texts in `full`.
+    /// The bytes of texts in `sealed`.
     text_bytes: usize,
     /// The exposures that the writer has taken and not finished.
     taken: usize,
     /// Not counted before they are accepted.
-    waiting: WaitingLine,
+    waiting: WaitingQueue,
     produced: u64,
     written: u64,
     dropped: DroppedCounts,
@@ -144,12 +144,12 @@ impl Queue {
     /// Creates a queue for at most `capacity` pending exposures.
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         let state = State {
-            growing: Chunk::new(),
-            full: VecDeque::new(),
+            open: Chunk::new(),
+            sealed: VecDeque::new(),
             queued: 0,
             text_bytes: 0,
             taken: 0,
-            waiting: WaitingLine::default(),
+            waiting: WaitingQueue::default(),
             produced: 0,
             written: 0,
             dropped: DroppedCounts::default(),
@@ -158,7 +158,7 @@ impl Queue {
             state: Mutex::new(state),
             capacity,
             overflow,
-            has_full: Notify::new(),
+            sealed_notify: Notify::new(),
         }
     }
 
@@ -180,7 +180,7 @@ impl Queue {
             return Pushed::Accepted;
         }
         match self.overflow {
-            Overflow::Wait(_) => Pushed::Full,
+            Overflow::Wait(_) => Pushed::NoRoom,
             Overflow::Drop => {
                 state.produced += 1;
                 state.dropped.queue_full += 1;
@@ -193,14 +193,14 @@ impl Queue {
     ///
     /// If the future is dropped, the exposure waits no longer; it is logged if it was accepted before.
     pub(crate) async fn push_waiting(&self, decision: OwnedDecision) -> bool {
-        let most = match self.overflow {
-            Overflow::Wait(most) => most,
+        let max = match self.overflow {
+            Overflow::Wait(max) => max,
             Overflow::Drop => Duration::ZERO,
         };
         let Some((mut place, acceptance)) = self.wait(decision) else {
             return true;
         };
-        let _ = timeout(most, acceptance).await;
+        let _ = timeout(max, acceptance).await;
         !place.leave()
     }
 
@@ -213,7 +213,7 @@ impl Queue {
         }
         let (ticket, acceptance) = state.waiting.add(decision);
         // Otherwise a queue that is smaller than a chunk would wait for the next flush.
-        let has_sealed = state.full.is_empty() && state.seal(Chunk::new());
+        let has_sealed = state.sealed.is_empty() && state.seal(Chunk::new());
         drop(state);
         self.wake_writer(has_sealed);
         let place = Place {
@@ -231,21 +231,21 @@ impl Queue {
 
     fn wake_writer(&self, has_sealed: bool) {
         if has_sealed {
-            self.has_full.notify_one();
+            self.sealed_notify.notify_one();
         }
     }
 
     /// Takes the oldest chunk. The writer must [`finish`](Self::finish) each of its exposures.
-    pub(crate) fn take(&self, mode: DrainMode) -> Option<Chunk> {
+    pub(crate) fn take(&self, mode: TakeChunk) -> Option<Chunk> {
         // Allocated before the lock is taken, as the writer may run at idle priority.
-        let fresh = (mode == DrainMode::Any).then(Chunk::new);
+        let fresh = (mode == TakeChunk::AlsoOpen).then(Chunk::new);
         let mut state = self.state();
         if let Some(fresh) = fresh
-            && state.full.is_empty()
+            && state.sealed.is_empty()
         {
             state.seal(fresh);
         }
-        let chunk = state.full.pop_front()?;
+        let chunk = state.sealed.pop_front()?;
         state.queued -= chunk.len();
         state.text_bytes -= chunk.text_bytes();
         state.taken += chunk.len();
@@ -274,7 +274,7 @@ impl Queue {
     fn accept_waiting(&self, mut state: MutexGuard<'_, State>) {
         let mut has_sealed = false;
         let mut accepted = Vec::new();
-        while let Some(Waiting {
+        while let Some(WaitingExposure {
             decision,
             accepted: request,
             ..
@@ -284,7 +284,7 @@ impl Queue {
             accepted.push(request);
         }
         // What requests wait for must not wait for a chunk to become full.
-        if !state.waiting.is_empty() && state.full.is_empty() {
+        if !state.waiting.is_empty() && state.sealed.is_empty() {
             has_sealed |= state.seal(Chunk::new());
         }
         drop(state);
@@ -295,9 +295,9 @@ impl Queue {
         }
     }
 
-    /// Waits until a chunk has become full since the last call.
-    pub(crate) async fn chunk_full(&self) {
-        self.has_full.notified().await;
+    /// Waits until a chunk has been sealed since the last call.
+    pub(crate) async fn chunk_sealed(&self) {
+        self.sealed_notify.notified().await;
     }
 
     /// Returns the counts of all exposures.
@@ -318,7 +318,7 @@ impl Queue {
 
 impl State {
     fn pending(&self) -> usize {
-        self.growing.len() + self.queued + self.taken
+        self.open.len() + self.queued + self.taken
     }
 
     /// Whether there is room for an exposure, and none waits for it.
@@ -328,34 +328,34 @@ impl State {
 
     fn fits(&self, capacity: usize, served: &ServedDecision<'_>) -> bool {
         let bytes = served.text_bytes();
-        let texts = self.text_bytes + self.growing.text_bytes() + bytes;
+        let texts = self.text_bytes + self.open.text_bytes() + bytes;
         self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
     }
 
     /// Takes the first waiting exposure if there is room for it.
-    fn next_with_room(&mut self, capacity: usize) -> Option<Waiting> {
+    fn next_with_room(&mut self, capacity: usize) -> Option<WaitingExposure> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let first = waiting.take_first_if(|served| self.fits(capacity, served));
         self.waiting = waiting;
         first
     }
 
-    /// Appends an exposure, and counts it; whether a chunk has become full.
+    /// Appends an exposure, and counts it; whether a chunk was sealed.
     fn append(&mut self, served: ServedDecision<'_>) -> bool {
         self.produced += 1;
-        self.growing.push(served);
-        self.growing.is_full() && self.seal(Chunk::new())
+        self.open.push(served);
+        self.open.is_full() && self.seal(Chunk::new())
     }
 
-    /// Moves the growing chunk, unless it is empty, to the full ones, and begins another; whether it did.
+    /// Seals the open chunk, unless it is empty, and begins another; whether it did.
     fn seal(&mut self, fresh: Chunk) -> bool {
-        if self.growing.len() == 0 {
+        if self.open.len() == 0 {
             return false;
         }
-        let chunk = std::mem::replace(&mut self.growing, fresh);
+        let chunk = std::mem::replace(&mut self.open, fresh);
         self.queued += chunk.len();
         self.text_bytes += chunk.text_bytes();
-        self.full.push_back(chunk);
+        self.sealed.push_back(chunk);
         true
     }
 }

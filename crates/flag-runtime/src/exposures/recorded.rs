@@ -1,7 +1,7 @@
 //! The proof that the exposure of an answer is recorded.
 
 use super::ExposureRecorder;
-use super::dedup::Answer;
+use super::dedup::DedupKey;
 use super::waiting::OwnedDecision;
 
 /// Proof that an answer may be given: its exposure is accepted or counted as dropped, or it needs none.
@@ -23,7 +23,7 @@ struct Later<'a> {
     recorder: &'a ExposureRecorder,
     decision: OwnedDecision,
     /// What deduplication remembers then.
-    answer: Option<Answer>,
+    answer: Option<DedupKey>,
 }
 
 impl Recorded {
@@ -38,7 +38,7 @@ impl<'a> RecordLater<'a> {
     pub(super) fn new(
         recorder: &'a ExposureRecorder,
         decision: OwnedDecision,
-        answer: Option<Answer>,
+        answer: Option<DedupKey>,
     ) -> Self {
         Self(Box::new(Later {
             recorder,

@@ -6,26 +6,26 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
+    BucketScheme, FlagValue, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
     BatchId, BoxError, Counted, CountsQuery, CountsScope, ExposureLog, ExposureRecord,
-    InstanceNames, Minute, Spelling, StoreError,
+    InstanceIdMode, Minute, Spelling, StoreError,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
 use super::*;
-use crate::flags::{Entry, test_settings};
+use crate::flags::{CacheEntry, test_settings};
 
 /// A flag that gives `false` to everybody.
-pub(super) fn decided() -> Arc<Entry> {
+pub(super) fn decided() -> Arc<CacheEntry> {
     let parts = RevisionParts {
         flag: "p/feature/f".parse().unwrap(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         comment: "Test".to_owned(),
         owner: None,
@@ -34,7 +34,7 @@ pub(super) fn decided() -> Arc<Entry> {
     };
     let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
     let plan = Plan::compile(Revision::new(created, parts).unwrap());
-    Arc::new(Entry::new(
+    Arc::new(CacheEntry::new(
         plan,
         None,
         created,
@@ -46,13 +46,13 @@ pub(super) fn decided() -> Arc<Entry> {
 /// How exposures are written here.
 pub(super) fn format() -> ExposureFormat {
     ExposureFormat {
-        names: InstanceNames::Plain,
+        id_mode: InstanceIdMode::Plain,
         booleans: Spelling::Json,
     }
 }
 
 /// What a flag gives to an instance, as served at some time.
-pub(super) fn served<'a>(decided: &'a Arc<Entry>, instance: &'a str) -> ServedDecision<'a> {
+pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> ServedDecision<'a> {
     let id = InstanceId::new(instance).unwrap();
     ServedDecision {
         request_id: "r-1",
@@ -435,7 +435,7 @@ async fn deduplication_remembers_an_answer_that_waited_and_none_that_was_refused
 
 #[test]
 fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
-    let names = InstanceNames::hashed(b"a key of 16 byte").unwrap();
+    let id_mode = InstanceIdMode::hashed(b"a key of 16 byte").unwrap();
     let decided = decided();
     let mut chunk = chunk::Chunk::new();
     chunk.push(served(&decided, "A12345"));
@@ -445,7 +445,10 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
         batch.entries().next().unwrap().bucket
     };
     assert!(bucket(&format()).is_some());
-    let hashed = ExposureFormat { names, ..format() };
+    let hashed = ExposureFormat {
+        id_mode,
+        ..format()
+    };
     assert_eq!(bucket(&hashed), None);
     // printf A12345 | openssl dgst -sha256 -hmac 'a key of 16 byte'
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
@@ -518,7 +521,7 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
     assert_eq!(recorder.writers.counts.unwritten(), 3);
     assert_eq!(flushed(&recorder).await, 0);
     let query = CountsQuery {
-        of: CountsScope::Flag(decided.plan().flag()),
+        scope: CountsScope::Flag(decided.plan().flag()),
         since: Minute::of(now),
         until: Minute::of(now).plus(1),
     };

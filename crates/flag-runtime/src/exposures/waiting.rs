@@ -7,14 +7,14 @@ use flag_model::Timestamp;
 use tokio::sync::oneshot;
 
 use super::chunk::{CompactDecision, ServedDecision};
-use crate::flags::Entry;
+use crate::flags::CacheEntry;
 
 /// A served decision that owns what it is made of.
 #[derive(Debug)]
 pub(crate) struct OwnedDecision {
     request_id: Box<str>,
     instance: Box<str>,
-    flag: Arc<Entry>,
+    flag: Arc<CacheEntry>,
     decision: CompactDecision,
     from_cache: bool,
     created: Timestamp,
@@ -53,14 +53,14 @@ pub(crate) struct Ticket(u64);
 
 /// The waiting exposures, the first one first.
 #[derive(Debug, Default)]
-pub(crate) struct WaitingLine {
-    line: VecDeque<Waiting>,
+pub(crate) struct WaitingQueue {
+    line: VecDeque<WaitingExposure>,
     next: u64,
 }
 
 /// A waiting exposure.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingExposure {
     ticket: Ticket,
     /// What waits.
     pub(crate) decision: OwnedDecision,
@@ -68,13 +68,13 @@ pub(crate) struct Waiting {
     pub(crate) accepted: oneshot::Sender<()>,
 }
 
-impl WaitingLine {
+impl WaitingQueue {
     /// Adds an exposure at the end.
     pub(crate) fn add(&mut self, decision: OwnedDecision) -> (Ticket, oneshot::Receiver<()>) {
         let (accepted, acceptance) = oneshot::channel();
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.line.push_back(Waiting {
+        self.line.push_back(WaitingExposure {
             ticket,
             decision,
             accepted,
@@ -86,7 +86,7 @@ impl WaitingLine {
     pub(crate) fn take_first_if(
         &mut self,
         fits: impl FnOnce(&ServedDecision<'_>) -> bool,
-    ) -> Option<Waiting> {
+    ) -> Option<WaitingExposure> {
         let first = self.line.front()?.decision.served();
         if fits(&first) {
             self.line.pop_front()

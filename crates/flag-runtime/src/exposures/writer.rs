@@ -19,7 +19,7 @@ use super::chunk::CHUNK;
 use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
 use super::metrics::WriteMetrics;
-use super::queue::{BatchResult, DrainMode, Queue};
+use super::queue::{BatchResult, Queue, TakeChunk};
 use crate::causes::causes;
 
 /// How often a chunk that is not full is written too. A killed service loses the exposures of this time, and the writes in
@@ -103,25 +103,25 @@ impl Writer {
     async fn run_from(mut self, mut phase: Phase, mut close: oneshot::Receiver<()>) {
         let mut flush = interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut mode = DrainMode::Any;
+        let mut mode = TakeChunk::AlsoOpen;
         loop {
             self.begin_calls(mode, phase);
             if phase != Phase::Working && self.calls.is_empty() && self.failed.is_empty() {
                 return;
             }
-            mode = DrainMode::Full;
+            mode = TakeChunk::SealedOnly;
             tokio::select! {
                 Some(attempt) = self.calls.join_next() => {
                     if let Ok(attempt) = attempt {
                         self.end_attempt(attempt);
                     }
                 }
-                () = self.queue.chunk_full(), if phase != Phase::Closing && self.may_begin() => {}
-                _ = flush.tick() => mode = DrainMode::Any,
+                () = self.queue.chunk_sealed(), if phase != Phase::Closing && self.may_begin() => {}
+                _ = flush.tick() => mode = TakeChunk::AlsoOpen,
                 _ = &mut close, if phase == Phase::Working => phase = Phase::Closing,
             }
             if phase == Phase::Draining {
-                mode = DrainMode::Any;
+                mode = TakeChunk::AlsoOpen;
             }
         }
     }
@@ -133,7 +133,7 @@ impl Writer {
     }
 
     /// Begins writes up to the limits: first retries that are due, then new chunks.
-    fn begin_calls(&mut self, mode: DrainMode, phase: Phase) {
+    fn begin_calls(&mut self, mode: TakeChunk, phase: Phase) {
         if phase != Phase::Working {
             self.failed.iter_mut().for_each(Batch::shorten_pause);
         }

@@ -6,7 +6,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
+use flag_model::{Bucket, BucketScheme, HashAlgorithm, InstanceId, Salt};
 use flag_rollout::bucket;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
@@ -58,7 +58,7 @@ impl BucketCache {
     }
 
     /// Returns the bucket of an instance.
-    pub fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
+    pub fn bucket(&self, format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
         match &self.0 {
             None => bucket(format, instance),
             Some(enabled) => enabled.bucket(format, instance),
@@ -67,7 +67,7 @@ impl BucketCache {
 }
 
 impl Enabled {
-    fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
+    fn bucket(&self, format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
         let key = BucketKeyRef::new(format, instance);
         let now = Instant::now();
         if let Some((bucket, until)) = self.buckets.get(&key)
@@ -83,7 +83,7 @@ impl Enabled {
 }
 
 impl<'a> BucketKeyRef<'a> {
-    fn new(format: &'a Format, instance: &'a InstanceId<'_>) -> Self {
+    fn new(format: &'a BucketScheme, instance: &'a InstanceId<'_>) -> Self {
         Self {
             algorithm: format.algorithm(),
             salt: format.salt().map(Salt::as_str),
@@ -129,14 +129,14 @@ mod tests {
 
     use super::*;
 
-    fn formats() -> Vec<Format> {
-        let salted = |algorithm, salt| Format::V2 {
+    fn formats() -> Vec<BucketScheme> {
+        let salted = |algorithm, salt| BucketScheme::V2 {
             algorithm,
             salt: Salt::new(salt).unwrap(),
         };
         vec![
-            Format::v1(HashAlgorithm::Md5),
-            Format::v1(HashAlgorithm::Sha1),
+            BucketScheme::v1(HashAlgorithm::Md5),
+            BucketScheme::v1(HashAlgorithm::Sha1),
             salted(HashAlgorithm::Md5, "one"),
             salted(HashAlgorithm::Sha256, "one"),
             salted(HashAlgorithm::Md5, "other"),

@@ -20,7 +20,7 @@ use quick_cache::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-use super::entry::{Age, Entry, ServedPlan, Source};
+use super::entry::{Age, CacheEntry, ServedPlan, Source};
 use super::existing_flags::{ExistingFlags, Presence};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
@@ -81,7 +81,7 @@ pub(super) struct Inner {
     pub(super) store: FlagStore,
     pub(super) settings: FlagCacheSettings,
     pub(super) circuit: Arc<Circuit>,
-    pub(super) entries: Cache<FlagKey, Arc<Entry>>,
+    pub(super) entries: Cache<FlagKey, Arc<CacheEntry>>,
     pub(super) negative: NegativeCache,
     pub(super) existing: ExistingFlags,
     pub(super) project_flags: ProjectFlags,
@@ -116,7 +116,7 @@ pub(super) enum ReadMode {
 /// The result of a read.
 #[derive(Clone, Debug)]
 pub(super) enum Loaded {
-    Entry(Arc<Entry>),
+    CacheEntry(Arc<CacheEntry>),
     Unavailable(UnavailableReason),
     Panicked,
 }
@@ -213,7 +213,7 @@ impl FlagCache {
     async fn serve_due(
         &self,
         flag: &FlagKey,
-        entry: Arc<Entry>,
+        entry: Arc<CacheEntry>,
         now: Instant,
     ) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
@@ -272,7 +272,7 @@ impl Inner {
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
             let loaded = self.begin(flag, ReadMode::ReuseRecent).await;
-            if let Loaded::Entry(_) = loaded {
+            if let Loaded::CacheEntry(_) = loaded {
                 self.cold.give_back();
             }
             return loaded;
@@ -289,12 +289,12 @@ impl Inner {
 
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
     async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
-        let valid_for = self.unknown_valid_for(&flag.project);
+        let valid_for = self.note_unknown(&flag.project);
         self.existing.look_up(&self.store, flag, valid_for).await
     }
 
-    /// How long a flag of the project is remembered as unknown.
-    pub(super) fn unknown_valid_for(&self, project: &ProjectName) -> Duration {
+    /// Notes a request for an unknown flag of the project; returns how long the flag is remembered as unknown.
+    pub(super) fn note_unknown(&self, project: &ProjectName) -> Duration {
         if self.projects.note_unknown(project) || !self.settings.is_polled {
             negative_cache::VALID_FOR
         } else {
@@ -303,7 +303,7 @@ impl Inner {
     }
 
     /// Reads a flag again in the background, if it is due.
-    fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &Entry, now: Instant) {
+    fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &CacheEntry, now: Instant) {
         if !entry.claim_read(now) || self.circuit.is_open() {
             return;
         }
@@ -346,12 +346,14 @@ impl Inner {
     fn valid_result(&self, flag: &FlagKey) -> Option<Loaded> {
         let now = Instant::now();
         match self.entries.peek(flag) {
-            Some(entry) => (entry.age(now) == Age::WithinLifetime).then_some(Loaded::Entry(entry)),
+            Some(entry) => {
+                (entry.age(now) == Age::WithinLifetime).then_some(Loaded::CacheEntry(entry))
+            }
             None => self.negative.get(flag, now).map(Loaded::Unavailable),
         }
     }
 
-    fn stale(&self, entry: Arc<Entry>) -> ServedPlan {
+    fn stale(&self, entry: Arc<CacheEntry>) -> ServedPlan {
         self.metrics.stale.inc();
         ServedPlan::new(entry, Source::Stale)
     }
@@ -389,7 +391,7 @@ impl Loaded {
 
     fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
-            Self::Entry(entry) => Ok(ServedPlan::new(entry, Source::Store)),
+            Self::CacheEntry(entry) => Ok(ServedPlan::new(entry, Source::Store)),
             Self::Unavailable(UnavailableReason::NoRevision) => {
                 Err(CacheError::NotFound(flag.clone()))
             }

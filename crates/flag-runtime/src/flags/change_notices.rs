@@ -7,7 +7,7 @@ use flag_store::{Clock as _, HeadCell, HeadRow, SystemClock};
 use tokio::time::Instant;
 
 use super::cache::{FlagCache, Inner, ReadMode};
-use super::entry::Entry;
+use super::entry::CacheEntry;
 
 /// What the cache did about a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl FlagCache {
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
             Some(entry) => must_be_read(entry, head, since),
-            None => head.is_some_and(|head| inner.note_change(flag, head)),
+            None => head.is_some_and(|head| inner.invalidate_absent(flag, head)),
         };
         if !must_read {
             return NoticeOutcome::Known;
@@ -110,7 +110,7 @@ impl FlagCache {
 
 impl Inner {
     /// Notes that a flag that is not in memory has changed; returns whether the flag must be read.
-    fn note_change(&self, flag: &FlagKey, head: HeadCell) -> bool {
+    fn invalidate_absent(&self, flag: &FlagKey, head: HeadCell) -> bool {
         self.negative.forget_older(flag, head.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
@@ -121,7 +121,7 @@ impl Inner {
 }
 
 /// Whether the flag must be read to find out which revision is in force.
-fn must_be_read(entry: &Entry, head: Option<HeadCell>, since: Instant) -> bool {
+fn must_be_read(entry: &CacheEntry, head: Option<HeadCell>, since: Instant) -> bool {
     let created = entry.plan().created();
     match head {
         Some(head) if head.time() == created => false,

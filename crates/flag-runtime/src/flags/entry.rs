@@ -32,7 +32,7 @@ const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 
 /// A revision in memory.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct CacheEntry {
     plan: Plan,
     /// The row as it was read, if the snapshot needs it.
     pub(super) row: Option<Row>,
@@ -65,7 +65,7 @@ pub(super) enum Age {
 /// The plan of the revision in force, and where it came from.
 #[derive(Clone, Debug)]
 pub struct ServedPlan {
-    entry: Arc<Entry>,
+    entry: Arc<CacheEntry>,
     /// Where it came from.
     pub source: Source,
 }
@@ -81,7 +81,7 @@ pub enum Source {
     Stale,
 }
 
-impl Entry {
+impl CacheEntry {
     /// Creates the entry of a revision that was read from the store; the read began at `began`.
     pub(crate) fn new(
         plan: Plan,
@@ -202,12 +202,12 @@ impl Entry {
 }
 
 impl ServedPlan {
-    pub(crate) fn new(entry: Arc<Entry>, source: Source) -> Self {
+    pub(crate) fn new(entry: Arc<CacheEntry>, source: Source) -> Self {
         Self { entry, source }
     }
 
     /// The entry of the revision.
-    pub(crate) fn entry(&self) -> &Arc<Entry> {
+    pub(crate) fn entry(&self) -> &Arc<CacheEntry> {
         &self.entry
     }
 }

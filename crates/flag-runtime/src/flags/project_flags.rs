@@ -17,7 +17,7 @@ use super::cache::{FlagCache, Inner};
 const PROJECTS: usize = 1_000;
 
 /// The most flags of a project.
-const MOST_FLAGS: usize = 100_000;
+const MAX_FLAGS: usize = 100_000;
 
 /// Pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ impl Inner {
         project: &ProjectName,
         entry: &ProjectEntry,
     ) -> Result<Arc<[FlagKey]>, StoreError> {
-        let read = self.store.flags_of(project, MOST_FLAGS).await;
+        let read = self.store.flags_of(project, MAX_FLAGS).await;
         let now = Instant::now();
         let flags = read.inspect_err(|_| {
             if let Some(known) = &mut *entry.known() {
@@ -158,7 +158,7 @@ impl Inner {
         let flags = sorted(flags);
         let lifetime = self.settings.lifetime;
         let (due, until) = if flags.is_empty() {
-            let valid_for = self.unknown_valid_for(project).min(lifetime);
+            let valid_for = self.note_unknown(project).min(lifetime);
             (now + valid_for, now + valid_for)
         } else {
             (now + lifetime, now + lifetime + self.settings.max_stale)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::cache::{Inner, Loaded};
-use super::entry::Entry;
+use super::entry::CacheEntry;
 use super::metrics::Refresh;
 use super::negative_cache::UnavailableReason;
 use crate::causes::causes;
@@ -44,8 +44,9 @@ impl Reading {
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
-                    let entry = Entry::new(plan, row, last_confirmed, began, &self.shared.settings);
-                    Loaded::Entry(Arc::new(entry))
+                    let entry =
+                        CacheEntry::new(plan, row, last_confirmed, began, &self.shared.settings);
+                    Loaded::CacheEntry(Arc::new(entry))
                 }
             },
         };
@@ -56,7 +57,7 @@ impl Reading {
     fn remember(&self, loaded: &Loaded) {
         let Self { shared, flag } = self;
         match loaded {
-            Loaded::Entry(entry) => {
+            Loaded::CacheEntry(entry) => {
                 shared.metrics.refreshed(Refresh::Read);
                 self.store_entry(entry);
             }
@@ -73,7 +74,7 @@ impl Reading {
                     shared.metrics.refreshed(Refresh::Unknown);
                     self.note_readable();
                 }
-                let valid_for = shared.unknown_valid_for(&flag.project);
+                let valid_for = shared.note_unknown(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
                 shared.negative.remember(flag, reason.clone(), valid_for);
                 if shared.entries.remove(flag).is_some() {
@@ -85,7 +86,7 @@ impl Reading {
     }
 
     /// Stores the entry. A read that began earlier may end later: a newer entry stays.
-    fn store_entry(&self, entry: &Arc<Entry>) {
+    fn store_entry(&self, entry: &Arc<CacheEntry>) {
         let Self { shared, flag } = self;
         self.note_readable();
         shared.projects.note_known(&flag.project);
@@ -96,7 +97,7 @@ impl Reading {
         {
             shared.metrics.propagated(SystemClock.now().since(created));
         }
-        let is_other = |before: &Arc<Entry>| before.plan().created() != created;
+        let is_other = |before: &Arc<CacheEntry>| before.plan().created() != created;
         if before.as_ref().is_some_and(is_other) {
             // Noted first: it is published once the entry below is served.
             shared.events.note_change(flag, created);

@@ -83,7 +83,7 @@ impl ServedProjects {
     }
 
     /// Notes which changes the cache serves by now; returns when the latest of the others was seen.
-    pub(crate) fn settle(
+    pub(crate) fn mark_served(
         &self,
         is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
     ) -> Option<Instant> {
@@ -107,11 +107,11 @@ impl ServedProjects {
     }
 
     /// Returns what is not reported, at most so much of it, and counts it as reported.
-    pub(crate) fn take(&self, most: usize) -> Vec<(ProjectName, ServedRevisions)> {
+    pub(crate) fn take(&self, max: usize) -> Vec<(ProjectName, ServedRevisions)> {
         let mut state = self.state();
         let projects = state.projects.iter_mut();
         let unreported = projects.filter(|(_, project)| !project.is_reported);
-        let taken = unreported.take(most).map(|(name, project)| {
+        let taken = unreported.take(max).map(|(name, project)| {
             project.is_reported = true;
             (name.clone(), project.served.clone())
         });
@@ -184,7 +184,7 @@ mod tests {
     fn a_digest_counts_once_all_changes_are_served() {
         let (projects, now) = (ServedProjects::default(), SystemClock.now());
         projects.note_head(&project(), digest("1"), vec![]);
-        assert_eq!(projects.settle(|_, _, _| true), None);
+        assert_eq!(projects.mark_served(|_, _, _| true), None);
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
         assert_eq!(taken(&projects), Some(expected.clone()));
@@ -193,11 +193,11 @@ mod tests {
         let [a, b] = changes.clone().map(|(flag, ..)| flag);
         projects.note_head(&project(), digest("2"), changes.clone().into());
         let seen = changes[1].2;
-        let unserved = projects.settle(|flag, _, _| *flag == a);
+        let unserved = projects.mark_served(|flag, _, _| *flag == a);
         assert_eq!(unserved, Some(seen));
         expected.note(a, now);
         assert_eq!(taken(&projects), Some(expected.clone()));
-        assert_eq!(projects.settle(|_, _, _| true), None);
+        assert_eq!(projects.mark_served(|_, _, _| true), None);
         expected.note(b, now);
         expected.digest = Some(digest("2"));
         assert_eq!(taken(&projects), Some(expected));

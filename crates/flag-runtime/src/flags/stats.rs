@@ -10,7 +10,7 @@ use flag_store::{Clock as _, Row, SystemClock, decode_revision};
 use tokio::time::Instant;
 
 use super::cache::FlagCache;
-use super::entry::{Age, Entry};
+use super::entry::{Age, CacheEntry};
 
 /// How many flags are in memory, and their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl FlagCache {
     pub(crate) fn snapshot_entries(&self) -> Vec<SnapshotEntry> {
         let now = Instant::now();
         let entries = self.shared.entries.iter();
-        let mut entries: Vec<(FlagKey, Arc<Entry>)> = entries
+        let mut entries: Vec<(FlagKey, Arc<CacheEntry>)> = entries
             .filter(|(_, entry)| entry.age(now) != Age::Expired)
             .collect();
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -87,7 +87,7 @@ impl FlagCache {
     }
 
     /// The flags in memory.
-    pub(crate) fn in_memory(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn in_memory(&self) -> Vec<Arc<CacheEntry>> {
         let entries = self.shared.entries.iter();
         entries.map(|(_, entry)| entry).collect()
     }
@@ -105,7 +105,8 @@ impl FlagCache {
                 let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
                 let flag = plan.flag().clone();
                 let ago = clock.since(last_confirmed);
-                let entry = Entry::from_snapshot(plan, row, last_confirmed, ago, &inner.settings)?;
+                let entry =
+                    CacheEntry::from_snapshot(plan, row, last_confirmed, ago, &inner.settings)?;
                 inner.projects.note_known(&flag.project);
                 inner.entries.insert(flag, Arc::new(entry));
                 Some(())

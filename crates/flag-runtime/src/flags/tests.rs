@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+    BucketScheme, FlagKey, FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName, RevisionParts,
 };
 use flag_store::scripted::{RowCall, ScriptedRows, Step};
 use flag_store::{Base, Clock as _, FlagStore, RowStore, StoreError, SystemClock};
@@ -125,7 +125,7 @@ impl World {
     async fn revise(&self, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: vec![],
             comment: String::new(),

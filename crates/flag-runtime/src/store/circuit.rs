@@ -14,7 +14,7 @@ const FAILURES: u32 = 5;
 /// Pauses before each probe. Longer pauses would delay the recovery.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(500),
-    most: Duration::from_secs(1),
+    max: Duration::from_secs(1),
     jitter: Jitter::between(0.75, 1.0),
 };
 
@@ -287,7 +287,7 @@ mod tests {
         advance(BACKOFF.first).await;
         let _probe = circuit.admit().unwrap();
         early.end(CallEnd::Failed);
-        advance(BACKOFF.most).await;
+        advance(BACKOFF.max).await;
         assert!(circuit.admit().is_none());
     }
 
@@ -298,7 +298,7 @@ mod tests {
         call(&circuit, CallEnd::Failed);
         advance(BACKOFF.first).await;
         assert_eq!(circuit.open_for(), Some(2 * BACKOFF.first));
-        advance(BACKOFF.most).await;
+        advance(BACKOFF.max).await;
         call(&circuit, CallEnd::Answered);
         assert_eq!(circuit.open_for(), None);
     }
@@ -318,7 +318,7 @@ mod tests {
         advance(BACKOFF.first).await;
         let probe = circuit.admit().unwrap();
         let wanted = |after| timeout(after, circuit.probe_due());
-        assert!(wanted(BACKOFF.most).await.is_err());
+        assert!(wanted(BACKOFF.max).await.is_err());
         drop(probe);
         assert!(wanted(2 * CHECK_AGAIN).await.is_ok());
     }
@@ -327,14 +327,14 @@ mod tests {
     async fn a_probe_is_wanted_once_it_opens() {
         let circuit = Circuit::new();
         let open = async {
-            sleep(BACKOFF.most).await;
+            sleep(BACKOFF.max).await;
             for _ in 0..FAILURES {
                 call(&circuit, CallEnd::Failed);
                 // Earlier failures wake nothing that would see the opening by chance.
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        let wanted = timeout(3 * BACKOFF.most, circuit.probe_due());
+        let wanted = timeout(3 * BACKOFF.max, circuit.probe_due());
         let ((), wanted) = tokio::join!(open, wanted);
         wanted.unwrap();
         assert!(circuit.is_open());

@@ -31,7 +31,7 @@ const LONG_SCAN: Duration = Duration::from_secs(10);
 const WAITING_PER_READ: usize = 4;
 
 /// The same where nobody evaluates flags, so that waiting costs nothing but memory.
-const WAITING_PER_READ_APART: usize = 64;
+const WAITING_PER_READ_SEPARATE: usize = 64;
 
 /// Settings of the guard.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ struct Bounds {
     settings: GuardSettings,
     /// One permit for each concurrent read.
     read_permits: Semaphore,
-    most_waiting: usize,
+    max_waiting: usize,
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
@@ -85,7 +85,7 @@ impl StoreGuard<dyn RowStore> {
     /// Guards the same flags for other readers, which share no limit and no circuit with this guard: neither can stop the
     /// other. Their calls are counted in the same metrics.
     #[must_use]
-    pub fn apart(&self, settings: GuardSettings) -> Self {
+    pub fn with_separate_limits(&self, settings: GuardSettings) -> Self {
         let metrics = Arc::clone(&self.bounds.metrics);
         let bounds = Arc::new(Bounds::new(settings, Reported::No, metrics));
         Self {
@@ -134,12 +134,12 @@ impl Bounds {
     fn new(settings: GuardSettings, reported: Reported, metrics: Arc<StoreMetrics>) -> Self {
         let waiting_per_read = match reported {
             Reported::Yes => WAITING_PER_READ,
-            Reported::No => WAITING_PER_READ_APART,
+            Reported::No => WAITING_PER_READ_SEPARATE,
         };
         Self {
             settings,
             read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * waiting_per_read,
+            max_waiting: settings.concurrent_reads * waiting_per_read,
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
@@ -188,8 +188,8 @@ impl Bounds {
         if self.read_circuit.is_open() {
             return Err(self.reject(operation, Rejection::CircuitOpen));
         }
-        let waiting = Waiting::new(&self.waiting);
-        let permit = if waiting.before < self.most_waiting {
+        let waiting = WaitingCall::new(&self.waiting);
+        let permit = if waiting.before < self.max_waiting {
             timeout_at(deadline, self.read_permits.acquire()).await.ok()
         } else {
             None
@@ -328,20 +328,20 @@ fn all_unavailable(exposures: usize, why: &'static str) -> Vec<Appended> {
 }
 
 /// Counts a waiting call until it is dropped.
-struct Waiting<'a> {
+struct WaitingCall<'a> {
     count: &'a AtomicUsize,
     /// Calls that waited before.
     before: usize,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingCall<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         let before = count.fetch_add(1, Ordering::Relaxed);
         Self { count, before }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }

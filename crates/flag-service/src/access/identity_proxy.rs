@@ -25,7 +25,7 @@ use crate::outbound;
 const HEADER: HeaderName = HeaderName::from_static("x-goog-iap-jwt-assertion");
 
 /// The largest document with keys.
-const MOST: usize = 256 << 10;
+const MAX: usize = 256 << 10;
 
 /// How long fetching the keys may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl IdentityProxy {
         let (keys, unknown) = (Arc::default(), Arc::default());
         let url = settings.keys_url.clone();
         let fetch = async move || {
-            let text = outbound::get(&url, MOST, DEADLINE).await?;
+            let text = outbound::get(&url, MAX, DEADLINE).await?;
             SigningKeys::parse(&text)
         };
         runtime.spawn(keep_current(fetch, Arc::clone(&keys), Arc::clone(&unknown)));

@@ -43,9 +43,9 @@ impl ValidKey {
         }
         let id = format!("key {}", self.id);
         let comment: String = self.comment.chars().filter(|c| !c.is_control()).collect();
-        let most = OwnerId::MAX_BYTES.saturating_sub(id.len() + " ()".len());
+        let max = OwnerId::MAX_BYTES.saturating_sub(id.len() + " ()".len());
         let comment = comment
-            .get(..comment.floor_char_boundary(most))
+            .get(..comment.floor_char_boundary(max))
             .unwrap_or_default();
         let name = match comment.trim() {
             "" => id,

@@ -53,9 +53,9 @@ fn read_overflow(reader: &mut Reader) -> Option<Overflow> {
         "wait" => Some(true),
         _ => None,
     });
-    let most = reader.duration(&table::EXPOSURE_WAIT)?;
+    let max = reader.duration(&table::EXPOSURE_WAIT)?;
     Some(if waits? {
-        Overflow::Wait(most)
+        Overflow::Wait(max)
     } else {
         Overflow::Drop
     })
@@ -85,9 +85,9 @@ fn read_format(reader: &mut Reader) -> Option<ExposureFormat> {
         "python" => Some(Spelling::Python),
         _ => None,
     });
-    let names = read_instance_names(reader);
+    let id_mode = read_instance_names(reader);
     Some(ExposureFormat {
-        names: names?,
+        id_mode: id_mode?,
         booleans: booleans?,
     })
 }

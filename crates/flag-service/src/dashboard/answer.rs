@@ -9,7 +9,7 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use flag_api::Code;
 use flag_runtime::Recording;
-use flag_store::{ExposureLog, FlagStore, InstanceNames};
+use flag_store::{ExposureLog, FlagStore, InstanceIdMode};
 use maud::Markup;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -26,13 +26,13 @@ use super::{response, sign_in, submit};
 use crate::http::{ApiError, FailurePages, RequestContext, not_found};
 
 /// The most pages that are made at a time.
-const MOST: usize = 8;
+const MAX: usize = 8;
 
 /// The most forms of changes that are shown or carried out at a time.
-const MOST_CHANGES: usize = 4;
+const MAX_CHANGES: usize = 4;
 
 /// The most pages about the other store that are made at a time: they may wait for it, and others must not.
-const MOST_OF_OTHER_STORE: usize = 4;
+const MAX_OF_OTHER_STORE: usize = 4;
 
 /// How long making a page may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
@@ -76,16 +76,16 @@ impl Dashboard {
         settings: DashboardSettings,
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
-        (names, recording): (InstanceNames, Recording),
+        (names, recording): (InstanceIdMode, Recording),
         (runtime, reads): (&Handle, usize),
         other_store: Option<OtherStore>,
     ) -> Self {
         let counted = (recording == Recording::On).then(|| Arc::clone(&log));
         let listings = Listings::new(store.clone(), counted, reads);
         Self {
-            permits: Arc::new(Semaphore::new(MOST)),
-            change_permits: Arc::new(Semaphore::new(MOST_CHANGES)),
-            other_store_permits: Arc::new(Semaphore::new(MOST_OF_OTHER_STORE)),
+            permits: Arc::new(Semaphore::new(MAX)),
+            change_permits: Arc::new(Semaphore::new(MAX_CHANGES)),
+            other_store_permits: Arc::new(Semaphore::new(MAX_OF_OTHER_STORE)),
             runtime: runtime.clone(),
             sources: Arc::new(Sources {
                 settings,
@@ -201,13 +201,13 @@ impl Dashboard {
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let log = Arc::new(MemoryLog::default());
         let runtime = Handle::current();
-        let logged = (InstanceNames::Plain, Recording::On);
+        let logged = (InstanceIdMode::Plain, Recording::On);
         Self::new(settings, store, log, logged, (&runtime, 1), None)
     }
 
     /// Lets this many more pages be made at a time.
     pub(crate) fn leave_room_for(&self, pages: usize) -> tokio::sync::SemaphorePermit<'_> {
-        let taken = u32::try_from(MOST - pages).unwrap();
+        let taken = u32::try_from(MAX - pages).unwrap();
         self.permits.try_acquire_many(taken).unwrap()
     }
 }

@@ -31,7 +31,7 @@ const CHECKED_AFTER: Duration = Duration::from_millis(500);
 const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// The most projects whose flags are kept.
-const MOST_PROJECTS: usize = 32;
+const MAX_PROJECTS: usize = 32;
 
 /// The listings of all projects that somebody looked at.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Listings {
             *used = now;
             return Arc::clone(keeper);
         }
-        if kept.len() >= MOST_PROJECTS {
+        if kept.len() >= MAX_PROJECTS {
             let oldest = kept.iter().min_by_key(|(_, (_, used))| *used);
             let oldest = oldest.map(|(project, _)| project.clone());
             oldest.map(|project| kept.remove(&project));

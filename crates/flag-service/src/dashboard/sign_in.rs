@@ -15,7 +15,7 @@ use crate::http::{ApiError, RequestContext, read_form};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The largest form.
-const MOST: usize = 8 << 10;
+const MAX: usize = 8 << 10;
 
 /// Answers with the form; where a proxy says who somebody is, with that.
 pub(super) fn form(context: &RequestContext, settings: &DashboardSettings) -> HttpResponse {
@@ -44,7 +44,7 @@ pub(super) async fn sign_in(
         return Ok(Err(PageError::ProxySignsIn));
     }
     let held = context.state.limits.new_held_bytes();
-    let form = Query::parse(&read_form(&context.request, body, MOST, held).await?);
+    let form = Query::parse(&read_form(&context.request, body, MAX, held).await?);
     let next = safe_next(form.get("next")).to_owned();
     let session = context.state.authenticator.sign_in(form.get("key").trim());
     Ok(Ok(match session {

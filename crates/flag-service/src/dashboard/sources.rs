@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_store::{ExposureLog, FlagStore, InstanceNames};
+use flag_store::{ExposureLog, FlagStore, InstanceIdMode};
 
 use super::listing::Listings;
 use super::other_store::OtherStore;
@@ -43,7 +43,7 @@ pub(super) struct Sources {
     pub(super) store: FlagStore,
     pub(super) log: Arc<dyn ExposureLog>,
     /// How the log names instances.
-    pub(super) names: InstanceNames,
+    pub(super) names: InstanceIdMode,
     pub(super) listings: Listings,
     /// The store of another environment, if one is set.
     pub(super) other_store: Option<Arc<OtherStore>>,

@@ -22,7 +22,7 @@ use super::sources::Sources;
 use crate::http::{ApiError, RequestContext, read_form};
 
 /// The largest form.
-const MOST: usize = 64 << 10;
+const MAX: usize = 64 << 10;
 
 /// How long the browser waits until the replica itself serves the change.
 const SERVED_WITHIN: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ pub(super) async fn submit(
         return Ok(Err(PageError::OtherSite));
     }
     let held = context.state.limits.new_held_bytes();
-    let form = Query::parse(&read_form(&context.request, body, MOST, held).await?);
+    let form = Query::parse(&read_form(&context.request, body, MAX, held).await?);
     let answer = change(context, dashboard, &form).await;
     Ok(Ok(match answer {
         Ok(Answer::Done(flag, made)) => {

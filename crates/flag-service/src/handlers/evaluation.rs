@@ -30,7 +30,7 @@ pub(super) async fn look_up(
     context.trace.read(read, was_read, ApiError::code).await
 }
 
-/// Decides, records and encodes, unless the exposure must wait for space in its queue; that is in a box, as it is rare and large.
+/// Decides, records and encodes, unless the exposure must wait for space in its queue. The error is boxed, as it is rare and large.
 pub(super) fn respond<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,

@@ -28,19 +28,25 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) = (
 
 /// Answers `GET /projects/{project}/events`: a stream of events.
 pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
-    let (project, held) = decode(context)?;
+    let (project, last_event_digest) = decode(context)?;
     context.check_project(&project)?;
     let access = Route::Events.access();
-    respond(context, access, project, held, encoding::FOR_PROGRAMS).await
+    respond(
+        context,
+        access,
+        project,
+        last_event_digest,
+        encoding::FOR_PROGRAMS,
+    )
+    .await
 }
 
-/// Responds with a stream of events, encoded like this, as long as the caller has this access; or as if there were nothing, if the
-/// service sends none.
+/// Responds with a stream of events, encoded like this, as long as the caller has this access; with 404 if push is off.
 pub(super) async fn respond(
     context: &RequestContext,
     access: Access,
     project: ProjectName,
-    held: Option<ProjectDigest>,
+    last_event_digest: Option<ProjectDigest>,
     encoding: Encoding,
 ) -> Result<HttpResponse, ApiError> {
     if !context.state.push {
@@ -51,7 +57,7 @@ pub(super) async fn respond(
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, access, project, held, encoding)?;
+    let stream = EventStream::open(context, access, project, last_event_digest, encoding)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 
@@ -62,8 +68,8 @@ fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest
     let query = EventsQuery::parse(project, request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
     let project = valid_project(&query.project)?;
-    let held = last_event(context).or(query.since.as_deref());
-    Ok((project, held.and_then(ProjectDigest::parse)))
+    let last_event_digest = last_event(context).or(query.since.as_deref());
+    Ok((project, last_event_digest.and_then(ProjectDigest::parse)))
 }
 
 /// Returns the id of the last event that the caller received.

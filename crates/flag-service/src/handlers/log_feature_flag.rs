@@ -15,7 +15,7 @@ use self::entry::decode;
 use crate::http::{ApiError, RequestContext, describe_store, read_json};
 
 /// The most entries that a problem names.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// Answers `POST /log-feature-flag`: one exposure, or a list.
 pub(super) async fn log_feature_flag(
@@ -187,8 +187,8 @@ fn why_none(outcomes: Vec<EntryOutcome>) -> ApiError {
             EntryOutcome::Stored { .. } => {}
         }
     }
-    let more = problems.len().saturating_sub(MOST_NAMED);
-    problems.truncate(MOST_NAMED);
+    let more = problems.len().saturating_sub(MAX_NAMED);
+    problems.truncate(MAX_NAMED);
     let mut detail = problems.join("; ");
     if more > 0 {
         let _ = write!(detail, "; and {more} more entries");

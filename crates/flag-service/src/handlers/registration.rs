@@ -1,4 +1,4 @@
-//! Registers handlers, each inside [`answer`], with the paths and methods of its [`Route`].
+//! Registers handlers, each inside [`respond`], with the paths and methods of its [`Route`].
 //!
 //! The only place that can register a handler, so none can skip admission, counting and tracing.
 
@@ -8,7 +8,7 @@ use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse};
 
 use crate::http::{
-    ApiError, RequestContext, Route, answer, is_preflight, method_not_allowed, preflight,
+    ApiError, RequestContext, Route, is_preflight, method_not_allowed, preflight, respond,
 };
 
 /// Registers a handler that reads no body.
@@ -27,7 +27,7 @@ where
     let handler = move |context: RequestContext, body: Payload| {
         let handler = handler.clone();
         async move {
-            let response = answer(&context, route, handler(&context, body)).await;
+            let response = respond(&context, route, handler(&context, body)).await;
             for_other_origins(&context, route, response)
         }
     };
@@ -49,7 +49,7 @@ where
     move |context: RequestContext| {
         let handler = handler.clone();
         async move {
-            let response = answer(&context, route, handler(&context)).await;
+            let response = respond(&context, route, handler(&context)).await;
             for_other_origins(&context, route, response)
         }
     }

@@ -19,23 +19,23 @@ use super::problem::ApiError;
 /// Deadline for the whole body.
 const TIMEOUT: Duration = Duration::from_secs(9);
 
-/// Reads a body of at most `most` bytes; its bytes count as held until it is complete.
+/// Reads a body of at most `max` bytes; its bytes count as held until it is complete.
 pub(crate) async fn read_json(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
-    most: usize,
+    max: usize,
     held: CallerBytes,
 ) -> Result<Value, ApiError> {
     check_headers(request)?;
-    let bytes = read(request, payload, most, held).await?;
+    let bytes = read(request, payload, max, held).await?;
     serde_json::from_slice(&bytes).map_err(|error| ApiError::InvalidBody(format!("body: {error}")))
 }
 
-/// Reads a form of a page, which is of at most `most` bytes.
+/// Reads a form of a page, which is of at most `max` bytes.
 pub(crate) async fn read_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
-    most: usize,
+    max: usize,
     held: CallerBytes,
 ) -> Result<Vec<u8>, ApiError> {
     let kind = request.headers().get(CONTENT_TYPE);
@@ -47,32 +47,32 @@ pub(crate) async fn read_form(
         );
         return Err(ApiError::InvalidBody(problem));
     }
-    read(request, payload, most, held).await
+    read(request, payload, max, held).await
 }
 
 async fn read(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
-    most: usize,
+    max: usize,
     held: CallerBytes,
 ) -> Result<Vec<u8>, ApiError> {
     expect_body(request);
-    timeout(TIMEOUT, gather(payload, most, held))
+    timeout(TIMEOUT, gather(payload, max, held))
         .await
         .unwrap_or(Err(ApiError::RequestTimeout(TIMEOUT)))
 }
 
 async fn gather(
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
-    most: usize,
+    max: usize,
     mut held: CallerBytes,
 ) -> Result<Vec<u8>, ApiError> {
     let mut payload = pin!(payload);
     let mut body: Vec<u8> = Vec::new();
     while let Some(part) = payload.next().await {
         let part = part.map_err(|error| ApiError::InvalidBody(format!("body: {error}")))?;
-        if body.len() + part.len() > most {
-            return Err(too_large(most));
+        if body.len() + part.len() > max {
+            return Err(too_large(max));
         }
         body.reserve(part.len());
         held.set(body.capacity())
@@ -83,9 +83,9 @@ async fn gather(
 }
 
 /// Returns the error for a body of unknown size.
-fn too_large(most: usize) -> ApiError {
-    let most = u64::try_from(most).unwrap_or(u64::MAX);
-    LimitError::PayloadTooLarge { found: None, most }.into()
+fn too_large(max: usize) -> ApiError {
+    let max = u64::try_from(max).unwrap_or(u64::MAX);
+    LimitError::PayloadTooLarge { found: None, max }.into()
 }
 
 /// Refuses a body by its headers; its size was checked before (`limits/size.rs`).

@@ -86,8 +86,8 @@ impl Limits {
     /// Refuses a request that is too large according to its head; a body may have `most_body` bytes.
     ///
     /// A body of unknown length is counted when it is read.
-    pub(crate) fn check_size(request: &HttpRequest, most_body: usize) -> Result<(), LimitError> {
-        size::check(request, most_body)
+    pub(crate) fn check_size(request: &HttpRequest, max_body: usize) -> Result<(), LimitError> {
+        size::check(request, max_body)
     }
 
     /// Waits for an answer, if not too many requests of the route wait already. An answer that is ready at once is not
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_refused_request_is_counted_and_no_other_one() {
-        let size = Size { found: 2, most: 1 };
+        let size = Size { found: 2, max: 1 };
         let after = Duration::from_secs(1);
         let errors: [ApiError; 8] = [
             AccessError::Unauthorized(Unauthorized::Missing).into(),
@@ -128,7 +128,7 @@ mod tests {
             AccessError::TooManyRequests { after }.into(),
             LimitError::PayloadTooLarge {
                 found: None,
-                most: 1,
+                max: 1,
             }
             .into(),
             LimitError::UriTooLong(size).into(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flag_model::{FlagKey, InstanceId, Revision, Timestamp};
 use flag_rollout::Plan;
 use flag_runtime::CacheError;
-use flag_store::{ExposureLog, FlagStore, InstanceNames, ReadError, StoreError};
+use flag_store::{ExposureLog, FlagStore, InstanceIdMode, ReadError, StoreError};
 use flag_verify::{ServedAgain, served_around};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use super::limits::LimitError;
 use super::problem::ApiError;
 
 /// The most requests that read at a time.
-const MOST: usize = 4;
+const MAX: usize = 4;
 
 /// How long a request may read.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub(crate) struct RecordReader {
     runtime: Handle,
     store: FlagStore,
     log: Arc<dyn ExposureLog>,
-    names: InstanceNames,
+    id_mode: InstanceIdMode,
 }
 
 /// The records that explain a decision.
@@ -46,19 +46,19 @@ pub(crate) struct ExplainedRecords {
 }
 
 impl RecordReader {
-    /// Reads with these readers, on this runtime; `names` is how the log names instances.
+    /// Reads with these readers, on this runtime; `id_mode` is how the log names instances.
     pub(crate) fn new(
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
-        names: InstanceNames,
+        id_mode: InstanceIdMode,
         runtime: &Handle,
     ) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(MOST)),
+            permits: Arc::new(Semaphore::new(MAX)),
             runtime: runtime.clone(),
             store,
             log,
-            names,
+            id_mode,
         }
     }
 
@@ -103,7 +103,7 @@ impl RecordReader {
             Err(_) => return Err(ApiError::Internal),
         };
         let records = (&self.store, &*self.log);
-        let served = served_around(records, &self.names, &flag, &instance, at, SERVED).await;
+        let served = served_around(records, &self.id_mode, &flag, &instance, at, SERVED).await;
         let served = served.map_err(ApiError::Log)?;
         Ok(ExplainedRecords {
             plan: Plan::compile(revision.clone()),

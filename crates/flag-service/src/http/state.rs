@@ -84,7 +84,7 @@ impl AppState {
             &config.exposures,
             &mut registry,
         );
-        let names = flag_store::InstanceNames::Plain;
+        let names = flag_store::InstanceIdMode::Plain;
         Self {
             records: RecordReader::new(store.clone(), Arc::clone(&log), names, &Handle::current()),
             readiness: Readiness::new(store, log, circuit, flags.clone()),

@@ -59,7 +59,7 @@ pub(super) struct GuardedConnection<T> {
     /// Whether actix-http must see the end of input.
     is_ending: bool,
     is_shut: bool,
-    held: CallerBytes,
+    buffered_bytes: CallerBytes,
     arrival: Option<IdleTimer>,
     idle: Option<IdleTimer>,
     /// Runs while the caller does not read an answer.
@@ -77,7 +77,7 @@ impl<T> GuardedConnection<T> {
             io,
             state,
             connections: Rc::clone(connections),
-            held: connections.held.caller(),
+            buffered_bytes: connections.held.caller(),
             framing: Framing::default(),
             unpassed: BytesMut::new(),
             passable: 0,
@@ -115,7 +115,7 @@ impl<T> GuardedConnection<T> {
     fn free_memory(&mut self) {
         if self.unpassed.is_empty() {
             self.unpassed = BytesMut::new();
-            let _ = self.held.set(0);
+            let _ = self.buffered_bytes.set(0);
         }
     }
 
@@ -156,7 +156,7 @@ impl<T> GuardedConnection<T> {
     /// Notes that the caller reads the answer again.
     fn end_wait_for_reader(&mut self) {
         if self.write_timeout.take().is_some() {
-            let _ = self.held.set(0);
+            let _ = self.buffered_bytes.set(0);
         }
     }
 }
@@ -234,7 +234,7 @@ impl<T: Transport> GuardedConnection<T> {
         // It will not be read any more.
         self.unpassed = BytesMut::new();
         self.passable = 0;
-        let _ = self.held.set(0);
+        let _ = self.buffered_bytes.set(0);
         loop {
             let mut bytes = [const { MaybeUninit::uninit() }; 4 << 10];
             let mut buffer = ReadBuf::uninit(&mut bytes);
@@ -295,7 +295,7 @@ impl<T: Transport> AsyncRead for GuardedConnection<T> {
             {
                 return this.wait(context);
             }
-            let _ = this.held.set(this.received());
+            let _ = this.buffered_bytes.set(this.received());
             let has_ended = buffer.filled().len() == before;
             if has_ended || this.take_read(buffer, before) {
                 return Poll::Ready(Ok(()));

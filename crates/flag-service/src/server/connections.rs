@@ -21,9 +21,9 @@ const MAX_CHECKS: usize = 128;
 /// The connections of one worker.
 #[derive(Debug)]
 pub(super) struct Connections {
-    most: usize,
+    max: usize,
     open: Cell<usize>,
-    /// How many of these are streams, which do not count towards `most`.
+    /// How many of these are streams, which do not count towards `max`.
     streams: Rc<Cell<usize>>,
     /// In the order of checks; some of them may be closed already.
     queue: RefCell<Queue>,
@@ -41,9 +41,9 @@ type Queue = VecDeque<Weak<ConnectionState>>;
 
 impl Connections {
     /// Starts without connections, for at most this many.
-    pub(super) fn new(most: usize, limits: &ConnectionLimits) -> Self {
+    pub(super) fn new(max: usize, limits: &ConnectionLimits) -> Self {
         Self {
-            most,
+            max,
             open: Cell::new(0),
             streams: Rc::default(),
             queue: RefCell::default(),
@@ -64,7 +64,7 @@ impl Connections {
     pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
         self.metrics.open.inc();
         let open = self.open.get();
-        if open.saturating_sub(self.streams.get()) >= self.most && !self.close_idle() {
+        if open.saturating_sub(self.streams.get()) >= self.max && !self.close_idle() {
             self.enter_extra(state);
             return;
         }
@@ -143,8 +143,8 @@ mod tests {
     use super::*;
     use crate::http::Phase;
 
-    fn connections(most: usize) -> Connections {
-        Connections::new(most, &ConnectionLimits::for_tests())
+    fn connections(max: usize) -> Connections {
+        Connections::new(max, &ConnectionLimits::for_tests())
     }
 
     fn enter(connections: &Connections) -> Rc<ConnectionState> {

@@ -63,9 +63,9 @@ fn raise(needed: usize) -> u64 {
     if before >= needed {
         return before;
     }
-    let most = limit.maximum.unwrap_or(needed).min(needed);
-    limit.current = Some(most);
-    setrlimit(Resource::Nofile, limit).map_or(before, |()| most)
+    let max = limit.maximum.unwrap_or(needed).min(needed);
+    limit.current = Some(max);
+    setrlimit(Resource::Nofile, limit).map_or(before, |()| max)
 }
 
 /// Returns how many of these connections fit beside other files; at least half of all files.

@@ -16,9 +16,9 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Data;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::answers::{PIECE, followed};
 use super::connection::{CALLER_TIMEOUT, GuardedConnection, Transport};
 use super::connections::{Connections, EXTRA};
+use super::responses::{PIECE, followed};
 use super::{LINGER, files, stop};
 use crate::dashboard::Dashboard;
 use crate::handlers::register;
@@ -42,9 +42,9 @@ pub(crate) fn listen(
     tls: Option<Tls>,
 ) -> io::Result<(Server, SocketAddr)> {
     let streams = state.limits.streams();
-    let most = files::Allowed::fitting(state.limits.connections().most, streams.most(), workers);
-    streams.lower(most.streams);
-    let share = most.connections.div_ceil(workers);
+    let max = files::Allowed::fitting(state.limits.connections().max, streams.max(), workers);
+    streams.lower(max.streams);
+    let share = max.connections.div_ceil(workers);
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -62,7 +62,7 @@ pub(crate) fn listen(
         .workers(workers)
         // Twice the extra ones, as a connection that is to be closed may stay open for a moment. All streams may be in one
         // worker.
-        .max_concurrent_connections(share + most.streams + 2 * EXTRA)
+        .max_concurrent_connections(share + max.streams + 2 * EXTRA)
         .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

@@ -22,7 +22,7 @@ const SEED_WAITS: Duration = Duration::from_secs(10);
 /// Pauses between attempts to open the store.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
-    most: Duration::from_secs(1),
+    max: Duration::from_secs(1),
     jitter: Jitter::between(0.75, 1.0),
 };
 
@@ -34,10 +34,10 @@ pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 pub(super) struct Stores {
     /// The flags.
     pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
-    /// The exposure log, for writes that a request waits for.
+    /// The exposure log, for requests: entries of clients, the dashboard, `explain`, readiness, sample ratios and reports.
     pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
-    /// The exposure log, for writes in the background.
-    pub(super) background: Arc<DeferredStore<dyn ExposureLog>>,
+    /// The exposure log, for the background writer.
+    pub(super) background_log: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.
@@ -206,7 +206,7 @@ async fn open_background(
         };
         match opened.map_err(OpenError::from) {
             Ok(log) => {
-                stores.background.open(log);
+                stores.background_log.open(log);
                 return Ok(());
             }
             Err(error) if error.is_transient() => {

@@ -11,10 +11,10 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, Snapshot, Splits,
-    StoreGuard, expire_exposures, exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, SampleRatios,
+    Snapshot, StoreGuard, expire_exposures, exposure_runtime, watch_changes,
 };
-use flag_settings::{StoreSettings, outlive_file_limits};
+use flag_settings::{StoreSettings, ignore_sigxfsz};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -78,7 +78,7 @@ async fn serve(
     background: &Handle,
     pages: &Handle,
 ) -> anyhow::Result<()> {
-    outlive_file_limits()?;
+    ignore_sigxfsz()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
     log_start(config);
@@ -113,7 +113,7 @@ async fn serve(
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
-    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background));
+    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background_log));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
         (Arc::clone(&background_log), background),
@@ -122,8 +122,8 @@ async fn serve(
     );
     let reporting = Reporting::start(config, &exposure_log, &flags);
     start_expiry(config);
-    let splits = Splits::register(&mut registry);
-    tokio::spawn(splits.watch(
+    let sample_ratios = SampleRatios::register(&mut registry);
+    tokio::spawn(sample_ratios.watch(
         flags.clone(),
         Arc::clone(&exposure_log),
         Arc::new(SystemClock),
@@ -188,13 +188,13 @@ fn make_readers(
 ) -> (RecordReader, Option<Data<Dashboard>>) {
     let settings = dashboard::guard_settings(&config.store);
     let reads = settings.concurrent_reads;
-    let guard = guard.apart(settings);
+    let guard = guard.with_separate_limits(settings);
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
-    let names = config.exposures.format.names.clone();
-    let records = RecordReader::new(store.clone(), Arc::clone(&log), names.clone(), pages);
+    let id_mode = config.exposures.format.id_mode.clone();
+    let records = RecordReader::new(store.clone(), Arc::clone(&log), id_mode.clone(), pages);
     let dashboard = config.dashboard.clone().map(|settings| {
-        let logged = (names, config.exposures.recording);
+        let logged = (id_mode, config.exposures.recording);
         let other = config.other_store.clone();
         let other = other.map(|other| OtherStore::new(other, config.rows, Handle::current()));
         let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads), other);

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most bytes without any plaintext: more than the longest record, and what TLS reads with it. A client needs no longer
 /// handshake.
-const MOST: usize = 20 << 10;
+const MAX: usize = 20 << 10;
 
 /// Bytes of complete records without plaintext after which a connection is still idle, such as the 32 key updates that rustls
 /// permits.
@@ -100,7 +100,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Ciphertext<T> {
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         self.record.read(fresh);
         self.unread += fresh.len();
-        if self.unread > MOST {
+        if self.unread > MAX {
             buffer.set_filled(before);
             return Poll::Ready(Err(ErrorKind::InvalidData.into()));
         }

@@ -90,7 +90,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Handshake<T> {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
         opened.map_err(|error| {
-            // Whoever hangs up, such as a check whether the port is open, has not failed.
+            // A peer that hangs up, such as a check whether the port is open, has not failed.
             if error.kind() != ErrorKind::UnexpectedEof {
                 self.metrics.invalid.inc();
             }

@@ -13,7 +13,7 @@ mod on_bigtable {
     use flag_store::conformance::the_ports_are_apart;
     use flag_store::{
         BatchId, BoxFuture, Cells, Columns, ExposureBatch, ExposureLog as _, ExposureRows, Insert,
-        Outcome, Row, RowStore, Scan, Spelling, StoreError,
+        ExposureTemplate, Row, RowStore, Scan, Spelling, StoreError,
     };
     use flag_store_bigtable::{
         BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Expiry, Prepared, Table, TableState,
@@ -209,8 +209,8 @@ mod on_bigtable {
         }
     }
 
-    fn outcome(name: &str, value: FlagValue) -> Outcome {
-        Outcome {
+    fn template(name: &str, value: FlagValue) -> ExposureTemplate {
+        ExposureTemplate {
             flag: FlagKey {
                 project: ProjectName::new("csr-assistant").unwrap(),
                 flag_type: value.flag_type(),
@@ -227,24 +227,24 @@ mod on_bigtable {
     /// Exposures of several outcomes; one of them has a key that is too long.
     fn batch(booleans: Spelling) -> ExposureBatch {
         let mut batch = ExposureBatch::new(BatchId(1), booleans);
-        let outcomes = [
-            batch.add_outcome(outcome("a", FlagValue::Boolean(true))),
-            batch.add_outcome(outcome("b", FlagValue::text("größer # 50 %\n").unwrap())),
-            batch.add_outcome(Outcome {
+        let templates = [
+            batch.add_template(template("a", FlagValue::Boolean(true))),
+            batch.add_template(template("b", FlagValue::text("größer # 50 %\n").unwrap())),
+            batch.add_template(ExposureTemplate {
                 revision: None,
                 reason: None,
                 from_cache: None,
-                ..outcome("c", FlagValue::text("").unwrap())
+                ..template("c", FlagValue::text("").unwrap())
             }),
         ];
         let long = "r".repeat(5_000);
         let ids = ["r-1", "r#2", "", "50%", "日本", &long];
         let created = Timestamp::parse("2026-11-21 10:00:00.123456").unwrap();
-        let ids = ids.iter().cycle().zip(outcomes.iter().cycle());
-        for (number, (request_id, outcome)) in ids.take(600).enumerate() {
+        let ids = ids.iter().cycle().zip(templates.iter().cycle());
+        for (number, (request_id, template)) in ids.take(600).enumerate() {
             let instance = InstanceId::new(format!("A#{number}")).unwrap();
             let bucket = Bucket::new(u32::try_from(number * 170).unwrap());
-            batch.push(*outcome, request_id, &instance, bucket, created);
+            batch.push(*template, request_id, &instance, bucket, created);
         }
         batch
     }

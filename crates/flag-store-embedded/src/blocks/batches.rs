@@ -32,7 +32,7 @@ pub(crate) fn batches(
             if page.next.is_some() {
                 return Ok(page);
             }
-            (query.of.flags.start.clone(), None)
+            (query.scope.flags.start.clone(), None)
         }
     };
     let next = add_blocks(database, query, position, is_awaited, &mut page)?;
@@ -52,9 +52,9 @@ fn add_blocks(
     if !schema::has_blocks(connection)? {
         return Ok(None);
     }
-    let PageQuery { of, within, .. } = query;
+    let PageQuery { scope, within, .. } = query;
     let mut exposures = page.exposures();
-    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
         let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
         let mut next = None;
         walk(connection, &flag, from, |found| {
@@ -68,7 +68,7 @@ fn add_blocks(
             if within.is_before(time(found.oldest)) {
                 return Ok(ControlFlow::Continue(()));
             }
-            match read(connection, &flag, found.id, of.instance.as_ref()) {
+            match read(connection, &flag, found.id, scope.instance.as_ref()) {
                 Ok(Some(batch)) => {
                     let batch = wanted(batch, query);
                     exposures += batch.len();
@@ -116,7 +116,7 @@ fn unreadable(
 
 /// The exposures of a batch that a query asks for.
 fn wanted(batch: ExposureBatch, query: &PageQuery) -> ExposureBatch {
-    let instance = query.of.instance.as_ref();
+    let instance = query.scope.instance.as_ref();
     if query.within == TimeRange::ALL && instance.is_none() {
         return batch;
     }

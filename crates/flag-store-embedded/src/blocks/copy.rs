@@ -76,7 +76,7 @@ pub(crate) struct ReadRows {
 pub(crate) struct AtOnce {
     /// The most rows.
     pub(crate) rows: usize,
-    /// No further row once the keys and cells of those before have so many bytes.
+    /// The bytes of keys and cells after which no further row is read.
     pub(crate) bytes: usize,
 }
 

@@ -77,7 +77,7 @@ fn find_in_class(
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName};
-    use flag_store::{BatchId, ExposureBatch, Outcome, Spelling};
+    use flag_store::{BatchId, ExposureBatch, ExposureTemplate, Spelling};
     use rusqlite::StatementStatus;
     use tempfile::TempDir;
 
@@ -95,7 +95,7 @@ mod tests {
     /// A batch with an exposure at each of these times, the request id of which is the time.
     fn batch(id: u128, milliseconds: &[i64]) -> ExposureBatch {
         let mut batch = ExposureBatch::new(BatchId(id), Spelling::Json);
-        let outcome = batch.add_outcome(Outcome {
+        let template = batch.add_template(ExposureTemplate {
             flag: FlagKey {
                 project: ProjectName::new("p").unwrap(),
                 flag_type: FlagType::Feature,
@@ -109,7 +109,7 @@ mod tests {
         });
         let instance = InstanceId::new("A").unwrap();
         for &time in milliseconds {
-            batch.push(outcome, &time.to_string(), &instance, None, at(time));
+            batch.push(template, &time.to_string(), &instance, None, at(time));
         }
         batch
     }

@@ -41,14 +41,14 @@ impl ScopeOwned {
 }
 
 impl From<ExposureScope<'_>> for ScopeOwned {
-    fn from(of: ExposureScope<'_>) -> Self {
+    fn from(scope: ExposureScope<'_>) -> Self {
         Self {
-            flags: of.flags(),
-            instance: match of {
+            flags: scope.flags(),
+            instance: match scope {
                 ExposureScope::Instance(_, instance) => Some(instance.clone().into_owned()),
                 ExposureScope::Project(_) | ExposureScope::Flag(_) => None,
             },
-            rows: of.rows(),
+            rows: scope.rows(),
         }
     }
 }
@@ -87,7 +87,7 @@ pub(super) enum Position {
 
 /// What a page is of.
 pub(crate) struct PageQuery {
-    pub(crate) of: ScopeOwned,
+    pub(crate) scope: ScopeOwned,
     pub(crate) within: TimeRange,
     pub(crate) after: Option<Cursor>,
     pub(crate) limit: usize,
@@ -111,7 +111,7 @@ pub(crate) fn page(
             if page.next.is_some() {
                 return Ok(page);
             }
-            (query.of.flags.start.clone(), None, 0)
+            (query.scope.flags.start.clone(), None, 0)
         }
     };
     let next = page_of_blocks(database, query, position, is_awaited, &mut page)?;
@@ -126,7 +126,7 @@ pub(super) fn page_of_rows(
     after: Option<&[u8]>,
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
-    let mut scan = query.of.rows.clone().limit(query.limit);
+    let mut scan = query.scope.rows.clone().limit(query.limit);
     if let Some(key) = after {
         scan.go_on_after(key);
     }
@@ -153,8 +153,8 @@ fn page_of_blocks(
     if !schema::has_blocks(connection)? {
         return Ok(None);
     }
-    let PageQuery { of, within, .. } = query;
-    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+    let PageQuery { scope, within, .. } = query;
+    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
         let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
         let mut next = None;
         walk(connection, &flag, from, |found| {
@@ -175,10 +175,10 @@ fn page_of_blocks(
             } else {
                 0
             };
-            let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? else {
+            let Some(batch) = read(connection, &flag, found.id, scope.instance.as_ref())? else {
                 return Ok(ControlFlow::Continue(()));
             };
-            let entries = entries_of(&batch, of.instance.as_ref());
+            let entries = entries_of(&batch, scope.instance.as_ref());
             let entries = entries.filter(|entry| within.contains(Some(entry.created)));
             let records = entries.filter_map(|entry| record(&batch, entry));
             let records = records.skip(already);
@@ -207,7 +207,7 @@ fn page_of_blocks(
 /// Adds the exposures of blocks to the newest.
 pub(crate) fn newest_in_blocks(
     database: &Database,
-    of: &ScopeOwned,
+    scope: &ScopeOwned,
     newest: &mut NewestExposures,
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
@@ -215,8 +215,8 @@ pub(crate) fn newest_in_blocks(
     if !schema::has_blocks(connection)? {
         return Ok(());
     }
-    let mut start = of.flags.start.clone();
-    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+    let mut start = scope.flags.start.clone();
+    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
         let from = flag.newest_of(newest.within());
         walk(connection, &flag, (from, i64::MAX), |found| {
             if !is_awaited() || newest.is_beyond(time(found.newest)) {
@@ -225,12 +225,12 @@ pub(crate) fn newest_in_blocks(
             if newest.within().is_before(time(found.oldest)) {
                 return Ok(ControlFlow::Continue(()));
             }
-            if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
-                let entries = entries_of(&batch, of.instance.as_ref());
+            if let Some(batch) = read(connection, &flag, found.id, scope.instance.as_ref())? {
+                let entries = entries_of(&batch, scope.instance.as_ref());
                 let entries = entries.filter(|entry| {
                     newest.wants(Some(entry.created))
-                        && batch.outcome(entry.outcome).is_some_and(|outcome| {
-                            newest.wants_group(outcome.rollout_group.as_bytes())
+                        && batch.template(entry.template).is_some_and(|template| {
+                            newest.wants_group(template.rollout_group.as_bytes())
                         })
                 });
                 let wanted: Vec<_> = entries.collect();

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::{
-    BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope, Insert,
-    Outcome, Row, RowStore as _, Scan, Spelling, StoreError, TimeRange, WriteExposureError,
+    BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope,
+    ExposureTemplate, Insert, Row, RowStore as _, Scan, Spelling, StoreError, TimeRange,
+    WriteExposureError,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
@@ -77,7 +78,7 @@ fn batch(requests: &[&str]) -> ExposureBatch {
         .bytes()
         .fold(0, |id, byte| id << 8 | u128::from(byte));
     let mut batch = ExposureBatch::new(BatchId(id), Spelling::Json);
-    let outcome = batch.add_outcome(Outcome {
+    let template = batch.add_template(ExposureTemplate {
         flag,
         revision: None,
         value: FlagValue::Boolean(true),
@@ -87,7 +88,7 @@ fn batch(requests: &[&str]) -> ExposureBatch {
     });
     for request in requests {
         let instance = InstanceId::new("A").unwrap();
-        batch.push(outcome, request, &instance, None, Timestamp::UNIX_EPOCH);
+        batch.push(template, request, &instance, None, Timestamp::UNIX_EPOCH);
     }
     batch
 }

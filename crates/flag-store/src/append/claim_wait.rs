@@ -12,7 +12,7 @@ use crate::clock::Clock;
 /// Pauses between two looks at another writer's claim, and between two attempts of one's own.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(2),
-    most: Duration::from_millis(250),
+    max: Duration::from_millis(250),
     jitter: Jitter::between(0.5, 1.0),
 };
 

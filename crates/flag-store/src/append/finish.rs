@@ -47,7 +47,7 @@ impl Append<'_> {
         match published {
             // No writer of this project appends while the claim stands, so a later row came without one.
             Published::Done if newer.is_some() => Err(self.overtaken(claim, newer)),
-            // A claim is taken over only after `CLAIM_HOLDS`; before that, whoever did so had seen this row.
+            // A claim is taken over only after `CLAIM_HOLDS`; before that, the writer that did so had seen this row.
             Published::TakenOver if may_be_taken_over => Err(self.taken_over(claim).await),
             Published::NotKnown if newer.is_some() || may_be_taken_over => {
                 let after = claim.age.get();

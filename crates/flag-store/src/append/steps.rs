@@ -12,7 +12,7 @@ use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
-use crate::stored::{Link, MOST_LINKED, ends_link};
+use crate::stored::{Link, MAX_LINKED, ends_link};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
@@ -96,7 +96,7 @@ impl Append<'_> {
             before.extend(last.row);
         }
         // Few rows at first: after a rollback the linked one is among them, and rows can be large.
-        for limit in [4, 16, MOST_LINKED] {
+        for limit in [4, 16, MAX_LINKED] {
             if before.is_empty() || before.iter().any(ends_link) {
                 break;
             }

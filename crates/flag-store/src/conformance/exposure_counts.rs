@@ -5,7 +5,9 @@ use flag_model::{FlagKey, FlagType, ProjectName, Reason};
 use super::exposure_log::{
     Log, all, append, at, exposure, flag_named, instance, project, requests,
 };
-use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{
+    Counted, CountsQuery, CountsScope, CountsWriterId, Minute, MinuteCounts,
+};
 use crate::exposure_log::ExposureLog;
 use crate::forget::InstanceExposures;
 
@@ -22,9 +24,9 @@ fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
     counts
 }
 
-fn between(of: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
+fn between(scope: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
     CountsQuery {
-        of,
+        scope,
         since: Minute::from_number(since),
         until: Minute::from_number(until),
     }
@@ -32,7 +34,7 @@ fn between(of: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
 
 pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
     let subject = flag_named("f");
-    let [one, other] = [ReplicaId(1), ReplicaId(u128::MAX)];
+    let [one, other] = [CountsWriterId(1), CountsWriterId(u128::MAX)];
     let of_one = [
         counts(&subject, 7, &[("a", 1), ("b", 2)]),
         counts(&subject, 8, &[("a", 3)]),
@@ -56,7 +58,7 @@ pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(
     ];
     let grown = [counts(&subject, 8, &[("a", 5), ("b", 1)])];
     for part in [&first[..], &first, &grown, &grown, &[]] {
-        log.write_counts(ReplicaId(1), part).await.unwrap();
+        log.write_counts(CountsWriterId(1), part).await.unwrap();
     }
     let query = between(CountsScope::Flag(&subject), 0, 60);
     let [seven, _] = first;
@@ -80,15 +82,15 @@ pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
             written.push(counts(subject, minute, &[("a", 1)]));
         }
     }
-    log.write_counts(ReplicaId(1), &written).await.unwrap();
+    log.write_counts(CountsWriterId(1), &written).await.unwrap();
     let project = project();
-    let read = async |of, since, until| {
-        let found = log.counts(between(of, since, until)).await.unwrap();
-        let minutes = found.into_iter().map(|of| {
+    let read = async |scope, since, until| {
+        let found = log.counts(between(scope, since, until)).await.unwrap();
+        let minutes = found.into_iter().map(|counts| {
             let FlagKey {
                 flag_type, name, ..
-            } = of.flag;
-            format!("{flag_type}/{name} {}", of.minute.number())
+            } = counts.flag;
+            format!("{flag_type}/{name} {}", counts.minute.number())
         });
         minutes.collect::<Vec<_>>()
     };
@@ -116,7 +118,7 @@ pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
     let subject = flag_named("f");
     append(&*log, &[exposure(&subject, "A", "r", 2)]).await;
     let written = [counts(&subject, 7, &[("a", 1)])];
-    log.write_counts(ReplicaId(1), &written).await.unwrap();
+    log.write_counts(CountsWriterId(1), &written).await.unwrap();
     let (project, id) = (project(), instance("A"));
     assert_eq!(requests(&all(&*log).await), ["r"]);
     let found = log.of_instance(&project, &id).await.unwrap();

@@ -78,9 +78,9 @@ async fn append_batch(log: &dyn ExposureLog, exposures: &ExposureBatch) {
 
 pub(super) async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
     let project = project();
-    let of = ExposureScope::Project(&project);
+    let scope = ExposureScope::Project(&project);
     sorted(
-        log.page(of, TimeRange::ALL, None, 10_000)
+        log.page(scope, TimeRange::ALL, None, 10_000)
             .await
             .unwrap()
             .records,
@@ -225,10 +225,10 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     log.insert(&alone.record(Spelling::Json).unwrap())
         .await
         .unwrap();
-    let (of, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
+    let (scope, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
     loop {
         let page = log
-            .page(of, TimeRange::ALL, after.as_ref(), 2)
+            .page(scope, TimeRange::ALL, after.as_ref(), 2)
             .await
             .unwrap();
         assert!(page.records.len() <= 2);
@@ -240,7 +240,10 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     }
     assert_eq!(requests(&sorted(found)), ["a", "b", "c", "d", "e", "f"]);
     assert_eq!(
-        log.page(of, TimeRange::ALL, None, 0).await.unwrap().records,
+        log.page(scope, TimeRange::ALL, None, 0)
+            .await
+            .unwrap()
+            .records,
         []
     );
 }
@@ -269,7 +272,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
     let id = instance("A");
     let of_flag = ExposureScope::Flag(&subject);
     let of_one = ExposureScope::Instance(&subject, &id);
-    for (of, since, until, expected) in [
+    for (scope, since, until, expected) in [
         (
             of_flag,
             Some(103),
@@ -287,7 +290,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
         };
         let (mut after, mut found) = (None, Vec::new());
         loop {
-            let page = log.page(of, within, after.as_ref(), 2).await.unwrap();
+            let page = log.page(scope, within, after.as_ref(), 2).await.unwrap();
             assert!(page.records.len() <= 2);
             found.extend(page.records);
             after = page.next;
@@ -311,7 +314,7 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
         inserted.unwrap();
     }
     let (project, id) = (project(), instance("b"));
-    for of in [
+    for scope in [
         ExposureScope::Project(&project),
         ExposureScope::Flag(&flags[0]),
         ExposureScope::Instance(&flags[1], &id),
@@ -325,12 +328,14 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
                 let (mut after, mut found) = (None, Vec::new());
                 loop {
                     let page = log
-                        .batches(of, within, after.as_ref(), limit)
+                        .batches(scope, within, after.as_ref(), limit)
                         .await
                         .unwrap();
                     for batch in &page.batches {
                         let records = batch.exposures();
-                        found.extend(records.map(|of| of.record(batch.booleans()).unwrap()));
+                        found.extend(
+                            records.map(|exposure| exposure.record(batch.booleans()).unwrap()),
+                        );
                     }
                     found.extend(page.records);
                     after = page.next;
@@ -338,8 +343,8 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
                         break;
                     }
                 }
-                let page = log.page(of, within, None, 1_000).await.unwrap();
-                assert_eq!(sorted(found), sorted(page.records), "{of:?} {within:?}");
+                let page = log.page(scope, within, None, 1_000).await.unwrap();
+                assert_eq!(sorted(found), sorted(page.records), "{scope:?} {within:?}");
             }
         }
     }
@@ -360,14 +365,14 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
     ];
     append(&*log, &batch).await;
     let (project, id) = (project(), instance("A"));
-    for (of, expected) in [
+    for (scope, expected) in [
         (ExposureScope::Project(&project), &["1", "2", "3", "4"][..]),
         (ExposureScope::Flag(&f), &["1", "2", "3"]),
         (ExposureScope::Instance(&f, &id), &["1", "2"]),
         (ExposureScope::Instance(&elsewhere, &id), &["5"]),
     ] {
-        let page = log.page(of, TimeRange::ALL, None, 9).await.unwrap();
-        assert_eq!(requests(&sorted(page.records)), expected, "{of:?}");
+        let page = log.page(scope, TimeRange::ALL, None, 9).await.unwrap();
+        assert_eq!(requests(&sorted(page.records)), expected, "{scope:?}");
     }
 }
 
@@ -394,7 +399,7 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
         .await
         .unwrap();
     let query = ExposureQuery {
-        of: ExposureScope::Flag(&subject),
+        scope: ExposureScope::Flag(&subject),
         within: TimeRange::ALL,
         group: Some("control"),
         limit: 3,
@@ -409,12 +414,12 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
 /// What was logged since the last call, until there is nothing more.
 async fn followed(
     log: &dyn ExposureLog,
-    of: ExposureScope<'_>,
+    scope: ExposureScope<'_>,
     cursor: &mut Option<Cursor>,
 ) -> Vec<String> {
     let mut found = Vec::new();
     loop {
-        let page = log.logged_after(of, cursor.as_ref()).await.unwrap();
+        let page = log.logged_after(scope, cursor.as_ref()).await.unwrap();
         assert!(page.next.is_some());
         *cursor = page.next;
         if page.records.is_empty() {
@@ -471,7 +476,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     );
     log.insert(&untold.into()).await.unwrap();
     let query = ExposureQuery {
-        of: ExposureScope::Flag(&subject),
+        scope: ExposureScope::Flag(&subject),
         within: TimeRange::ALL,
         group: None,
         limit: 3,
@@ -501,7 +506,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     assert_eq!((every.len(), every.last()), (1_201, Some(&None)));
     let id = instance(&ids[1]);
     let of_one = ExposureQuery {
-        of: ExposureScope::Instance(&subject, &id),
+        scope: ExposureScope::Instance(&subject, &id),
         ..query
     };
     assert_eq!(newest(of_one).await, [Some(7)]);
@@ -519,7 +524,9 @@ pub async fn an_instance_is_found_in_every_flag_and_deleted<T: ExposureLog>(log:
     append(&*log, &batch).await;
     let (project, id) = (project(), instance("A"));
     let found = log.of_instance(&project, &id).await.unwrap();
-    let counts = found.iter().map(|of| (of.flag_name.as_str(), of.count()));
+    let counts = found
+        .iter()
+        .map(|scope| (scope.flag_name.as_str(), scope.count()));
     assert_eq!(counts.collect::<Vec<_>>(), [("f", 600), ("g", 1)]);
     for exposures in found.iter().chain(&found) {
         log.delete(exposures).await.unwrap();

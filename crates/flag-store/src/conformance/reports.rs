@@ -5,11 +5,11 @@ use std::time::Duration;
 use flag_model::ProjectName;
 
 use super::exposure_log::{Log, all, append, at, exposure, flag_named, project, requests};
-use crate::exposure_counts::ReplicaId;
 use crate::exposure_log::ExposureLog;
 use crate::replicas::{
     Replica, ServedRevisions, replicas, report, served_revisions, withdraw, withdraw_replica,
 };
+use crate::row_key::ReplicaId;
 use crate::rows::{Cells, Row, Scan};
 
 fn row(key: &str, value: &str) -> Row {

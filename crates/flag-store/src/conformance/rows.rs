@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm, RevisionParts, Salt};
+use flag_model::{BucketScheme, FlagKey, FlagValue, HashAlgorithm, RevisionParts, Salt};
 use tokio::task::JoinSet;
 
 use super::{Store, put, row};
@@ -373,7 +373,7 @@ pub async fn a_changed_revision_breaks_its_links_and_nothing_else_does(store: St
     for number in 0..4 {
         let parts = RevisionParts {
             flag: flag.clone(),
-            format: Format::V2 {
+            format: BucketScheme::V2 {
                 algorithm: HashAlgorithm::Md5,
                 salt: Salt::new("f").unwrap(),
             },

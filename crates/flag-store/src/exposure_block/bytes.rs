@@ -124,12 +124,12 @@ impl<'a> Bytes<'a> {
         self.0.split_off(..length).ok_or(BlockError::Truncated)
     }
 
-    /// So many numbers, one after the other.
+    /// This many numbers, one after the other.
     pub(super) fn numbers(&mut self, count: usize) -> Result<Vec<u64>, BlockError> {
         (0..count).map(|_| self.number()).collect()
     }
 
-    /// So many texts, as [`Texts`] puts them.
+    /// This many texts, as [`Texts`] writes them.
     pub(super) fn texts(&mut self, count: usize) -> Result<ReadTexts<'a>, BlockError> {
         let lengths = self.numbers(count)?;
         let bytes = lengths.iter().try_fold(0_usize, |sum, &length| {

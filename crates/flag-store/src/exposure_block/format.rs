@@ -4,13 +4,13 @@
 //!
 //! ```text
 //! booleans                             0 as Python spells them, 1 as JSON does
-//! outcomes                             how many; then each:
+//! templates                             how many; then each:
 //!   tags                               which of the following are there, and the small ones
 //!   revision                           microseconds since 1970, signed
 //!   value                              text, where it is one
 //!   rollout group                      text
 //! exposures                            how many; then a column after the other:
-//!   outcome                            of each its index, if there are several outcomes
+//!   template                            of each its index, if there are several templates
 //!   created                            microseconds since 1970 of the first, then differences; signed
 //!   bucket                             0 for none, else 1 more than it is
 //!   request id                         lengths: 0 for a UUID in 16 bytes, else 1 more than the bytes; then the bytes
@@ -23,16 +23,16 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timest
 
 use super::bytes::{Bytes, Texts, put_number, put_signed, put_text};
 use super::{ExposureBlock, block_flag, filter};
-use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
+use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, ExposureTemplate, TemplateIndex};
 use crate::options::Spelling;
 
 /// The format that is written.
 const FORMAT: u8 = 1;
 
 /// The most bytes of a block before it is compressed: beyond what any batch has, and no danger to a reader's memory.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
-/// The tags of an outcome: what of it is there, and what it is where that is one of a few.
+/// The tags of a template: what of it is there, and what it is where that is one of a few.
 mod tag {
     pub(super) const REVISION: u8 = 1;
     pub(super) const CACHE_KNOWN: u8 = 1 << 1;
@@ -82,17 +82,17 @@ pub enum BlockError {
 
 /// The block of these exposures of a batch, which must be of one flag; `None` if there are none.
 pub(super) fn encode(batch: &ExposureBatch, entries: &[BatchEntry<'_>]) -> Option<ExposureBlock> {
-    let (used, index) = used_outcomes(batch, entries);
+    let (used, index) = used_templates(batch, entries);
     let flag = block_flag(&used.first()?.flag);
     let mut bytes = vec![u8::from(batch.booleans() == Spelling::Json)];
     put_number(&mut bytes, used.len() as u64);
-    for outcome in &used {
-        put_outcome(&mut bytes, outcome);
+    for template in &used {
+        put_template(&mut bytes, template);
     }
     put_number(&mut bytes, entries.len() as u64);
     if used.len() > 1 {
         for entry in entries {
-            let index = index.get(entry.outcome.get()).copied().flatten();
+            let index = index.get(entry.template.get()).copied().flatten();
             put_number(&mut bytes, index.unwrap_or_default());
         }
     }
@@ -133,50 +133,48 @@ fn decompress(compressed: &[u8]) -> Result<Vec<u8>, BlockError> {
         format => return Err(BlockError::Format(format)),
     }
     let length = compressed.number()?;
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|_| length <= MOST_BYTES);
+    let length = usize::try_from(length).ok().filter(|_| length <= MAX_BYTES);
     let length = length.ok_or(BlockError::Number)?;
     let bytes = lz4_flex::block::decompress(compressed.rest(), length);
     bytes.map_err(|_| BlockError::Compression)
 }
 
-/// The outcomes that some exposures have, and by the index of an outcome in the batch its index among these.
-fn used_outcomes<'a>(
+/// The templates that some exposures have, and by the index of a template in the batch its index among these.
+fn used_templates<'a>(
     batch: &'a ExposureBatch,
     entries: &[BatchEntry<'_>],
-) -> (Vec<&'a Outcome>, Vec<Option<u64>>) {
+) -> (Vec<&'a ExposureTemplate>, Vec<Option<u64>>) {
     let mut used = Vec::new();
-    let mut index = vec![None; batch.outcomes().len()];
+    let mut index = vec![None; batch.templates().len()];
     for entry in entries {
-        if let Some(index @ None) = index.get_mut(entry.outcome.get())
-            && let Some(outcome) = batch.outcome(entry.outcome)
+        if let Some(index @ None) = index.get_mut(entry.template.get())
+            && let Some(template) = batch.template(entry.template)
         {
             *index = Some(used.len() as u64);
-            used.push(outcome);
+            used.push(template);
         }
     }
     (used, index)
 }
 
-fn put_outcome(bytes: &mut Vec<u8>, outcome: &Outcome) {
-    let reason = REASONS.iter().position(|reason| *reason == outcome.reason);
+fn put_template(bytes: &mut Vec<u8>, template: &ExposureTemplate) {
+    let reason = REASONS.iter().position(|reason| *reason == template.reason);
     let reason = u8::try_from(reason.unwrap_or_default()).unwrap_or_default();
     let mut tags = reason << tag::REASON_SHIFT;
     let mut set = |tag, is_set| tags |= if is_set { tag } else { 0 };
-    set(tag::REVISION, outcome.revision.is_some());
-    set(tag::CACHE_KNOWN, outcome.from_cache.is_some());
-    set(tag::FROM_CACHE, outcome.from_cache == Some(true));
-    set(tag::TEXT, matches!(outcome.value, FlagValue::Text(_)));
-    set(tag::TRUE, outcome.value == FlagValue::Boolean(true));
+    set(tag::REVISION, template.revision.is_some());
+    set(tag::CACHE_KNOWN, template.from_cache.is_some());
+    set(tag::FROM_CACHE, template.from_cache == Some(true));
+    set(tag::TEXT, matches!(template.value, FlagValue::Text(_)));
+    set(tag::TRUE, template.value == FlagValue::Boolean(true));
     bytes.push(tags);
-    if let Some(revision) = outcome.revision {
+    if let Some(revision) = template.revision {
         put_signed(bytes, revision.unix_micros());
     }
-    if let FlagValue::Text(text) = &outcome.value {
+    if let FlagValue::Text(text) = &template.value {
         put_text(bytes, text);
     }
-    put_text(bytes, &outcome.rollout_group);
+    put_text(bytes, &template.rollout_group);
 }
 
 fn put_texts<'a>(bytes: &mut Vec<u8>, texts: impl Iterator<Item = &'a str>) {
@@ -199,19 +197,19 @@ pub(super) fn decode(
         _ => return Err(BlockError::Number),
     };
     let mut batch = ExposureBatch::new(id, booleans);
-    let mut outcomes = Vec::new();
+    let mut templates = Vec::new();
     for _ in 0..bytes.count()? {
-        let outcome = take_outcome(&mut bytes, flag)?;
-        outcomes.push(batch.add_outcome(outcome));
+        let template = take_template(&mut bytes, flag)?;
+        templates.push(batch.add_template(template));
     }
-    take_entries(&mut bytes, &outcomes, &mut batch)?;
+    take_entries(&mut bytes, &templates, &mut batch)?;
     if bytes.len() > 0 {
         return Err(BlockError::TooLong);
     }
     Ok(batch)
 }
 
-fn take_outcome(bytes: &mut Bytes<'_>, flag: &FlagKey) -> Result<Outcome, BlockError> {
+fn take_template(bytes: &mut Bytes<'_>, flag: &FlagKey) -> Result<ExposureTemplate, BlockError> {
     let tags = bytes.byte()?;
     let is_set = |tag| tags & tag != 0;
     let revision = is_set(tag::REVISION).then(|| time(bytes.signed()?));
@@ -221,7 +219,7 @@ fn take_outcome(bytes: &mut Bytes<'_>, flag: &FlagKey) -> Result<Outcome, BlockE
         FlagValue::Boolean(is_set(tag::TRUE))
     };
     let reason = REASONS.get(usize::from(tags >> tag::REASON_SHIFT));
-    Ok(Outcome {
+    Ok(ExposureTemplate {
         flag: flag.clone(),
         revision: revision.transpose()?,
         value,
@@ -233,11 +231,11 @@ fn take_outcome(bytes: &mut Bytes<'_>, flag: &FlagKey) -> Result<Outcome, BlockE
 
 fn take_entries(
     bytes: &mut Bytes<'_>,
-    outcomes: &[OutcomeIndex],
+    templates: &[TemplateIndex],
     batch: &mut ExposureBatch,
 ) -> Result<(), BlockError> {
     let count = bytes.count()?;
-    let indices = if outcomes.len() > 1 {
+    let indices = if templates.len() > 1 {
         bytes.numbers(count)?
     } else {
         vec![0; count]
@@ -252,19 +250,19 @@ fn take_entries(
     let mut requests = bytes.texts(count)?;
     let mut instances = bytes.texts(count)?;
     let (mut request_id, mut instance) = (String::new(), String::new());
-    for (index, ((outcome, created), bucket)) in
+    for (index, ((template, created), bucket)) in
         indices.into_iter().zip(times).zip(buckets).enumerate()
     {
-        let outcome = usize::try_from(outcome)
+        let template = usize::try_from(template)
             .ok()
-            .and_then(|index| outcomes.get(index));
+            .and_then(|index| templates.get(index));
         request_id.clear();
         requests.append(index, &mut request_id)?;
         instance.clear();
         instances.append(index, &mut instance)?;
         let instance = InstanceId::new(&*instance).map_err(BlockError::Exposure)?;
         batch.push(
-            *outcome.ok_or(BlockError::Number)?,
+            *template.ok_or(BlockError::Number)?,
             &request_id,
             &instance,
             take_bucket(bucket)?,

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::exposure_batch::Outcome;
+use crate::exposure_batch::ExposureTemplate;
 use crate::options::Spelling;
 
 fn flag(name: &str) -> FlagKey {
@@ -21,7 +21,7 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
         .prop_filter_map("a time", Timestamp::from_unix_micros)
 }
 
-fn any_outcome() -> impl Strategy<Value = Outcome> {
+fn any_template() -> impl Strategy<Value = ExposureTemplate> {
     let reasons = [
         None,
         Some(Reason::Override),
@@ -41,7 +41,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         any::<Option<bool>>(),
     )
         .prop_map(
-            |(name, revision, value, rollout_group, reason, from_cache)| Outcome {
+            |(name, revision, value, rollout_group, reason, from_cache)| ExposureTemplate {
                 flag: flag(name),
                 revision,
                 value,
@@ -52,7 +52,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         )
 }
 
-/// The request id, the instance id, the bucket and the time of an exposure, and which outcome it has.
+/// The request id, the instance id, the bucket and the time of an exposure, and which template it has.
 type AnyEntry = (
     String,
     String,
@@ -81,17 +81,17 @@ fn any_entry() -> impl Strategy<Value = AnyEntry> {
     )
 }
 
-fn batch(outcomes: &[Outcome], entries: &[AnyEntry]) -> ExposureBatch {
+fn batch(templates: &[ExposureTemplate], entries: &[AnyEntry]) -> ExposureBatch {
     let mut batch = ExposureBatch::new(BatchId(7), Spelling::Json);
-    let indices: Vec<_> = outcomes
+    let indices: Vec<_> = templates
         .iter()
         .cloned()
-        .map(|outcome| batch.add_outcome(outcome))
+        .map(|template| batch.add_template(template))
         .collect();
-    for (request, instance, bucket, created, outcome) in entries {
+    for (request, instance, bucket, created, template) in entries {
         let instance = InstanceId::new(instance.as_str()).unwrap();
         batch.push(
-            *outcome.get(&indices),
+            *template.get(&indices),
             request,
             &instance,
             *bucket,
@@ -104,10 +104,10 @@ fn batch(outcomes: &[Outcome], entries: &[AnyEntry]) -> ExposureBatch {
 proptest! {
     #[test]
     fn exposures_come_back_as_they_were(
-        outcomes in vec(any_outcome(), 1..4),
+        templates in vec(any_template(), 1..4),
         entries in vec(any_entry(), 0..40),
     ) {
-        let batch = batch(&outcomes, &entries);
+        let batch = batch(&templates, &entries);
         let Blocks { blocks, results } = batch.blocks();
         prop_assert_eq!(results.len(), batch.len());
         let mut read = Vec::new();
@@ -127,7 +127,7 @@ proptest! {
             exposures.map(|exposure| format!("{exposure:?}")).collect::<Vec<_>>()
         };
         let (f, g) = (of("f"), of("g"));
-        let is_f_first = batch.outcomes().first().is_some_and(|outcome| outcome.flag == flag("f"));
+        let is_f_first = batch.templates().first().is_some_and(|template| template.flag == flag("f"));
         let expected = if is_f_first { [f, g] } else { [g, f] };
         prop_assert_eq!(read, expected.concat());
     }
@@ -141,7 +141,7 @@ proptest! {
 
     #[test]
     fn a_block_that_was_cut_off_is_an_error(entries in vec(any_entry(), 1..9), cut in any::<prop::sample::Index>()) {
-        let outcome = Outcome {
+        let template = ExposureTemplate {
             flag: flag("f"),
             revision: None,
             value: FlagValue::Boolean(true),
@@ -149,7 +149,7 @@ proptest! {
             reason: None,
             from_cache: None,
         };
-        let block = batch(&[outcome], &entries).blocks().blocks.remove(0);
+        let block = batch(&[template], &entries).blocks().blocks.remove(0);
         let cut = cut.index(block.bytes.len());
         prop_assert!(decode_block(&block.flag, &block.bytes[..cut]).is_err());
     }
@@ -169,7 +169,7 @@ fn what_it_cannot_read_is_named() {
 
 #[test]
 fn an_instance_is_taken_out_and_the_others_stay() {
-    let outcome = Outcome {
+    let template = ExposureTemplate {
         flag: flag("f"),
         revision: None,
         value: FlagValue::Boolean(true),
@@ -178,10 +178,10 @@ fn an_instance_is_taken_out_and_the_others_stay() {
         from_cache: None,
     };
     let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
-    let outcome = batch.add_outcome(outcome);
+    let template = batch.add_template(template);
     for (second, id) in (0..).zip(["A", "B", "A"]) {
         let created = Timestamp::from_unix_micros(second * 1_000_000).unwrap();
-        batch.push(outcome, "r", &InstanceId::new(id).unwrap(), None, created);
+        batch.push(template, "r", &InstanceId::new(id).unwrap(), None, created);
     }
     let block = batch.blocks().blocks.remove(0);
     let without = |id: &str| {

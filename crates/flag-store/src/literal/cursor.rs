@@ -94,10 +94,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes up to this many digits, at most eight; returns their value and their number.
-    pub(super) fn take_digits(&mut self, radix: u32, most: usize) -> (u32, usize) {
+    pub(super) fn take_digits(&mut self, radix: u32, max: usize) -> (u32, usize) {
         let start = self.at;
         let mut value = 0;
-        while self.at < start + most
+        while self.at < start + max
             && let Some(digit) = self
                 .peek()
                 .and_then(|byte| char::from(byte).to_digit(radix))

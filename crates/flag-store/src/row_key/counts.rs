@@ -3,7 +3,7 @@
 use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
 
 use super::{read_flag, read_text, refused, rows_prefix};
-use crate::exposure_counts::{Minute, ReplicaId};
+use crate::exposure_counts::{CountsWriterId, Minute};
 
 /// What the keys of all counts of a project begin with.
 pub(crate) fn counts_prefix(project: &ProjectName) -> String {
@@ -20,9 +20,9 @@ pub(crate) fn flag_counts_prefix(flag: &FlagKey) -> String {
     )
 }
 
-/// The key of the counts of a flag in the hour of a minute, by one replica.
-pub(crate) fn counts_key(flag: &FlagKey, minute: Minute, replica: ReplicaId) -> String {
-    format!("{}#REPLICA#{replica}", hour_prefix(flag, minute))
+/// The key of the counts of a flag in the hour of a minute, by one writer.
+pub(crate) fn counts_key(flag: &FlagKey, minute: Minute, writer: CountsWriterId) -> String {
+    format!("{}#REPLICA#{writer}", hour_prefix(flag, minute))
 }
 
 /// What the keys of the counts of a flag in the hour of a minute begin with.
@@ -79,7 +79,7 @@ mod tests {
     fn a_key_has_the_hour_and_the_column_the_minute() {
         let flag: FlagKey = "p/data/f".parse().unwrap();
         let minute = Minute::of(Timestamp::parse("2026-11-22 10:07:30").unwrap());
-        let key = counts_key(&flag, minute, ReplicaId(10));
+        let key = counts_key(&flag, minute, CountsWriterId(10));
         let expected = "PROJECT#p#ROWTYPE#COUNTS#FLAGTYPE#data#FLAGNAME#f#HOUR#2026-11-22 10#REPLICA#0000000000000000000000000000000a";
         assert_eq!(key, expected);
         assert_eq!(minute_column(minute), "M07");

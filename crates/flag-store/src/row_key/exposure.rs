@@ -108,8 +108,8 @@ pub(crate) fn check_exposure_key(
 ) -> Result<(), Invalid> {
     let names = flag.project.as_str().len() + flag.name.as_str().len();
     // Each byte of an id takes three at most.
-    let most = FIELDS_BYTES + names + TIME_BYTES + 3 * (instance.len() + request_id.len());
-    if most <= MAX_KEY_BYTES {
+    let max = FIELDS_BYTES + names + TIME_BYTES + 3 * (instance.len() + request_id.len());
+    if max <= MAX_KEY_BYTES {
         return Ok(());
     }
     let instance = InstanceId::new(instance)?;

@@ -1,12 +1,23 @@
 //! The keys of what replicas report.
 
+use std::fmt;
+
 use flag_model::{Invalid, ProjectName};
 
 use super::{read_text, refused, rows_prefix};
-use crate::exposure_counts::ReplicaId;
 
 /// What the keys of all replicas begin with.
 pub(crate) const REPLICAS: &str = "ROWTYPE#REPLICA#";
+
+/// Identifies a run of a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaId(pub u128);
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
 
 /// The key of a replica.
 pub(crate) fn replica_key(replica: ReplicaId) -> String {

@@ -5,11 +5,11 @@
 use flag_model::{FlagValue, Invalid, TimestampText};
 
 use super::cell_type;
-use crate::exposure_batch::{BatchEntry, Outcome};
+use crate::exposure_batch::{BatchEntry, ExposureTemplate};
 use crate::options::Spelling;
 use crate::row_key::{exposure_prefix, push_exposure_key};
 
-impl Outcome {
+impl ExposureTemplate {
     /// Returns the prefix of the keys of its exposures.
     pub fn key_prefix(&self) -> String {
         exposure_prefix(&self.flag)
@@ -56,7 +56,7 @@ impl<'a> From<BatchEntry<'a>> for EntryText<'a> {
 }
 
 impl EntryText<'_> {
-    /// Replaces `key` by its key, which begins with the prefix of its outcome; an error if it would be too long.
+    /// Replaces `key` by its key, which begins with the prefix of its template; an error if it would be too long.
     pub fn write_key(&self, prefix: &str, key: &mut String) -> Result<(), Invalid> {
         key.clear();
         key.push_str(prefix);
@@ -68,7 +68,7 @@ impl EntryText<'_> {
         push_exposure_key(key, instance, request_id, &self.created)
     }
 
-    /// Calls `set` with column and value of each cell besides those of its outcome.
+    /// Calls `set` with column and value of each cell besides those of its template.
     pub fn each_cell(&self, mut set: impl FnMut(&'static str, &str)) {
         if let Some(bucket) = self.entry.bucket {
             set("Bucket", Digits::of(bucket.get()).as_str());
@@ -115,7 +115,7 @@ mod tests {
     use crate::exposure_batch::{BatchId, ExposureBatch};
     use crate::rows::{Cells, Row};
 
-    fn outcome() -> impl Strategy<Value = Outcome> {
+    fn template() -> impl Strategy<Value = ExposureTemplate> {
         let value = prop_oneof![
             any::<bool>().prop_map(FlagValue::Boolean),
             "[^\0]{0,300}".prop_map(|text| FlagValue::text(&text).unwrap()),
@@ -134,7 +134,7 @@ mod tests {
         );
         ("[a-z]{1,9}", value, ".{0,40}", options).prop_map(|(name, value, group, options)| {
             let (revision, reason, from_cache) = options;
-            Outcome {
+            ExposureTemplate {
                 flag: FlagKey {
                     project: ProjectName::new("csr-assistant").unwrap(),
                     flag_type: value.flag_type(),
@@ -152,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn both_parts_are_the_row_of_the_exposure(
-            outcome in outcome(),
+            template in template(),
             instance in "[^\0]{1,60}",
             request_id in ".{0,1400}",
             bucket in proptest::option::of(0..100_000_u32),
@@ -161,16 +161,16 @@ mod tests {
         ) {
             let booleans = if is_json { Spelling::Json } else { Spelling::Python };
             let mut batch = ExposureBatch::new(BatchId::default(), booleans);
-            let index = batch.add_outcome(outcome.clone());
+            let index = batch.add_template(template.clone());
             let Ok(instance) = InstanceId::new(instance) else { return Ok(()) };
             let created = Timestamp::from_unix_micros(micros).unwrap();
             batch.push(index, &request_id, &instance, bucket.and_then(Bucket::new), created);
             let whole = batch.exposures().next().unwrap().row(booleans);
             let entry = EntryText::from(batch.entries().next().unwrap());
             let (mut key, mut cells) = (String::new(), Cells::default());
-            outcome.each_cell(booleans, |column, value| cells.set(column, value));
+            template.each_cell(booleans, |column, value| cells.set(column, value));
             entry.each_cell(|column, value| cells.set(column, value));
-            let parts = entry.write_key(&outcome.key_prefix(), &mut key);
+            let parts = entry.write_key(&template.key_prefix(), &mut key);
             prop_assert_eq!(parts.map(|()| Row { key: key.into(), cells }), whole);
         }
     }

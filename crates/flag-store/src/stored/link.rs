@@ -13,7 +13,7 @@ pub(super) const PREV_HASH: &str = "PrevHash";
 const FIRST: &str = "first";
 
 /// The most rows that a link names.
-pub(crate) const MOST_LINKED: usize = 100;
+pub(crate) const MAX_LINKED: usize = 100;
 
 /// What a revision says of the rows before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Link {
     /// The same for the hashes of the rows, and whether a link to them covers the rows below.
     pub(crate) fn naming(rows: impl Iterator<Item = (RowHash, bool)>) -> Self {
         let mut hashes = Vec::new();
-        for (hash, ends_link) in rows.take(MOST_LINKED) {
+        for (hash, ends_link) in rows.take(MAX_LINKED) {
             hashes.push(hash);
             if ends_link {
                 break;
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn a_link_names_at_most_a_hundred_rows() {
-        let rows = vec![row("1", &[]); MOST_LINKED + 1];
-        assert_eq!(linked(&rows), MOST_LINKED);
+        let rows = vec![row("1", &[]); MAX_LINKED + 1];
+        assert_eq!(linked(&rows), MAX_LINKED);
     }
 
     #[test]

@@ -119,12 +119,12 @@ fn read_tags(reader: &Reader<'_>) -> Vec<String> {
         reader.odd("Tags", || (quoted(&text), NOTHING.to_owned()));
         return Vec::new();
     };
-    let most = MetadataParts::MAX_TAGS;
-    if tags.len() > most {
-        let read_as = || format!("the first {most}");
+    let max = MetadataParts::MAX_TAGS;
+    if tags.len() > max {
+        let read_as = || format!("the first {max}");
         reader.odd("Tags", || (format!("{} tags", tags.len()), read_as()));
     }
-    let tags = tags.iter().take(most).filter_map(|tag| match &tag.literal {
+    let tags = tags.iter().take(max).filter_map(|tag| match &tag.literal {
         Literal::Text(tag) => reader.line("Tags", tag, MetadataParts::MAX_TAG_BYTES),
         other => {
             reader.odd("Tags", || (other.kind().to_owned(), NOTHING.to_owned()));
@@ -148,8 +148,8 @@ impl<'a> Reader<'a> {
     }
 
     /// One line of at most this many bytes: line breaks and the like become spaces, and longer text is cut.
-    fn line(&self, column: &str, text: &str, most: usize) -> Option<String> {
-        let (kept, _) = text.split_at(text.floor_char_boundary(most));
+    fn line(&self, column: &str, text: &str, max: usize) -> Option<String> {
+        let (kept, _) = text.split_at(text.floor_char_boundary(max));
         let line = kept.replace(char::is_control, " ");
         if line != text {
             self.odd(column, || (quoted(text), quoted(&line)));

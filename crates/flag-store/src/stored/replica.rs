@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use flag_model::{Invalid, ProjectName, Timestamp, quoted};
 
-use crate::exposure_counts::ReplicaId;
 use crate::head::ProjectDigest;
 use crate::replicas::{Replica, ServedRevisions};
-use crate::row_key::{replica_key, replica_of, served_key};
+use crate::row_key::{ReplicaId, replica_key, replica_of, served_key};
 use crate::rows::{Cells, Report, Row};
 
 const NAME: &str = "Name";

@@ -1,8 +1,8 @@
 //! Revision rows.
 
 use flag_model::{
-    AlgorithmSource, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Invalid, Revision,
-    RevisionParts, Salt, Timestamp, quoted,
+    AlgorithmSource, BucketScheme, FlagType, FlagValue, FormatVersion, HashAlgorithm, Invalid,
+    Revision, RevisionParts, Salt, Timestamp, quoted,
 };
 
 use super::carried::Carried;
@@ -74,8 +74,8 @@ fn encode(
         created: revision.created(),
     };
     let spelling = match revision.format {
-        Format::V1 { .. } => options.v1_cells,
-        Format::V2 { .. } => Spelling::Json,
+        BucketScheme::V1 { .. } => options.v1_cells,
+        BucketScheme::V2 { .. } => Spelling::Json,
     };
     let treatments = encode_treatments(revision, spelling, carried);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
@@ -115,17 +115,17 @@ fn encode_control(revision: &Revision, spelling: Spelling) -> Result<&str, Inval
     }
 }
 
-fn encode_format(format: &Format, cells: &mut Cells) {
+fn encode_format(format: &BucketScheme, cells: &mut Cells) {
     match format {
-        Format::V1 {
+        BucketScheme::V1 {
             algorithm,
             source: AlgorithmSource::Row,
         } => cells.set("HashAlgorithm", algorithm.as_str()),
-        Format::V1 {
+        BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..
         } => {}
-        Format::V2 { algorithm, salt } => {
+        BucketScheme::V2 { algorithm, salt } => {
             cells.set("HashAlgorithm", algorithm.as_str());
             cells.set("Salt", salt.as_str());
         }
@@ -141,14 +141,14 @@ fn no_value() -> Invalid {
     Invalid::new("ControlValue", NO_VALUE, "a value")
 }
 
-fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
-    if text.len() <= most {
+fn at_most(field: &str, text: &str, max: usize) -> Result<(), Invalid> {
+    if text.len() <= max {
         return Ok(());
     }
     Err(Invalid::new(
         field,
         format!("{} bytes", text.len()),
-        format!("at most {most} bytes"),
+        format!("at most {max} bytes"),
     ))
 }
 
@@ -189,10 +189,10 @@ pub(crate) fn read_revision(
 }
 
 /// The format of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
-pub(crate) fn read_placing(
+pub(crate) fn read_bucket_scheme(
     row: &Row,
     options: &RowOptions,
-) -> Option<(FormatVersion, Option<Format>)> {
+) -> Option<(FormatVersion, Option<BucketScheme>)> {
     let reader = Reader {
         row,
         key: (),
@@ -268,15 +268,15 @@ fn read_format<K>(
     reader: &Reader<'_, K>,
     version: FormatVersion,
     options: &RowOptions,
-) -> Result<Format, UnreadableRow> {
+) -> Result<BucketScheme, UnreadableRow> {
     let algorithm = |text| {
         HashAlgorithm::parse(text)
             .map_err(|invalid| reader.problem("HashAlgorithm", invalid.to_string()))
     };
     match version {
         FormatVersion::V1 => match reader.filled("HashAlgorithm")? {
-            None => Ok(Format::v1(options.v1_algorithm)),
-            Some(text) => Ok(Format::V1 {
+            None => Ok(BucketScheme::v1(options.v1_algorithm)),
+            Some(text) => Ok(BucketScheme::V1 {
                 algorithm: algorithm(text)?,
                 source: AlgorithmSource::Row,
             }),
@@ -285,7 +285,7 @@ fn read_format<K>(
             let algorithm = algorithm(reader.required("HashAlgorithm")?)?;
             let salt = Salt::new(reader.required("Salt")?)
                 .map_err(|invalid| reader.invalid("Salt", invalid))?;
-            Ok(Format::V2 { algorithm, salt })
+            Ok(BucketScheme::V2 { algorithm, salt })
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagValue, Format, HashAlgorithm, MetadataParts, Revision, RevisionParts,
-    Salt, Timestamp,
+    BucketScheme, FlagKey, FlagName, FlagValue, HashAlgorithm, MetadataParts, Revision,
+    RevisionParts, Salt, Timestamp,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::scripted::{ExpectedCell, RowCall, ScriptedRows, Step};
@@ -175,7 +175,7 @@ fn encode(revision: &Revision) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::V2 {
+        format: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("f").unwrap(),
         },

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts, Salt,
+    BucketScheme, FlagKey, FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName,
+    RevisionParts, Salt,
 };
 use flag_store::scripted::{ScriptedRows, Traffic};
 use flag_store::{Base, FlagStore, SystemClock};
@@ -15,7 +16,7 @@ fn parts(number: u32, comment: &str) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new(format!("flag_{number:06}")).unwrap(),
         },
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: comment.to_owned(),
@@ -62,7 +63,7 @@ async fn an_append_of_version_2_reads_one_row_more() {
     let add = async |version: u8, comment: &str| {
         let mut parts = parts(u32::from(version), comment);
         if version == 2 {
-            parts.format = Format::V2 {
+            parts.format = BucketScheme::V2 {
                 algorithm: HashAlgorithm::Md5,
                 salt: Salt::new("f").unwrap(),
             };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flag_model::{
-    FlagKey, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts, Salt, Timestamp,
+    BucketScheme, FlagKey, FlagValue, HashAlgorithm, ProjectName, RevisionParts, Salt, Timestamp,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{
@@ -15,14 +15,14 @@ fn flag() -> FlagKey {
     "p/feature/f".parse().unwrap()
 }
 
-fn version_2() -> Format {
-    Format::V2 {
+fn version_2() -> BucketScheme {
+    BucketScheme::V2 {
         algorithm: HashAlgorithm::Md5,
         salt: Salt::new("f").unwrap(),
     }
 }
 
-fn parts(comment: &str, format: Format) -> RevisionParts {
+fn parts(comment: &str, format: BucketScheme) -> RevisionParts {
     RevisionParts {
         flag: flag(),
         format,
@@ -53,7 +53,7 @@ impl Rows {
         store
     }
 
-    async fn append(&self, comment: &str, format: Format) -> Self {
+    async fn append(&self, comment: &str, format: BucketScheme) -> Self {
         self.append_parts(parts(comment, format)).await
     }
 
@@ -126,7 +126,7 @@ impl Rows {
 fn foreign_after(row: &Row) -> Row {
     let created = row.cells.get("CreatedTime").unwrap();
     let created = Timestamp::parse(str::from_utf8(created).unwrap()).unwrap();
-    let parts = parts("foreign", Format::v1(HashAlgorithm::Md5));
+    let parts = parts("foreign", BucketScheme::v1(HashAlgorithm::Md5));
     let revision = flag_model::Revision::new(created.next().unwrap(), parts).unwrap();
     encode_revision(&revision, &RowOptions::default()).unwrap()
 }
@@ -186,7 +186,7 @@ fn the_hash_is_the_documented_one() {
 
 #[tokio::test]
 async fn a_revision_of_version_1_has_no_link_and_is_named_by_the_next_of_version_2() {
-    let v1 = || Format::v1(HashAlgorithm::Md5);
+    let v1 = || BucketScheme::v1(HashAlgorithm::Md5);
     let rows = Rows(vec![]).append("1", v1()).await;
     let rows = rows.append("2", v1()).await;
     assert_eq!(Link::of(&rows.revision(1)), Link::None);

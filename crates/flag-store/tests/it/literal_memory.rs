@@ -26,9 +26,9 @@ fn check(text: &str) {
     let shown: String = text.chars().take(20).collect();
     println!("{} MiB for {shown}…", taken >> 20);
     assert!(is_read, "{shown}");
-    let most = OF_A_VALUE * MAX_VALUES;
+    let max = OF_A_VALUE * MAX_VALUES;
     assert!(
-        taken <= u64::try_from(most).unwrap(),
+        taken <= u64::try_from(max).unwrap(),
         "{taken} bytes for {shown}…"
     );
 }

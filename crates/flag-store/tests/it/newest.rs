@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, MetadataParts, ProjectName,
-    RevisionParts, Timestamp,
+    BucketScheme, FlagKey, FlagName, FlagType, FlagValue, HashAlgorithm, MetadataParts,
+    ProjectName, RevisionParts, Timestamp,
 };
 use flag_store::scripted::{RowCall, ScriptedRows};
 use flag_store::{
@@ -68,7 +68,7 @@ fn row(row_type: &str, name: &str, time: &str) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],
         comment: comment.to_owned(),

@@ -1,7 +1,7 @@
 //! Rows that the Python framework served are served, however odd, and what is odd about them is told.
 
 use flag_model::{
-    AlgorithmSource, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId,
+    AlgorithmSource, BucketScheme, FlagType, FlagValue, FormatVersion, HashAlgorithm, InstanceId,
     Percent, Revision, Timestamp,
 };
 use flag_store::{
@@ -325,8 +325,8 @@ fn an_algorithm_in_the_row_beats_the_setting() {
         let row = revision(FlagType::Feature, &[("HashAlgorithm", cell)]);
         decode_revision(&row, &options).unwrap().format.clone()
     };
-    assert_eq!(format(None), Format::v1(HashAlgorithm::Sha1));
-    let stored = Format::V1 {
+    assert_eq!(format(None), BucketScheme::v1(HashAlgorithm::Sha1));
+    let stored = BucketScheme::V1 {
         algorithm: HashAlgorithm::Sha256,
         source: AlgorithmSource::Row,
     };

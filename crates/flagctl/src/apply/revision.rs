@@ -1,7 +1,7 @@
 //! The revision that a file wants, on top of the one in force.
 
 use flag_model::{
-    AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, Revision,
+    AlgorithmSource, BucketRange, BucketScheme, FlagKey, FormatVersion, HashAlgorithm, Revision,
     RevisionParts, Salt, Treatment,
 };
 use flag_rollout::assign_buckets;
@@ -22,7 +22,7 @@ pub(super) struct Sources<'a> {
     /// The newest revision.
     pub(super) newest: Option<&'a Stored<Revision>>,
     /// The format of the flag, if its newest revision cannot be read.
-    pub(super) unread: Option<&'a Format>,
+    pub(super) unread: Option<&'a BucketScheme>,
     /// The revision that the file was exported from.
     pub(super) origin: Origin<'a, Revision>,
     pub(super) defaults: &'a Defaults,
@@ -81,7 +81,7 @@ impl Sources<'_> {
     /// What the file says, on top of a revision, with its buckets.
     fn parts(
         &self,
-        format: Option<&Format>,
+        format: Option<&BucketScheme>,
         base: Option<&Revision>,
     ) -> Result<RevisionParts, String> {
         let Self {
@@ -193,10 +193,10 @@ fn placed(mut parts: RevisionParts, base: Option<&Revision>) -> Result<RevisionP
 fn format(
     flag: &FlagKey,
     wanted: &RevisionInFile,
-    newest: Option<&Format>,
+    newest: Option<&BucketScheme>,
     v1: HashAlgorithm,
-) -> Result<Format, String> {
-    let version = wanted.version.or(newest.map(Format::version));
+) -> Result<BucketScheme, String> {
+    let version = wanted.version.or(newest.map(BucketScheme::version));
     if version == Some(FormatVersion::V1) {
         if newest.is_some_and(|newest| newest.version() == FormatVersion::V2) {
             return Err(
@@ -206,18 +206,20 @@ fn format(
         if wanted.salt.is_some() {
             return Err("salt needs format_version 2".to_owned());
         }
-        let named = wanted.algorithm.map(|algorithm| Format::V1 {
+        let named = wanted.algorithm.map(|algorithm| BucketScheme::V1 {
             algorithm,
             source: AlgorithmSource::Row,
         });
-        return Ok(named.or(newest.cloned()).unwrap_or(Format::v1(v1)));
+        return Ok(named.or(newest.cloned()).unwrap_or(BucketScheme::v1(v1)));
     }
     let (algorithm, salt) = match newest {
-        Some(Format::V2 { algorithm, salt }) => (*algorithm, Some(salt.clone())),
-        Some(Format::V1 { .. }) | None => (HashAlgorithm::Md5, Salt::try_from(&flag.name).ok()),
+        Some(BucketScheme::V2 { algorithm, salt }) => (*algorithm, Some(salt.clone())),
+        Some(BucketScheme::V1 { .. }) | None => {
+            (HashAlgorithm::Md5, Salt::try_from(&flag.name).ok())
+        }
     };
     let salt = wanted.salt.clone().or(salt);
-    Ok(Format::V2 {
+    Ok(BucketScheme::V2 {
         algorithm: wanted.algorithm.unwrap_or(algorithm),
         salt: salt.ok_or("salt: found none, expected one, as the flag's name cannot be it")?,
     })

@@ -1,8 +1,8 @@
 //! Facts about planning.
 
 use flag_model::{
-    BucketRange, FlagName, FlagValue, Format, HashAlgorithm, InstanceId, MetadataParts, Percent,
-    Revision, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
+    BucketRange, BucketScheme, FlagName, FlagValue, HashAlgorithm, InstanceId, MetadataParts,
+    Percent, Revision, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
 use flag_rollout::{Risk, reweight};
 use flag_store::{Base, UnreadableRow};
@@ -10,14 +10,14 @@ use flag_store::{Base, UnreadableRow};
 use super::*;
 use crate::flag_file::{Written, read};
 
-const V1: Format = Format::v1(HashAlgorithm::Md5);
+const V1: BucketScheme = BucketScheme::v1(HashAlgorithm::Md5);
 
 fn key() -> FlagKey {
     "p/feature/f".parse().unwrap()
 }
 
-fn version_2() -> Format {
-    Format::V2 {
+fn version_2() -> BucketScheme {
+    BucketScheme::V2 {
         algorithm: HashAlgorithm::Md5,
         salt: Salt::new("f").unwrap(),
     }
@@ -36,7 +36,7 @@ fn treatment(name: Option<&str>, buckets: u32, ranges: &[[u32; 2]]) -> Treatment
     }
 }
 
-fn revision(format: Format, treatments: Vec<Treatment>) -> Revision {
+fn revision(format: BucketScheme, treatments: Vec<Treatment>) -> Revision {
     let parts = RevisionParts {
         flag: key(),
         format,

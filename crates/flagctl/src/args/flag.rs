@@ -73,9 +73,9 @@ impl FlagWords {
         self.with_rest(0).map(|(flag, _)| flag)
     }
 
-    /// The flag, and at most so many further words.
-    pub(crate) fn with_rest(&self, most: usize) -> Result<(NamedFlag, &[String]), String> {
-        split(&self.words, self.project.project.as_deref(), most)
+    /// The flag, and a bounded number of further words.
+    pub(crate) fn with_rest(&self, max: usize) -> Result<(NamedFlag, &[String]), String> {
+        split(&self.words, self.project.project.as_deref(), max)
     }
 }
 
@@ -83,10 +83,10 @@ impl FlagWords {
 pub(crate) fn split<'w>(
     words: &'w [String],
     project: Option<&str>,
-    most: usize,
+    max: usize,
 ) -> Result<(NamedFlag, &'w [String]), String> {
     let (named, rest) = first(words)?;
-    if let Some(word) = rest.get(most) {
+    if let Some(word) = rest.get(max) {
         return Err(unexpected(words, word));
     }
     let project = match (&named.project, project) {

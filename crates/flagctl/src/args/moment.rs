@@ -16,7 +16,7 @@ const EXPECTED: &str = "expected a time such as `2026-11-28 12:00:00` in UTC or 
 pub(crate) enum Moment {
     At(Timestamp),
     Ago(Duration),
-    /// The beginning of today, or of so many days before, in the zone of this machine.
+    /// The beginning of today, or of a number of days before, in the zone of this machine.
     DaysBack(u8),
 }
 

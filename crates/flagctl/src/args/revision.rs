@@ -29,7 +29,7 @@ pub(crate) enum NameKind {
 }
 
 impl RevisionName {
-    /// The revision that is so many before the newest.
+    /// The revision that is this many before the newest.
     pub(crate) fn back(back: usize) -> Self {
         Self {
             typed: format!("~{back}"),

@@ -27,7 +27,8 @@ pub(crate) struct SeenArgs {
     /// Write the instances that would move to this file, a JSON object on each line
     #[arg(long, value_name = "FILE")]
     pub(crate) list_ids: Option<PathBuf>,
-    /// Refuse, with code 4, if more instances of a flag would move: a number, or a percentage of those seen, such as `5%`
+    /// Refuse, with code 4, if more instances of a flag may move: a number, or a percentage of those seen, such as `5%`; those of
+    /// which only a hash is logged count
     #[arg(long, value_name = "N|P%", value_parser = AtMost::parse)]
     pub(crate) at_most: Option<AtMost>,
 }
@@ -44,9 +45,9 @@ pub(crate) enum Seen {
 /// The most instances that may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum AtMost {
-    /// So many.
+    /// A number of instances.
     Instances(u64),
-    /// So many of a hundred that were seen.
+    /// A percentage of the instances seen.
     Percent(f64),
 }
 
@@ -69,7 +70,7 @@ impl AtMost {
     /// Whether fewer move, or just as many.
     pub(crate) fn allows(self, moved: u64, seen: u64) -> bool {
         match self {
-            Self::Instances(most) => moved <= most,
+            Self::Instances(max) => moved <= max,
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "numbers of instances are far below 2^52"
@@ -89,7 +90,7 @@ impl AtMost {
             Some(percent) => percent.parse().ok().map(Self::Percent),
             None => text.parse().ok().map(Self::Instances),
         };
-        let is_valid = |most: &Self| match most {
+        let is_valid = |max: &Self| match max {
             Self::Instances(_) => true,
             Self::Percent(percent) => (0.0..=100.0).contains(percent),
         };
@@ -102,7 +103,7 @@ impl AtMost {
 impl std::fmt::Display for AtMost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Instances(most) => write!(f, "{most}"),
+            Self::Instances(max) => write!(f, "{max}"),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
     }

@@ -1,23 +1,23 @@
 //! Facts about what a change says of itself.
 
-use flag_model::{FlagValue, Format, HashAlgorithm, OwnerId, Percent, Salt, Treatment};
+use flag_model::{BucketScheme, FlagValue, HashAlgorithm, OwnerId, Percent, Salt, Treatment};
 use flag_rollout::reweight;
 
 use super::*;
 
-const V1: Format = Format::v1(HashAlgorithm::Md5);
+const V1: BucketScheme = BucketScheme::v1(HashAlgorithm::Md5);
 
 struct Share<'a>(u32, &'a str, &'a [&'a str]);
 
-fn v2(salt: &str) -> Format {
-    Format::V2 {
+fn v2(salt: &str) -> BucketScheme {
+    BucketScheme::V2 {
         algorithm: HashAlgorithm::Md5,
         salt: Salt::new(salt).unwrap(),
     }
 }
 
 /// A revision of treatments in whole percent, their ranges one behind the other.
-fn parts(format: Format, control: &str, shares: &[Share<'_>]) -> RevisionParts {
+fn parts(format: BucketScheme, control: &str, shares: &[Share<'_>]) -> RevisionParts {
     let percents: Vec<Percent> = shares
         .iter()
         .map(|share| Percent::from_buckets(share.0 * 1_000).unwrap())

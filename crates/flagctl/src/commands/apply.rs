@@ -19,13 +19,13 @@ use crate::args::{ChangeArgs, ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs
 use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
+use crate::exposure_impact::confirm_change;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Applied, AppliedFlag};
 use crate::receipt;
-use crate::seen::confirm_change;
 use crate::write;
 
 /// The largest file that is read.

@@ -33,8 +33,8 @@ pub(crate) struct ListArgs {
     /// Order of the flags
     #[arg(long, value_name = "FIELD", default_value = "name")]
     sort: SortField,
-    /// Only flags that are probably no longer needed, and why: past their last day, not asked for in so many days, or with one value
-    /// for everybody for so long [default: 14]
+    /// Only flags that are probably no longer needed, and why: past their last day, not asked for in this many days, or with one value
+    /// for everybody for as long [default: 14]
     #[arg(
         long,
         value_name = "DAYS",

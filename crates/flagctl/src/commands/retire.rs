@@ -8,13 +8,13 @@ use flag_store::FlagStore;
 use crate::args::{ChangeArgs, FlagWords, OwnerArgs};
 use crate::confirm::Confirmed;
 use crate::context::Context;
+use crate::exposure_impact::confirm_change;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};
 use crate::missing::missing_flag;
 use crate::output;
 use crate::receipt;
-use crate::seen::confirm_change;
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
 #[derive(Debug, Args)]

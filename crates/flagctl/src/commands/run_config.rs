@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
+use flag_model::{AlgorithmSource, BucketScheme, Metadata, NewName, Revision};
 use flag_rollout::Risk;
 use flag_store::{Clock as _, SystemClock};
 
@@ -133,11 +133,11 @@ async fn revise(
 }
 
 /// Keeps the digest in the newest row if the configuration has none.
-fn following(newest: Option<Format>, format: Format) -> Format {
+fn following(newest: Option<BucketScheme>, format: BucketScheme) -> BucketScheme {
     match (newest, format) {
         (
-            Some(newest @ Format::V1 { .. }),
-            Format::V1 {
+            Some(newest @ BucketScheme::V1 { .. }),
+            BucketScheme::V1 {
                 source: AlgorithmSource::Setting,
                 ..
             },

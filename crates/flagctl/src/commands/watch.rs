@@ -112,7 +112,7 @@ impl<'a> Looking<'a> {
         {
             let now = Minute::of(SystemClock.now());
             let query = CountsQuery {
-                of: CountsScope::Flag(self.flag),
+                scope: CountsScope::Flag(self.flag),
                 since: now.plus(1 - COUNTED),
                 until: now.plus(1),
             };

@@ -1,4 +1,4 @@
-//! Names that are in the store, found piece by piece: whoever waits may take what there is and go.
+//! Names that are in the store, found piece by piece: a caller may stop early and use what was found.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{SendError, Sender};

@@ -1,6 +1,8 @@
 //! What a file alone shows to be invalid, beside other mistakes. Without any, comparing the file with the store finds it.
 
-use flag_model::{Format, FormatVersion, HashAlgorithm, InvalidRevision, RevisionParts, Salt};
+use flag_model::{
+    BucketScheme, FormatVersion, HashAlgorithm, InvalidRevision, RevisionParts, Salt,
+};
 use flag_rollout::assign_buckets;
 
 use super::fields::Reading;
@@ -28,7 +30,7 @@ fn check(flag: &FlagInFile) -> Result<(), InvalidRevision> {
         return Ok(());
     };
     let version_2 = || {
-        Some(Format::V2 {
+        Some(BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("salt").ok()?,
         })
@@ -39,7 +41,7 @@ fn check(flag: &FlagInFile) -> Result<(), InvalidRevision> {
     };
     let mut parts = RevisionParts {
         flag: flag.flag.clone(),
-        format: format.unwrap_or(Format::v1(HashAlgorithm::Md5)),
+        format: format.unwrap_or(BucketScheme::v1(HashAlgorithm::Md5)),
         control: revision.control.clone(),
         treatments: revision.treatments.clone().unwrap_or_default(),
         comment: String::new(),

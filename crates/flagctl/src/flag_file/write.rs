@@ -1,8 +1,8 @@
 //! Converts flags to a file.
 
 use flag_model::{
-    BucketRange, FlagValue, Format, HashAlgorithm, InstanceId, Metadata, Percent, ProjectName,
-    Revision, Timestamp, Treatment,
+    BucketRange, BucketScheme, FlagValue, HashAlgorithm, InstanceId, Metadata, Percent,
+    ProjectName, Revision, Timestamp, Treatment,
 };
 use flag_rollout::reweight;
 use flag_store::FlagEntry;
@@ -142,8 +142,8 @@ impl From<&Revision> for WrittenRevision {
         let treatments = revision.treatments.iter();
         Self {
             format_version: match revision.format {
-                Format::V1 { .. } => 1,
-                Format::V2 { .. } => 2,
+                BucketScheme::V1 { .. } => 1,
+                BucketScheme::V2 { .. } => 2,
             },
             hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
             salt: revision.format.salt().map(ToString::to_string),

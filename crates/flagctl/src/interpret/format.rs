@@ -1,6 +1,8 @@
 //! The format of the next revision: the same as before, except with `--resalt`.
 
-use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
+use flag_model::{
+    AlgorithmSource, BucketScheme, FlagKey, FlagName, FormatVersion, HashAlgorithm, Salt,
+};
 
 use super::error::{ArgumentError, named};
 use crate::args::FormatArgs;
@@ -12,10 +14,10 @@ pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with i
 /// The format of the next revision; `v1` is the default digest of version 1.
 pub(super) fn plan(
     flag: &FlagKey,
-    newest: Option<&Format>,
+    newest: Option<&BucketScheme>,
     args: &FormatArgs,
     v1: HashAlgorithm,
-) -> Result<Format, ArgumentError> {
+) -> Result<BucketScheme, ArgumentError> {
     if newest.is_some() && args.salt.is_some() {
         return usage(
             "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
@@ -31,14 +33,18 @@ pub(super) fn plan(
     }
 }
 
-fn first(name: &FlagName, args: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
+fn first(
+    name: &FlagName,
+    args: &FormatArgs,
+    v1: HashAlgorithm,
+) -> Result<BucketScheme, ArgumentError> {
     let algorithm = parse(args.algorithm.as_deref())?;
     match (args.format_version, &args.salt) {
         (Some(FormatVersion::V1), Some(_)) => {
             usage("--salt: version 1 has none; leave it out, or --format-version 1".into())
         }
-        (Some(FormatVersion::V1), None) => Ok(algorithm.map_or(Format::v1(v1), of_version_1)),
-        (Some(FormatVersion::V2) | None, salt) => Ok(Format::V2 {
+        (Some(FormatVersion::V1), None) => Ok(algorithm.map_or(BucketScheme::v1(v1), of_version_1)),
+        (Some(FormatVersion::V2) | None, salt) => Ok(BucketScheme::V2 {
             algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
             salt: match salt {
                 Some(salt) => Salt::new(salt).map_err(|invalid| named("--salt", invalid))?,
@@ -49,8 +55,8 @@ fn first(name: &FlagName, args: &FormatArgs, v1: HashAlgorithm) -> Result<Format
 }
 
 /// Version 1 with a digest that its row names.
-fn of_version_1(algorithm: HashAlgorithm) -> Format {
-    Format::V1 {
+fn of_version_1(algorithm: HashAlgorithm) -> BucketScheme {
+    BucketScheme::V1 {
         algorithm,
         source: AlgorithmSource::Row,
     }
@@ -66,7 +72,7 @@ fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     })
 }
 
-fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
+fn kept(newest: &BucketScheme, args: &FormatArgs) -> Result<BucketScheme, ArgumentError> {
     if parse(args.algorithm.as_deref())?.is_some() {
         return usage(
             "--algorithm gives everybody a new bucket, which --resalt must confirm".into(),
@@ -86,24 +92,24 @@ fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
 
 fn resalted(
     name: &FlagName,
-    newest: &Format,
+    newest: &BucketScheme,
     salt: Option<&str>,
     args: &FormatArgs,
-) -> Result<Format, ArgumentError> {
+) -> Result<BucketScheme, ArgumentError> {
     if args.format_version == Some(FormatVersion::V1) {
         return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());
     }
     let algorithm = parse(args.algorithm.as_deref())?;
     match newest {
-        Format::V1 { .. } => Ok(Format::V2 {
+        BucketScheme::V1 { .. } => Ok(BucketScheme::V2 {
             algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
             salt: salt.map_or_else(|| default_salt(name, "--resalt SALT"), new_salt)?,
         }),
-        Format::V2 {
+        BucketScheme::V2 {
             algorithm: current,
             salt: old,
         } => match salt {
-            Some(salt) if salt != old.as_str() => Ok(Format::V2 {
+            Some(salt) if salt != old.as_str() => Ok(BucketScheme::V2 {
                 algorithm: algorithm.unwrap_or(*current),
                 salt: new_salt(salt)?,
             }),
@@ -115,7 +121,7 @@ fn resalted(
     }
 }
 
-fn usage(message: String) -> Result<Format, ArgumentError> {
+fn usage(message: String) -> Result<BucketScheme, ArgumentError> {
     Err(ArgumentError::Usage(message))
 }
 

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use flag_model::{FlagType, Format, FormatVersion, HashAlgorithm, InstanceId, Timestamp};
+use flag_model::{BucketScheme, FlagType, FormatVersion, HashAlgorithm, InstanceId, Timestamp};
 
 use super::*;
 use crate::args::{TreatmentArgs, revise_args};
 
-const V1: Format = Format::v1(HashAlgorithm::Md5);
+const V1: BucketScheme = BucketScheme::v1(HashAlgorithm::Md5);
 
 fn key(flag_type: FlagType) -> FlagKey {
     format!("p/{flag_type}/f").parse().unwrap()
@@ -77,9 +77,9 @@ fn check_refused(revisions: &[&str], message: &str) {
     assert_eq!(error.to_string(), message);
 }
 
-fn v2(algorithm: HashAlgorithm, salt: &str) -> Format {
+fn v2(algorithm: HashAlgorithm, salt: &str) -> BucketScheme {
     let salt = flag_model::Salt::new(salt).unwrap();
-    Format::V2 { algorithm, salt }
+    BucketScheme::V2 { algorithm, salt }
 }
 
 const OFF: &str = "--control false";

@@ -2,8 +2,8 @@
 //! lists them all.
 
 use flag_model::{
-    AlgorithmSource, BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
-    Timestamp,
+    AlgorithmSource, BucketRange, BucketScheme, FlagKey, FlagValue, HashAlgorithm, InstanceId,
+    Percent, Timestamp,
 };
 use flag_rollout::groups;
 use flag_store::UnreadableRow;
@@ -131,8 +131,8 @@ impl From<&flag_model::Revision> for Revision {
             created: text(&revision.created()),
             number: None,
             format_version: match revision.format {
-                Format::V1 { .. } => 1,
-                Format::V2 { .. } => 2,
+                BucketScheme::V1 { .. } => 1,
+                BucketScheme::V2 { .. } => 2,
             },
             hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
             salt: revision.format.salt().map(text),
@@ -195,9 +195,9 @@ fn text(value: &impl ToString) -> String {
 }
 
 /// The digest that the row of a revision names.
-pub(crate) fn named_algorithm(format: &Format) -> Option<HashAlgorithm> {
+pub(crate) fn named_algorithm(format: &BucketScheme) -> Option<HashAlgorithm> {
     match format {
-        Format::V1 {
+        BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..
         } => None,

@@ -1,6 +1,6 @@
 //! The parts that results have for people.
 
-use flag_model::{BucketRange, CONTROL_GROUP, Format, Metadata, Percent, Revision};
+use flag_model::{BucketRange, BucketScheme, CONTROL_GROUP, Metadata, Percent, Revision};
 use flag_rollout::groups;
 
 use super::escape::{list_item, visible};
@@ -88,10 +88,10 @@ pub(super) fn rest(revision: &Revision) -> Percent {
 }
 
 /// Format version, hash algorithm and salt.
-pub(super) fn placing(format: &Format) -> String {
+pub(super) fn placing(format: &BucketScheme) -> String {
     match format {
-        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
-        Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
+        BucketScheme::V1 { algorithm, .. } => format!("1, {algorithm}"),
+        BucketScheme::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }
 

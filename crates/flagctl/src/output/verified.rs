@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flag_model::ProjectName;
 use flag_rollout::RatioResult;
-use flag_verify::{Finding, FlagReport, Kind, Lag, Report, Split};
+use flag_verify::{Fault, FaultKind, FlagReport, Lag, Report, RevisionSampleRatio};
 use serde::Serialize;
 
 use super::escape::visible;
@@ -25,7 +25,7 @@ struct Data<'a> {
     #[serde(flatten)]
     faults: Faults,
     flags: Vec<FlagData<'a>>,
-    findings: &'a [Finding],
+    findings: &'a [Fault],
 }
 
 #[derive(Serialize)]
@@ -116,11 +116,11 @@ impl View for VerifiedExposures<'_> {
             project: self.project.as_str(),
             exposures: report.exposures(),
             faults: Faults {
-                decided_otherwise: report.count(Kind::DecidedOtherwise),
-                unknown_revision: report.count(Kind::UnknownRevision),
-                unreadable: report.count(Kind::Unreadable),
-                duplicates: report.count(Kind::Duplicate),
-                two_values: report.count(Kind::TwoValues),
+                decided_otherwise: report.count(FaultKind::DecidedOtherwise),
+                unknown_revision: report.count(FaultKind::UnknownRevision),
+                unreadable: report.count(FaultKind::Unreadable),
+                duplicates: report.count(FaultKind::Duplicate),
+                two_values: report.count(FaultKind::TwoValues),
             },
             flags: flags
                 .map(|(flag_type, name, report)| FlagData::new(flag_type, name, report))
@@ -156,7 +156,7 @@ impl View for VerifiedExposures<'_> {
             ];
             line.extend(counts.iter().map(u64::to_string));
             line.extend(lags(&of.stale));
-            line.push(split(&of.splits).to_owned());
+            line.push(split(&of.sample_ratios).to_owned());
             flags.line(tone(wrong), line);
         }
         let text = flags.text();
@@ -198,13 +198,13 @@ impl<'a> FlagData<'a> {
                 worst_created: worst.map(|(created, _)| created.as_str()),
                 worst_revision: worst.map(|(_, revision)| revision.as_str()),
             },
-            splits: of.splits.iter().map(SplitData::new).collect(),
+            splits: of.sample_ratios.iter().map(SplitData::new).collect(),
         }
     }
 }
 
 impl<'a> SplitData<'a> {
-    fn new(split: &'a Split) -> Self {
+    fn new(split: &'a RevisionSampleRatio) -> Self {
         let groups = split.ratio.groups.iter().map(|of| GroupData {
             rollout_group: &of.group,
             expected: of.expected,
@@ -220,7 +220,7 @@ impl<'a> SplitData<'a> {
     }
 }
 
-fn findings(findings: &[Finding]) -> Text {
+fn findings(findings: &[Fault]) -> Text {
     let heading = [
         "FAULT", "FLAG", "INSTANCE", "CREATED", "REVISION", "WHAT", "LOGGED", "DECIDED", "REQUEST",
     ];
@@ -266,7 +266,7 @@ fn lags(stale: &Lag) -> [String; 3] {
 }
 
 /// The result of the worst split.
-fn split(splits: &[Split]) -> &'static str {
+fn split(splits: &[RevisionSampleRatio]) -> &'static str {
     let has = |result| splits.iter().any(|split| split.ratio.result == result);
     let worst = [
         RatioResult::Mismatch,

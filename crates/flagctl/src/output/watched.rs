@@ -219,7 +219,7 @@ fn share(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagValue, Format, HashAlgorithm, Reason, RevisionParts};
+    use flag_model::{BucketScheme, FlagValue, HashAlgorithm, Reason, RevisionParts};
 
     use super::*;
 
@@ -230,7 +230,7 @@ mod tests {
     fn revision(made: &str) -> Revision {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Why".to_owned(),
             owner: None,

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 use flag_model::{Reason, Timestamp};
-use flag_store::{Counted, ExposureLog as _, Minute, MinuteCounts, ReplicaId};
+use flag_store::{Counted, CountsWriterId, ExposureLog as _, Minute, MinuteCounts};
 
 use crate::administering::on_log;
 use crate::*;
@@ -63,7 +63,9 @@ pub(crate) fn count(dir: &TempDir, group: &str, answers: u64) {
     };
     counts.add(&counted, answers);
     on_log(dir.path(), async |log| {
-        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
+        log.write_counts(CountsWriterId(1), &[counts])
+            .await
+            .unwrap();
     });
 }
 

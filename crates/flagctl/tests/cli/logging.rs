@@ -133,7 +133,7 @@ fn exposures_are_selected_by_time_group_and_instance() {
 fn an_instance_whose_id_is_hashed_is_found_by_its_id() {
     let dir = with_exposures(10);
     let key = "0123456789abcdef0123456789abcdef";
-    let names = flag_store::InstanceNames::hashed(key.as_bytes()).unwrap();
+    let names = flag_store::InstanceIdMode::hashed(key.as_bytes()).unwrap();
     let hashed = names.pseudonym(&InstanceId::new("A7").unwrap()).unwrap();
     on_log(dir.path(), async |log| {
         let served = Exposure {

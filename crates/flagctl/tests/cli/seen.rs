@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason};
 use flag_store::{
-    BatchId, Counted, Exposure, ExposureBatch, ExposureLog as _, Minute, MinuteCounts, ReplicaId,
-    Spelling,
+    BatchId, Counted, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _, Minute,
+    MinuteCounts, Spelling,
 };
 
 use super::*;
@@ -59,7 +59,9 @@ fn count(dir: &TempDir, exposures: u64, ago: Duration) {
     let mut counts = MinuteCounts::new(flag, minute);
     counts.add(&Counted::Others, exposures);
     on_log(dir.path(), async |log| {
-        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
+        log.write_counts(CountsWriterId(1), &[counts])
+            .await
+            .unwrap();
     });
 }
 
@@ -141,7 +143,7 @@ fn a_change_that_moves_too_many_is_refused() {
     let instances: Vec<&str> = instances.iter().map(String::as_str).collect();
     let dir = seen(&instances);
     let treated = instances.iter().filter(|id| is_treated(&dir, id)).count();
-    let kill = |most: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", most]);
+    let kill = |max: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", max]);
     let too_many = kill(&(treated - 1).to_string());
     let says = format!("{treated} of 40 instances seen would move, more than --at-most");
     check_said(&too_many, 4, &["instances seen in 7 d: 40", &says]);
@@ -165,8 +167,8 @@ fn hashed_instances_and_missing_exposures_are_named() {
     ];
     check_said(&killed, 0, &says);
     // What is not known may move.
-    let most = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
-    check_said(&most, 4, &["2 of 2 instances seen would move"]);
+    let max = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
+    check_said(&max, 4, &["2 of 2 instances seen would move"]);
     count(&dir, 12, Duration::from_hours(2));
     let says = "warning: 10 exposures were counted in that time and are not in the log";
     check_said(

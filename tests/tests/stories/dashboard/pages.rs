@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Revision, RevisionParts,
-    Timestamp, Treatment,
+    BucketScheme, FlagKey, FlagValue, FormatVersion, HashAlgorithm, Percent, Revision,
+    RevisionParts, Timestamp, Treatment,
 };
 use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
 use flag_tests::{Method, Service, TestStore, flagctl};
@@ -27,7 +27,7 @@ pub(crate) fn revision(flag: &FlagKey, created: Timestamp, percent: &str) -> Rev
     };
     let parts = RevisionParts {
         flag: flag.clone(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![treatment],
         comment: format!("To {percent} %"),

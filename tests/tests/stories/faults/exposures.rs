@@ -161,7 +161,7 @@ async fn on_bigtable_a_kill_loses_at_most_a_second() {
 }
 
 async fn kill(make: fn() -> TestStore, fault: &'static str) {
-    let (mut most, mut all_doubled) = (0.0_f64, 0);
+    let (mut max, mut all_doubled) = (0.0_f64, 0);
     let mut random = Rng::with_seed(1);
     for _ in 0..10 {
         let store = make();
@@ -183,15 +183,15 @@ async fn kill(make: fn() -> TestStore, fault: &'static str) {
         let missing = answered.saturating_sub(rows as u64);
         #[expect(clippy::cast_precision_loss, reason = "a time")]
         let seconds = missing as f64 / 1_000.0;
-        most = most.max(seconds);
+        max = max.max(seconds);
     }
     Row {
         fault,
         goal: "at most 1 s of exposures is missing, none is doubled",
     }
     .report(
-        &format!("at most {most:.2} s missing, {all_doubled} doubled, 10 kills"),
-        Verdict::from(most <= 1.0 && all_doubled == 0),
+        &format!("at most {max:.2} s missing, {all_doubled} doubled, 10 kills"),
+        Verdict::from(max <= 1.0 && all_doubled == 0),
     );
 }
 
@@ -200,7 +200,7 @@ async fn kill(make: fn() -> TestStore, fault: &'static str) {
 #[ignore = "long: cargo xtask faults"]
 async fn a_kill_at_the_highest_rate_loses_at_most_a_second() {
     const ROUNDS: u32 = 5;
-    let (mut most, mut slowest, mut all_doubled) = (0.0_f64, f64::INFINITY, 0);
+    let (mut max, mut slowest, mut all_doubled) = (0.0_f64, f64::INFINITY, 0);
     for _ in 0..ROUNDS {
         let store = TestStore::embedded();
         let variables = [("FLAG_EXPOSURE_OVERFLOW", "wait")];
@@ -223,7 +223,7 @@ async fn a_kill_at_the_highest_rate_loses_at_most_a_second() {
         let missing = answered.saturating_sub(rows as u64);
         #[expect(clippy::cast_precision_loss, reason = "rates")]
         let (rate, missing) = (answered as f64 / took, missing as f64);
-        most = most.max(missing / rate);
+        max = max.max(missing / rate);
         slowest = slowest.min(rate);
         // The next one opens the file.
         let service = Service::start_with(&store, &[], &variables);
@@ -235,9 +235,9 @@ async fn a_kill_at_the_highest_rate_loses_at_most_a_second() {
     }
     .report(
         &format!(
-            "{slowest:.0} answers/s or more; at most {most:.2} s missing, {all_doubled} doubled, {ROUNDS} kills"
+            "{slowest:.0} answers/s or more; at most {max:.2} s missing, {all_doubled} doubled, {ROUNDS} kills"
         ),
-        Verdict::from(most <= 1.0 && all_doubled == 0),
+        Verdict::from(max <= 1.0 && all_doubled == 0),
     );
 }
 
@@ -326,7 +326,7 @@ async fn a_kill_loses_the_counts_of_a_minute_and_doubles_none() {
 async fn counted(store: &TestStore) -> u64 {
     let (log, project) = (store.exposures().await, project());
     let query = CountsQuery {
-        of: CountsScope::Project(&project),
+        scope: CountsScope::Project(&project),
         since: Minute::from_number(0),
         until: Minute::from_number(i64::MAX),
     };

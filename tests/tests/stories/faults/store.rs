@@ -123,17 +123,17 @@ async fn on_bigtable_a_minute_of_silence_costs_little() {
     world.network.fall_silent();
     let service = &world.service;
     let silence = async {
-        let mut most = 0.0_f64;
+        let mut max = 0.0_f64;
         for _ in 0..600 {
             sleep(Duration::from_millis(100)).await;
-            most = most.max(
+            max = max.max(
                 service
                     .scrape()
                     .await
                     .sum("flag_store_calls_in_flight", &[]),
             );
         }
-        most
+        max
     };
     let (during, cold, in_flight) = tokio::join!(
         warm_only(27_000).run(service.url()),

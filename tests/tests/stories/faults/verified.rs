@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_store::{BatchId, ExposureBatch, Outcome, Row, Scan, Spelling};
+use flag_store::{BatchId, ExposureBatch, ExposureTemplate, Row, Scan, Spelling};
 use flag_tests::{Load, Proxy, Service, TestStore, flagctl};
 use serde_json::Value;
 
@@ -275,11 +275,11 @@ async fn fill(store: &TestStore) {
             created += 1;
             let instance = InstanceId::new(format!("A{:09}", exposure % 300_007)).unwrap();
             let decision = decide(&plan, &instance);
-            let served = (decision.treatment, decision.reason);
+            let served = (decision.treatment_index, decision.reason);
             let known = outcomes.iter().find(|(of, _)| *of == served);
             let known = known.map(|(_, index)| *index);
             let index = known.unwrap_or_else(|| {
-                let index = batch.add_outcome(Outcome {
+                let index = batch.add_template(ExposureTemplate {
                     flag: flag.clone(),
                     revision: Some(plan.created()),
                     value: decision.value.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flag_model::{FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
-    BatchId, Clock, CountsQuery, CountsScope, ExposureLog as _, OutcomeIndex, Spelling, StoreError,
+    BatchId, Clock, CountsQuery, CountsScope, ExposureLog as _, Spelling, StoreError, TemplateIndex,
 };
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
@@ -34,7 +34,7 @@ fn batch(exposures: &[(&str, &str, Timestamp)]) -> ExposureBatch {
     let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
     let id = InstanceId::new("A").unwrap();
     for (name, group, served) in exposures {
-        let outcome: OutcomeIndex = batch.add_outcome(Outcome {
+        let template: TemplateIndex = batch.add_template(ExposureTemplate {
             flag: flag(name),
             revision: Some(Timestamp::UNIX_EPOCH),
             value: FlagValue::Boolean(true),
@@ -42,7 +42,7 @@ fn batch(exposures: &[(&str, &str, Timestamp)]) -> ExposureBatch {
             reason: Some(Reason::Rollout),
             from_cache: None,
         });
-        batch.push(outcome, "r", &id, None, *served);
+        batch.push(template, "r", &id, None, *served);
     }
     batch
 }
@@ -189,7 +189,7 @@ fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>
 async fn written(store: &ScriptedLog) -> Vec<MinuteCounts> {
     let project = ProjectName::new("p").unwrap();
     let query = CountsQuery {
-        of: CountsScope::Project(&project),
+        scope: CountsScope::Project(&project),
         since: Minute::of(at(0, 0)),
         until: Minute::of(at(1_440, 0)),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter};
-use flag_store::{Clock, ExposureLog, MinuteCounts, ReplicaId, StoreError};
+use flag_store::{Clock, CountsWriterId, ExposureLog, MinuteCounts, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
-    most: PERIOD,
+    max: PERIOD,
     jitter: Jitter::between(0.5, 1.0),
 };
 
@@ -86,8 +86,8 @@ impl CountsWriter {
 
     /// Writes all counts that are not written, or up to the first failure.
     async fn write_all(&mut self) {
-        while let Some((replica, part)) = self.counts.take(PART) {
-            self.write(replica, &part).await;
+        while let Some((writer, part)) = self.counts.take(PART) {
+            self.write(writer, &part).await;
             if self.failures > 0 {
                 break;
             }
@@ -96,8 +96,8 @@ impl CountsWriter {
         self.metrics.lost.inc_by(self.counts.take_lost());
     }
 
-    async fn write(&mut self, replica: ReplicaId, part: &[MinuteCounts]) {
-        match self.log.write_counts(replica, part).await {
+    async fn write(&mut self, writer: CountsWriterId, part: &[MinuteCounts]) {
+        match self.log.write_counts(writer, part).await {
             Ok(()) => {
                 self.counts.finish(part, Written::Yes);
                 self.metrics.written.inc();

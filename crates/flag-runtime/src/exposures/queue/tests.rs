@@ -36,7 +36,7 @@ fn check_law(overflow: Overflow) {
                 threads.spawn(|| {
                     for _ in 0..EACH {
                         let served = served(&decided, "A12345");
-                        if queue.push(served) == Pushed::Full {
+                        if queue.push(served) == Pushed::NoRoom {
                             let waiting = queue.push_waiting(served.into());
                             assert!(handle.block_on(waiting));
                         }
@@ -46,7 +46,7 @@ fn check_law(overflow: Overflow) {
             .collect();
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) || queue.counts().pending > 0 {
-                let Some(chunk) = queue.take(DrainMode::Any) else {
+                let Some(chunk) = queue.take(TakeChunk::AlsoOpen) else {
                     continue;
                 };
                 let taken = chunk.len() as u64;
@@ -101,16 +101,16 @@ async fn who_waits_is_served_in_order_and_before_who_comes_later() {
         written: 1,
         ..BatchResult::default()
     };
-    assert_eq!(queue.take(DrainMode::Any).unwrap().len(), 2);
+    assert_eq!(queue.take(TakeChunk::AlsoOpen).unwrap().len(), 2);
     queue.finish(written);
     assert_eq!(queue.waiting(), 1);
-    assert_eq!(queue.push(served(&decided, "A5")), Pushed::Full);
+    assert_eq!(queue.push(served(&decided, "A5")), Pushed::NoRoom);
     queue.finish(written);
     for one in waiting {
         assert!(one.await);
     }
     for expected in ["A3", "A4"] {
-        let chunk = queue.take(DrainMode::Any).unwrap();
+        let chunk = queue.take(TakeChunk::AlsoOpen).unwrap();
         let (batch, _) = chunk.batch(BatchId(1), &format());
         let kept: Vec<&str> = batch.entries().map(|entry| entry.instance).collect();
         assert_eq!(kept, [expected]);
@@ -118,7 +118,7 @@ async fn who_waits_is_served_in_order_and_before_who_comes_later() {
 }
 
 #[test]
-fn an_exposure_of_each_of_many_outcomes_keeps_its_own() {
+fn an_exposure_of_each_of_many_templates_keeps_its_own() {
     let queue = Queue::new(1_000, Overflow::Drop);
     let flags: Vec<_> = (0..200).map(|_| decided()).collect();
     for turn in 0..600 {
@@ -127,13 +127,13 @@ fn an_exposure_of_each_of_many_outcomes_keeps_its_own() {
         queue.push(served);
     }
     let (batch, invalid) = queue
-        .take(DrainMode::Any)
+        .take(TakeChunk::AlsoOpen)
         .unwrap()
         .batch(BatchId(1), &format());
     assert_eq!((batch.len(), invalid), (600, 0));
     for (turn, entry) in batch.entries().enumerate() {
-        let outcome = batch.outcome(entry.outcome).unwrap();
-        assert_eq!(outcome.from_cache, Some(turn % 3 == 0));
+        let template = batch.template(entry.template).unwrap();
+        assert_eq!(template.from_cache, Some(turn % 3 == 0));
         assert_eq!((entry.request_id, entry.instance), ("r-1", "A1"));
     }
 }
@@ -147,7 +147,7 @@ fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
     }
     let counts = queue.counts();
     assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
-    let chunk = queue.take(DrainMode::Any).unwrap();
+    let chunk = queue.take(TakeChunk::AlsoOpen).unwrap();
     let (batch, _) = chunk.batch(BatchId(1), &format());
     let kept: Vec<&str> = batch.entries().map(|entry| entry.instance).collect();
     assert_eq!(kept, ["A1", "A2"]);
@@ -183,9 +183,9 @@ async fn a_full_chunk_wakes_the_writer() {
     let queue = Arc::new(Queue::new(10_000, Overflow::Drop));
     let decided = decided();
     for _ in 0..super::super::chunk::CHUNK {
-        assert!(queue.take(DrainMode::Full).is_none());
+        assert!(queue.take(TakeChunk::SealedOnly).is_none());
         queue.push(served(&decided, "A12345"));
     }
-    queue.chunk_full().await;
-    assert!(queue.take(DrainMode::Full).is_some());
+    queue.chunk_sealed().await;
+    assert!(queue.take(TakeChunk::SealedOnly).is_some());
 }

@@ -6,7 +6,7 @@ mod served;
 use std::sync::Arc;
 
 use flag_model::{
-    FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
+    BucketScheme, FlagKey, FlagValue, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::decide;
 use flag_store::memory::MemoryStore;
@@ -157,7 +157,7 @@ fn flag(name: &str) -> FlagKey {
 fn parts(name: &str, control: bool) -> RevisionParts {
     RevisionParts {
         flag: flag(name),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(control),
         treatments: vec![],
         comment: String::new(),

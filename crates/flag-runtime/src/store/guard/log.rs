@@ -2,9 +2,9 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
-    ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
-    ReplicaId, Report, Row, Scan, StoreError, TimeRange,
+    Appended, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
+    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
+    MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -41,22 +41,22 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let call = async move { self.store.opened()?.page(of, within, after, limit).await };
+        let call = async move { self.store.opened()?.page(scope, within, after, limit).await };
         let timeout = self.bounds.scan_timeout(Some(limit));
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let call = async move { self.store.opened()?.logged_after(of, after).await };
+        let call = async move { self.store.opened()?.logged_after(scope, after).await };
         let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
@@ -88,10 +88,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let call = async move { self.store.opened()?.write_counts(replica, counts).await };
+        let call = async move { self.store.opened()?.write_counts(writer, counts).await };
         Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
     }
 

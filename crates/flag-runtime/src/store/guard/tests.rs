@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_millis(280);
 struct Behaviour {
     mode: Mutex<Mode>,
     in_flight: AtomicUsize,
-    most: AtomicUsize,
+    max: AtomicUsize,
     calls: AtomicUsize,
     woken: Notify,
 }
@@ -47,7 +47,7 @@ impl Behaviour {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         let _in_flight = InFlight(&self);
-        self.most.fetch_max(in_flight, Ordering::Relaxed);
+        self.max.fetch_max(in_flight, Ordering::Relaxed);
         let mode = *self.mode.lock().unwrap();
         match mode {
             Mode::Answers => Step::Pass,
@@ -153,7 +153,7 @@ async fn reads_are_bounded_and_all_end_at_their_deadline() {
     let results = world.get_at_once(1_000).join_all().await;
     assert!(began.elapsed() <= DEADLINE + Duration::from_millis(1));
     assert!(results.iter().all(Result::is_err));
-    assert_eq!(world.store.most.load(Ordering::Relaxed), READS);
+    assert_eq!(world.store.max.load(Ordering::Relaxed), READS);
     let crowded = results
         .iter()
         .filter(|result| failed_with(result, "too many concurrent reads"));

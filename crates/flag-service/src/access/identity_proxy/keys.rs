@@ -18,7 +18,7 @@ use tracing::{info, warn};
 /// How often the keys are fetched.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// The least time between two fetches: whoever invents key ids must not cause more.
+/// The least time between two fetches: invented key ids must not cause more.
 const AT_LEAST: Duration = Duration::from_mins(1);
 
 /// The same as long as there are no keys.

@@ -95,7 +95,7 @@ impl FlagState {
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm};
+    use flag_model::{BucketScheme, FlagKey, FlagValue, HashAlgorithm};
     use flag_store::SystemClock;
     use flag_store::scripted::{ScriptedRows, Step};
 
@@ -104,7 +104,7 @@ mod tests {
     fn parts(control: bool) -> RevisionParts {
         RevisionParts {
             flag: flag(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: Vec::new(),
             comment: "why".to_owned(),

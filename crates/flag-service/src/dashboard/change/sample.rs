@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Revision};
 use flag_rollout::{Plan, decide};
-use flag_store::{ExposureLog, ExposureRecord, ExposureScope, InstanceNames, PAGE, TimeRange};
+use flag_store::{ExposureLog, ExposureRecord, ExposureScope, InstanceIdMode, PAGE, TimeRange};
 use tokio::time::timeout;
 
 /// How long the page waits for the log.
@@ -23,11 +23,11 @@ pub(in crate::dashboard) struct Sample {
 /// Decides for the instances on one page of the log; `None` if it has none, or does not say who they are.
 pub(in crate::dashboard) async fn sample(
     log: &dyn ExposureLog,
-    names: &InstanceNames,
+    names: &InstanceIdMode,
     flag: &FlagKey,
     [now, next]: [&Revision; 2],
 ) -> Option<Sample> {
-    let InstanceNames::Plain = names else {
+    let InstanceIdMode::Plain = names else {
         return None;
     };
     let page = log.page(ExposureScope::Flag(flag), TimeRange::ALL, None, PAGE);

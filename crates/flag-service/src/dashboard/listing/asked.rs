@@ -40,7 +40,7 @@ pub(super) async fn find(
     for minutes in STEPS {
         let since = end.plus(-minutes);
         let query = CountsQuery {
-            of: CountsScope::Flag(flag),
+            scope: CountsScope::Flag(flag),
             since,
             until,
         };

@@ -261,7 +261,7 @@ fn readable<T>(
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagValue, Format, HashAlgorithm, MetadataParts, RevisionParts};
+    use flag_model::{BucketScheme, FlagValue, HashAlgorithm, MetadataParts, RevisionParts};
     use flag_store::Base;
     use flag_store::memory::{MemoryLog, MemoryStore};
     use tokio::time::advance;
@@ -275,7 +275,7 @@ mod tests {
     async fn revise(store: &FlagStore, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: Vec::new(),
             comment: "why".to_owned(),

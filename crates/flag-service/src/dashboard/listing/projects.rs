@@ -76,7 +76,7 @@ impl ProjectNames {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagValue, Format, HashAlgorithm, RevisionParts};
+    use flag_model::{BucketScheme, FlagValue, HashAlgorithm, RevisionParts};
     use flag_store::scripted::{ScriptedRows, Step};
     use flag_store::{Base, SystemClock};
     use tokio::time::advance;
@@ -86,7 +86,7 @@ mod tests {
     async fn add(store: &FlagStore, project: &str) {
         let parts = RevisionParts {
             flag: format!("{project}/feature/f").parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             treatments: Vec::new(),
             comment: "why".to_owned(),

@@ -19,7 +19,7 @@ use crate::dashboard::sources::{DashboardSettings, Sources};
 
 /// Revisions in the timeline, unless more are asked for, and at most.
 const REVISIONS: usize = 20;
-const MOST_REVISIONS: usize = 500;
+const MAX_REVISIONS: usize = 500;
 
 /// What the page shows.
 struct FlagPage<'a> {
@@ -44,7 +44,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         return Err(no_flag());
     }
     let shown = request.query.number("revisions").unwrap_or(REVISIONS);
-    let shown = shown.clamp(1, MOST_REVISIONS);
+    let shown = shown.clamp(1, MAX_REVISIONS);
     let (history, metadata) = join(
         sources.store.history(&flag, shown + 1),
         sources.store.latest_metadata(&flag),

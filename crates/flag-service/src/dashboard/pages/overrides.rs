@@ -7,7 +7,7 @@ use crate::dashboard::parts::{copy_button, counted, shown};
 use crate::dashboard::query::Query;
 
 /// The most ids of a group on the page.
-const MOST: usize = 200;
+const MAX: usize = 200;
 
 /// The most ids that one press of a button copies.
 const COPIED: usize = 5_000;
@@ -46,8 +46,8 @@ fn list(group: &str, ids: &[InstanceId<'_>], word: &str) -> Markup {
             @if found.len() < ids.len() { ", " (found.len()) " found" } }
         @if !found.is_empty() {
             (copy_button(&copied.join("\n"), "ids, one a line"))
-            ul.ids { @for id in found.iter().take(MOST) { li { code { (shown(id)) } } } }
-            @if found.len() > MOST { p.hint { "The first " (MOST) " are shown; search for others." } }
+            ul.ids { @for id in found.iter().take(MAX) { li { code { (shown(id)) } } } }
+            @if found.len() > MAX { p.hint { "The first " (MAX) " are shown; search for others." } }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
 /// The most projects on the page.
-const MOST: usize = 500;
+const MAX: usize = 500;
 
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
@@ -18,7 +18,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let word = request.query.get("q").to_lowercase();
     projects.retain(|project| project.as_str().to_lowercase().contains(&word));
     let found = projects.len();
-    projects.truncate(MOST);
+    projects.truncate(MAX);
     let frame = Frame {
         settings: &sources.settings,
         title: "Projects",
@@ -34,7 +34,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         }
         div id="results" {
             p.count { (counted(u64::try_from(found).unwrap_or(u64::MAX), "project"))
-                @if found > MOST { "; the first " (MOST) " are shown" } }
+                @if found > MAX { "; the first " (MAX) " are shown" } }
             ul.projects {
                 @for project in &projects { li data-row { a href=(project_link(project)) { (shown(project.as_str())) } } }
             }

@@ -48,7 +48,7 @@ impl Served {
         let until = Minute::from_number((now.div_euclid(bar) + 1) * bar);
         let since = until.plus(-minutes);
         let query = CountsQuery {
-            of: CountsScope::Flag(flag),
+            scope: CountsScope::Flag(flag),
             since,
             until,
         };

@@ -57,13 +57,13 @@ impl Numbers {
 pub(super) fn timeline(
     flag: &FlagKey,
     history: &[StoredRevision],
-    most: usize,
+    max: usize,
     numbers: &Numbers,
     request: &PageRequest,
 ) -> Markup {
     html! {
         ol.timeline {
-            @for (at, revision) in history.iter().take(most).enumerate() {
+            @for (at, revision) in history.iter().take(max).enumerate() {
                 li data-row {
                     @match revision {
                         Ok(revision) => (entry(flag, revision, history.get(at + 1), numbers, request)),
@@ -72,8 +72,8 @@ pub(super) fn timeline(
                 }
             }
         }
-        @if history.len() > most {
-            p { a href=(request.query.link("/flag", &[("revisions", &(most * 5).to_string())])) { "Older revisions" } }
+        @if history.len() > max {
+            p { a href=(request.query.link("/flag", &[("revisions", &(max * 5).to_string())])) { "Older revisions" } }
         }
     }
 }

@@ -47,22 +47,22 @@ impl Chart {
 
     /// The chart, its legend and its table.
     pub(in crate::dashboard) fn render(&self) -> Markup {
-        let most = self.bins.iter().map(Bin::total).max().unwrap_or(0);
+        let max = self.bins.iter().map(Bin::total).max().unwrap_or(0);
         let label = format!(
             "Served answers over time by group: {} in all, at most {} in a bar. The table below has the numbers.",
             thousands(self.total()),
-            thousands(most)
+            thousands(max)
         );
         html! {
             figure.chart {
                 svg viewBox={ "0 -14 " (WIDTH) " " (HEIGHT + 16) } preserveAspectRatio="none" role="img" aria-label=(label) {
                     line.axis x1="0" x2=(WIDTH) y1=(HEIGHT) y2=(HEIGHT) {}
-                    @for (at, bin) in self.bins.iter().enumerate() { (self.bar(at, bin, most)) }
+                    @for (at, bin) in self.bins.iter().enumerate() { (self.bar(at, bin, max)) }
                     @for mark in &self.marks {
                         line.mark x1=(mark.place) x2=(mark.place) y1="-10" y2=(HEIGHT) {}
                     }
                 }
-                (self.scale(most))
+                (self.scale(max))
                 figcaption {
                     ul.groups {
                         @for (group, class) in &self.groups { li { (swatch(class)) " " (shown(group)) } }
@@ -76,7 +76,7 @@ impl Chart {
         }
     }
 
-    fn bar(&self, at: usize, bin: &Bin, most: u64) -> Markup {
+    fn bar(&self, at: usize, bin: &Bin, max: u64) -> Markup {
         let bins = u64::try_from(self.bins.len()).unwrap_or(1).max(1);
         let at = u64::try_from(at).unwrap_or(0);
         let (from, to) = (at * WIDTH / bins, (at + 1) * WIDTH / bins);
@@ -86,7 +86,7 @@ impl Chart {
             .iter()
             .zip(&self.groups)
             .map(|(answers, (_, class))| {
-                let height = scaled(*answers, most);
+                let height = scaled(*answers, max);
                 top = top.saturating_sub(height);
                 (class, top, height)
             });
@@ -100,12 +100,12 @@ impl Chart {
         }
     }
 
-    fn scale(&self, most: u64) -> Markup {
+    fn scale(&self, max: u64) -> Markup {
         let (first, last) = (self.bins.first(), self.bins.last());
         html! {
             div.scale {
                 @if let Some(first) = first { span { (time(first.start)) } }
-                span { "highest bar: " (thousands(most)) }
+                span { "highest bar: " (thousands(max)) }
                 @if let Some(last) = last { span { (time(last.start)) } }
             }
         }
@@ -142,11 +142,11 @@ impl Bin {
 }
 
 /// The height of a part; at least one point for what is not zero.
-fn scaled(answers: u64, most: u64) -> u64 {
-    if answers == 0 || most == 0 {
+fn scaled(answers: u64, max: u64) -> u64 {
+    if answers == 0 || max == 0 {
         return 0;
     }
-    let height = u128::from(answers) * u128::from(HEIGHT) / u128::from(most);
+    let height = u128::from(answers) * u128::from(HEIGHT) / u128::from(max);
     u64::try_from(height).unwrap_or(HEIGHT).clamp(1, HEIGHT)
 }
 

@@ -15,7 +15,7 @@ pub(in crate::dashboard) struct Pager {
 }
 
 impl Pager {
-    /// The page that a query asks for, or the nearest one of so many rows.
+    /// The page that a query asks for, or the nearest one that exists.
     pub(in crate::dashboard) fn new(query: &Query, rows: usize, per_page: usize) -> Self {
         let pages = rows.div_ceil(per_page).max(1);
         let page = query.number("page").unwrap_or(1).clamp(1, pages);

@@ -30,6 +30,13 @@ pub(in crate::handlers) async fn dashboard_events(
     if !viewer.may_see(&project) {
         return not_found(context).await;
     }
-    let held = last_event(context).and_then(ProjectDigest::parse);
-    respond(context, ACCESS, project, held, encoding::FOR_PAGES).await
+    let last_event_digest = last_event(context).and_then(ProjectDigest::parse);
+    respond(
+        context,
+        ACCESS,
+        project,
+        last_event_digest,
+        encoding::FOR_PAGES,
+    )
+    .await
 }

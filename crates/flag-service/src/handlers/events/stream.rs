@@ -55,12 +55,15 @@ impl EventStream {
         context: &RequestContext,
         access: Access,
         project: ProjectName,
-        held: Option<ProjectDigest>,
+        last_event_digest: Option<ProjectDigest>,
         encoding: Encoding,
     ) -> Result<Self, ApiError> {
         let state = &context.state;
         let permit = state.limits.streams().acquire()?;
-        let subscription = state.flags.events().subscribe(&project, held)?;
+        let subscription = state
+            .flags
+            .events()
+            .subscribe(&project, last_event_digest)?;
         let now = Instant::now();
         Ok(Self {
             subscription,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::FromRequest as _;
 use actix_web::test::TestRequest;
 use actix_web::web::Data;
-use flag_model::{FlagValue, Format, HashAlgorithm, RevisionParts};
+use flag_model::{BucketScheme, FlagValue, HashAlgorithm, RevisionParts};
 use flag_runtime::watch_changes;
 use flag_store::scripted::{ScriptedRows, Step};
 use flag_store::{Base, FlagStore, HeadRow, StoreError, SystemClock};
@@ -74,7 +74,7 @@ impl Replica {
     async fn revise(&self) {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(true),
             treatments: vec![],
             comment: String::new(),

@@ -29,9 +29,9 @@ pub(in crate::handlers) async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let project = context.project()?;
     context.check_project(&project)?;
-    let held = last_event(context).and_then(ProjectDigest::parse);
+    let last_event_digest = last_event(context).and_then(ProjectDigest::parse);
     let access = Route::OfrepEvents.access();
-    respond(context, access, project, held, ENCODING).await
+    respond(context, access, project, last_event_digest, ENCODING).await
 }
 
 fn encode(event: &Event) -> Bytes {

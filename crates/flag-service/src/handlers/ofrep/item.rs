@@ -97,7 +97,7 @@ fn number(json: &mut Vec<u8>, number: u32) {
 mod tests {
     use flag_api::{OfrepFlag, OfrepMetadata, OfrepReason, ReplyValue};
     use flag_model::{
-        Format, FormatVersion, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts,
+        BucketScheme, FormatVersion, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts,
         Timestamp, Treatment,
     };
     use flag_rollout::decide;
@@ -115,7 +115,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/data/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Text(value.into()),
             treatments: percent.into_iter().map(treatment).collect(),
             comment: String::new(),

@@ -14,7 +14,7 @@ use super::metrics::ConnectionMetrics;
 #[derive(Debug)]
 pub(crate) struct ConnectionLimits {
     /// The most connections.
-    pub(crate) most: usize,
+    pub(crate) max: usize,
     /// How long a connection without a request stays open.
     pub(crate) keep_alive: Duration,
     /// Open connections beyond the limit.
@@ -28,7 +28,7 @@ pub(crate) struct ConnectionLimits {
 impl ConnectionLimits {
     pub(super) fn new(settings: &LimitSettings, registry: &mut Registry) -> Self {
         Self {
-            most: settings.connections,
+            max: settings.connections,
             keep_alive: settings.keep_alive,
             extra: Arc::default(),
             held: HeldBytes::new(registry),

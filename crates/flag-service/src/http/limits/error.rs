@@ -10,7 +10,7 @@ pub(crate) enum LimitError {
         /// The size in bytes, if a header contains it.
         found: Option<u64>,
         /// The limit in bytes.
-        most: u64,
+        max: u64,
     },
     /// Its path and query are too long.
     UriTooLong(Size),
@@ -30,7 +30,7 @@ pub(crate) struct Size {
     /// The size.
     pub(crate) found: u64,
     /// The limit.
-    pub(crate) most: u64,
+    pub(crate) max: u64,
 }
 
 impl LimitError {
@@ -49,10 +49,10 @@ impl LimitError {
         match self {
             Self::PayloadTooLarge {
                 found: Some(found),
-                most,
-            } => Size { found, most }.detail("body"),
-            Self::PayloadTooLarge { found: None, most } => {
-                format!("body: expected at most {most} bytes")
+                max,
+            } => Size { found, max }.detail("body"),
+            Self::PayloadTooLarge { found: None, max } => {
+                format!("body: expected at most {max} bytes")
             }
             Self::UriTooLong(size) => size.detail("path and query"),
             Self::HeadersTooLarge(size) => size.detail("headers"),
@@ -67,7 +67,7 @@ impl LimitError {
 
 impl Size {
     fn detail(self, what: &str) -> String {
-        let Self { found, most } = self;
-        format!("{what}: found {found} bytes, expected at most {most}")
+        let Self { found, max } = self;
+        format!("{what}: found {found} bytes, expected at most {max}")
     }
 }

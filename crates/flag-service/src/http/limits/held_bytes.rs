@@ -4,7 +4,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// The most bytes of all callers together.
-const MOST: usize = 64 << 20;
+const MAX: usize = 64 << 20;
 
 /// Bytes that each caller may hold even beyond that: less than the memory of an idle connection.
 const FREE_SHARE: usize = 4 << 10;
@@ -13,7 +13,7 @@ const FREE_SHARE: usize = 4 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct HeldBytes {
     total: Gauge,
-    most: usize,
+    max: usize,
 }
 
 /// The bytes of one caller, until this is dropped.
@@ -36,7 +36,7 @@ impl HeldBytes {
             "Bytes that the service holds for callers: unread answers, unfinished requests",
             total.clone(),
         );
-        Self { total, most: MOST }
+        Self { total, max: MAX }
     }
 
     /// Returns the count of a new caller, at zero.
@@ -57,7 +57,7 @@ impl CallerBytes {
         let change = signed(bytes) - signed(self.bytes);
         self.bytes = bytes;
         let total = self.total.total.inc_by(change) + change;
-        if total > signed(self.total.most) && change > 0 && bytes > FREE_SHARE {
+        if total > signed(self.total.max) && change > 0 && bytes > FREE_SHARE {
             return Err(TooManyBytes);
         }
         Ok(())
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn the_free_shares_of_all_connections_are_less_than_the_limit() {
         let connections = crate::config::Config::of_defaults().limits.connections;
-        assert!(connections * FREE_SHARE < MOST);
+        assert!(connections * FREE_SHARE < MAX);
     }
 
     #[test]
     fn a_caller_with_many_bytes_gets_no_more_while_all_hold_too_many() {
         let mut all = HeldBytes::new(&mut Registry::default());
-        all.most = FREE_SHARE * 3;
+        all.max = FREE_SHARE * 3;
         let (mut one, mut other) = (all.caller(), all.caller());
         assert_eq!(one.set(FREE_SHARE * 2), Ok(()));
         assert_eq!(other.set(FREE_SHARE), Ok(()));

@@ -6,13 +6,13 @@ use actix_web::http::header::CONTENT_LENGTH;
 use super::error::{LimitError, Size};
 
 /// The longest path with its query. The longest sensible query, percent-encoded, takes 3 KiB.
-const MOST_URI: usize = 8 << 10;
+const MAX_URI: usize = 8 << 10;
 
 /// The largest headers, path and query included. actix-http reads up to 128 KiB before it refuses by itself.
-const MOST_HEAD: usize = 32 << 10;
+const MAX_HEAD: usize = 32 << 10;
 
 /// Refuses a request that is too large; a body may have `most_body` bytes.
-pub(super) fn check(request: &HttpRequest, most_body: usize) -> Result<(), LimitError> {
+pub(super) fn check(request: &HttpRequest, max_body: usize) -> Result<(), LimitError> {
     let uri = request.uri();
     let uri = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     let mut head = uri;
@@ -24,27 +24,27 @@ pub(super) fn check(request: &HttpRequest, most_body: usize) -> Result<(), Limit
             body = length.unwrap_or(u64::MAX);
         }
     }
-    if uri > MOST_URI {
-        return Err(LimitError::UriTooLong(size(uri, MOST_URI)));
+    if uri > MAX_URI {
+        return Err(LimitError::UriTooLong(size(uri, MAX_URI)));
     }
-    if head > MOST_HEAD {
-        return Err(LimitError::HeadersTooLarge(size(head, MOST_HEAD)));
+    if head > MAX_HEAD {
+        return Err(LimitError::HeadersTooLarge(size(head, MAX_HEAD)));
     }
-    let most = u64::try_from(most_body).unwrap_or(u64::MAX);
-    if body > most {
+    let max = u64::try_from(max_body).unwrap_or(u64::MAX);
+    if body > max {
         return Err(LimitError::PayloadTooLarge {
             found: Some(body),
-            most,
+            max,
         });
     }
     Ok(())
 }
 
-fn size(found: usize, most: usize) -> Size {
+fn size(found: usize, max: usize) -> Size {
     let bytes = |size| u64::try_from(size).unwrap_or(u64::MAX);
     Size {
         found: bytes(found),
-        most: bytes(most),
+        max: bytes(max),
     }
 }
 
@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn a_uri_may_have_8_kib() {
         let uri = |length: usize| TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1)));
-        check_refused(uri(MOST_URI), None);
-        let expected = LimitError::UriTooLong(size(MOST_URI + 1, MOST_URI));
-        check_refused(uri(MOST_URI + 1), Some(&expected));
+        check_refused(uri(MAX_URI), None);
+        let expected = LimitError::UriTooLong(size(MAX_URI + 1, MAX_URI));
+        check_refused(uri(MAX_URI + 1), Some(&expected));
     }
 
     #[test]
@@ -77,8 +77,8 @@ mod tests {
             };
             names.into_iter().fold(TestRequest::default(), add)
         };
-        check_refused(headers(MOST_HEAD - 64), None);
-        let refused = check(&headers(MOST_HEAD).to_http_request(), 0);
+        check_refused(headers(MAX_HEAD - 64), None);
+        let refused = check(&headers(MAX_HEAD).to_http_request(), 0);
         assert!(
             matches!(refused, Err(LimitError::HeadersTooLarge(_))),
             "{refused:?}"
@@ -90,9 +90,9 @@ mod tests {
         let body = |length: &str| TestRequest::default().insert_header((CONTENT_LENGTH, length));
         check_refused(body("65536"), None);
         let refused = |found| {
-            let most = 64 << 10;
+            let max = 64 << 10;
             let found = Some(found);
-            LimitError::PayloadTooLarge { found, most }
+            LimitError::PayloadTooLarge { found, max }
         };
         check_refused(body("65537"), Some(&refused(65_537)));
         let length = "99999999999999999999999";

@@ -18,7 +18,7 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
 /// The limit of event streams.
 #[derive(Debug)]
 pub(crate) struct StreamLimit {
-    most: AtomicUsize,
+    max: AtomicUsize,
     counts: Arc<StreamCounts>,
     refused: Counter,
 }
@@ -56,7 +56,7 @@ struct Labels {
 
 impl StreamLimit {
     /// Permits at most this many streams.
-    pub(super) fn new(most: usize, registry: &mut Registry) -> Self {
+    pub(super) fn new(max: usize, registry: &mut Registry) -> Self {
         let gauge = Gauge::default();
         let (closed, refused) = (Family::<Labels, Counter>::default(), Counter::default());
         registry.register("event_streams", "Open event streams", gauge.clone());
@@ -73,7 +73,7 @@ impl StreamLimit {
         let reasons = ["caller", "slow", "age", "key", "stop"];
         let counter = |reason| closed.get_or_create_owned(&Labels { reason });
         Self {
-            most: AtomicUsize::new(most),
+            max: AtomicUsize::new(max),
             counts: Arc::new(StreamCounts {
                 open: AtomicUsize::new(0),
                 gauge,
@@ -84,24 +84,24 @@ impl StreamLimit {
     }
 
     /// Returns the most streams.
-    pub(crate) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub(crate) fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
     }
 
     /// Lowers the limit to what the system allows.
-    pub(crate) fn lower(&self, most: usize) {
-        self.most.fetch_min(most, Ordering::Relaxed);
+    pub(crate) fn lower(&self, max: usize) {
+        self.max.fetch_min(max, Ordering::Relaxed);
     }
 
     /// Whether no more streams are permitted now.
     pub(crate) fn is_full(&self) -> bool {
-        self.counts.open.load(Ordering::Relaxed) >= self.most()
+        self.counts.open.load(Ordering::Relaxed) >= self.max()
     }
 
     /// Permits one more stream, unless there are too many.
     pub(crate) fn acquire(&self) -> Result<StreamPermit, LimitError> {
         let counts = &self.counts;
-        if counts.open.fetch_add(1, Ordering::Relaxed) >= self.most() {
+        if counts.open.fetch_add(1, Ordering::Relaxed) >= self.max() {
             counts.open.fetch_sub(1, Ordering::Relaxed);
             self.refused.inc();
             return Err(LimitError::TooManyStreams);

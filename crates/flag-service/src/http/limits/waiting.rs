@@ -19,7 +19,7 @@ use crate::http::{ApiError, Route};
 /// The limits of all routes.
 #[derive(Debug)]
 pub(super) struct WaitingLimits {
-    most: usize,
+    max: usize,
     /// In the order of [`Route::ALL`].
     counts: Vec<(Route, WaitingCount)>,
 }
@@ -40,7 +40,7 @@ struct WaitingLabels {
 struct Permit<'a>(&'a WaitingCount);
 
 impl WaitingLimits {
-    pub(super) fn new(most: usize, registry: &mut Registry) -> Self {
+    pub(super) fn new(max: usize, registry: &mut Registry) -> Self {
         let gauges = Family::<WaitingLabels, Gauge>::default();
         registry.register(
             "requests_waiting",
@@ -58,7 +58,7 @@ impl WaitingLimits {
             (route, count)
         });
         Self {
-            most,
+            max,
             counts: counts.collect(),
         }
     }
@@ -86,7 +86,7 @@ impl WaitingLimits {
 
     fn acquire(&self, route: Route) -> Option<Permit<'_>> {
         let (_, count) = self.counts.iter().find(|(of, _)| *of == route)?;
-        if count.waiting.fetch_add(1, Ordering::Relaxed) >= self.most {
+        if count.waiting.fetch_add(1, Ordering::Relaxed) >= self.max {
             count.waiting.fetch_sub(1, Ordering::Relaxed);
             return None;
         }

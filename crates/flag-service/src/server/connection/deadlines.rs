@@ -69,7 +69,7 @@ impl<T: Transport> GuardedConnection<T> {
 
     /// Counts the bytes that were received and not passed on; whether callers hold too many.
     fn holds_too_much(&mut self) -> bool {
-        let is_too_much = self.held.set(self.received()).is_err();
+        let is_too_much = self.buffered_bytes.set(self.received()).is_err();
         if is_too_much {
             self.connections.metrics.held_too_much.inc();
         }
@@ -109,8 +109,8 @@ impl<T: Transport> GuardedConnection<T> {
         bytes: usize,
         context: &mut Context<'_>,
     ) -> Poll<io::Error> {
-        let held = bytes + self.state.unsent.get() + self.io.unread();
-        if self.held.set(held).is_err() {
+        let buffered_bytes = bytes + self.state.unsent.get() + self.io.unread();
+        if self.buffered_bytes.set(buffered_bytes).is_err() {
             self.connections.metrics.held_too_much.inc();
             return Poll::Ready(io::ErrorKind::OutOfMemory.into());
         }

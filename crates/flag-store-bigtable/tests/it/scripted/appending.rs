@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::{FlagValue, Format, HashAlgorithm, RevisionParts};
+use flag_model::{BucketScheme, FlagValue, HashAlgorithm, RevisionParts};
 use flag_store::{Base, FlagStore, SystemClock};
 
 use super::retries::PASSING;
@@ -11,7 +11,7 @@ use super::*;
 fn parts() -> RevisionParts {
     RevisionParts {
         flag: "p/feature/f".parse().unwrap(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],
         comment: String::new(),

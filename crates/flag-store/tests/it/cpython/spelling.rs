@@ -1,8 +1,8 @@
 //! Compares how cells of version 1 are written with the machine's `python3`, by every character that there is.
 
 use flag_model::{
-    FlagValue, Format, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts, Timestamp,
-    Treatment,
+    BucketScheme, FlagValue, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts,
+    Timestamp, Treatment,
 };
 use flag_store::{RowOptions, encode_revision};
 
@@ -55,7 +55,7 @@ fn cell(text: &str) -> String {
     };
     let parts = RevisionParts {
         flag: "p/data/f".parse().unwrap(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::text("").unwrap(),
         treatments: vec![treatment],
         comment: String::new(),

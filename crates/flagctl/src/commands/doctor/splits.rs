@@ -71,10 +71,11 @@ fn mismatch(ratio: &SampleRatio, answers: u64) -> String {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts, Treatment,
+        BucketScheme, FlagValue, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts,
+        Treatment,
     };
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, Minute, MinuteCounts, ReplicaId};
+    use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
 
     use super::*;
 
@@ -93,7 +94,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,
@@ -114,7 +115,7 @@ mod tests {
                 reason: Some(*reason),
             };
             counts.add(&counted, *count);
-            let written = log.write_counts(ReplicaId(replica), &[counts]).await;
+            let written = log.write_counts(CountsWriterId(replica), &[counts]).await;
             written.unwrap();
         }
         let mut checks = Checks::default();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flag_keys::{NoRandomness, Secret};
 use flag_model::{InstanceId, InvalidRevision, Revision};
 use flag_settings::table;
-use flag_store::{Clock as _, InstanceNames, SystemClock};
+use flag_store::{Clock as _, InstanceIdMode, SystemClock};
 use flag_verify::ServedAgain;
 use serde::Serialize;
 
@@ -137,8 +137,8 @@ fn json(context: &Context, (explained, replicas): About<'_, '_>, ids_are_hashed:
 /// The same with ids replaced by hashes; the key is thrown away, so that nobody can look for an id.
 fn hashed(context: &Context, (explained, replicas): About<'_, '_>) -> Result<Vec<u8>, Failure> {
     let secret = Secret::new().map_err(BundleError::from)?;
-    let names = InstanceNames::hashed(secret.reveal().as_bytes());
-    let names = names.unwrap_or(InstanceNames::Plain);
+    let names = InstanceIdMode::hashed(secret.reveal().as_bytes());
+    let names = names.unwrap_or(InstanceIdMode::Plain);
     let hash = |id: &InstanceId<'_>| {
         let name = names.pseudonym(id);
         name.unwrap_or_else(|| id.clone().into_owned())

@@ -64,7 +64,7 @@ impl Selection {
         limit: usize,
     ) -> Result<Vec<ExposureRecord>, StoreError> {
         let query = |of| ExposureQuery {
-            of,
+            scope: of,
             within,
             group: self.group.as_deref(),
             limit,
@@ -189,7 +189,7 @@ mod tests {
 
     use flag_model::{FlagName, FlagType, FlagValue, ProjectName, Timestamp};
     use flag_store::memory::MemoryLog;
-    use flag_store::{BatchId, Exposure, ExposureBatch, Outcome, Row, Spelling};
+    use flag_store::{BatchId, Exposure, ExposureBatch, ExposureTemplate, Row, Spelling};
 
     use super::*;
 
@@ -206,7 +206,7 @@ mod tests {
     /// Exposures, 7,000 of which are of the same time, and one without a valid time.
     async fn log() -> MemoryLog {
         let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
-        let outcome = batch.add_outcome(Outcome {
+        let template = batch.add_template(ExposureTemplate {
             flag: flag(),
             revision: None,
             value: FlagValue::Boolean(true),
@@ -218,7 +218,7 @@ mod tests {
         for number in 0..MANY {
             let second = number / 7_000 * 60 + 1;
             let created = Timestamp::UNIX_EPOCH.saturating_add(Duration::from_secs(second));
-            batch.push(outcome, &format!("{number:06}"), &instance, None, created);
+            batch.push(template, &format!("{number:06}"), &instance, None, created);
         }
         let log = MemoryLog::default();
         log.append(&batch).await;

@@ -27,7 +27,7 @@ impl Staleness {
     ) -> Result<Self, StoreError> {
         let since = now.saturating_sub(DAY * days);
         let query = CountsQuery {
-            of: CountsScope::Project(project),
+            scope: CountsScope::Project(project),
             since: Minute::of(since),
             until: Minute::of(now).plus(1),
         };

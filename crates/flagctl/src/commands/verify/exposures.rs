@@ -9,7 +9,9 @@ use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_settings::{Reader, read_instance_names};
 use flag_store::{Clock as _, FlagStore, SystemClock, TimeRange};
-use flag_verify::{CheckpointError, KnownIds, Question, Report, Verification, VerifyError};
+use flag_verify::{
+    CheckpointError, KnownIds, Report, Verification, VerificationScope, VerifyError,
+};
 
 use super::VerifyArgs;
 use crate::args::{Moment, NamedFlag};
@@ -43,7 +45,7 @@ impl CommandError for VerifyError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Store(_) => ExitCode::StoreUnavailable,
-            Self::Checkpoint(CheckpointError::OtherQuestion { .. }) => ExitCode::Usage,
+            Self::Checkpoint(CheckpointError::OtherScope { .. }) => ExitCode::Usage,
             Self::Checkpoint(_) | Self::Fingerprints { .. } => ExitCode::Failed,
         }
     }
@@ -153,9 +155,9 @@ fn within(args: &ExposuresToVerify) -> Result<TimeRange, ArgumentError> {
     time_range(since, args.until.map(|until| until.instant(now)))
 }
 
-fn question(context: &Context, args: &VerifyArgs, flag: Option<&FlagKey>) -> Question {
+fn question(context: &Context, args: &VerifyArgs, flag: Option<&FlagKey>) -> VerificationScope {
     let typed = |moment: Option<Moment>| moment.map(|moment| moment.to_string());
-    Question {
+    VerificationScope {
         store: context.display_name(),
         project: args.project.clone(),
         flag: flag.map(|flag| format!("{}/{}", flag.flag_type, flag.name)),

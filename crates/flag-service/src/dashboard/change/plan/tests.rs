@@ -1,25 +1,25 @@
 use flag_model::{
-    FlagKey, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId, Salt, Treatment,
+    BucketScheme, FlagKey, FlagValue, FormatVersion, HashAlgorithm, InstanceId, Salt, Treatment,
 };
 use flag_store::{RowOptions, decode_revision, encode_revision};
 
 use super::*;
 
-const V1: Format = Format::v1(HashAlgorithm::Md5);
+const V1: BucketScheme = BucketScheme::v1(HashAlgorithm::Md5);
 
 fn flag() -> FlagKey {
     "p/data/f".parse().unwrap()
 }
 
-fn v2() -> Format {
-    Format::V2 {
+fn v2() -> BucketScheme {
+    BucketScheme::V2 {
         algorithm: HashAlgorithm::Md5,
         salt: Salt::new("s").unwrap(),
     }
 }
 
 /// A revision in which each of these percentages gets a value of its own; the first one also these ids.
-fn parts(format: Format, percents: &[&str], ids: &[&str]) -> RevisionParts {
+fn parts(format: BucketScheme, percents: &[&str], ids: &[&str]) -> RevisionParts {
     let treatments = percents.iter().enumerate().map(|(at, percent)| Treatment {
         name: None,
         overrides: match at {

@@ -29,7 +29,7 @@ impl ChangePage<'_> {
         let wanted = |revision: &Revision| {
             effect_link(&self.state.flag, &Wanted::Rollback(revision.created()))
         };
-        let most = match self.request.query.get("all") {
+        let max = match self.request.query.get("all") {
             "yes" => SEARCHED,
             _ => LISTED,
         };
@@ -45,7 +45,7 @@ impl ChangePage<'_> {
             }
             h2 { "Or to another revision" }
             ol.timeline {
-                @for revision in older.clone().take(most) {
+                @for revision in older.clone().take(max) {
                     li data-row {
                         @match revision {
                             Ok(revision) => (self.revision(revision, &wanted(revision), path.was_taken_back(revision), numbers)),
@@ -54,7 +54,7 @@ impl ChangePage<'_> {
                     }
                 }
             }
-            @if older.count() > most {
+            @if older.count() > max {
                 p { a href=(self.request.query.link("/change", &[("all", "yes")])) { "Older revisions" } }
             }
         }

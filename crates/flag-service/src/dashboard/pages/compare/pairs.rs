@@ -111,8 +111,8 @@ fn given(flag: &FlagSummary) -> Known {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Revision, RevisionParts,
-        Salt, Timestamp, Treatment,
+        BucketScheme, FlagKey, FlagValue, FormatVersion, HashAlgorithm, Percent, Revision,
+        RevisionParts, Salt, Timestamp, Treatment,
     };
 
     use super::*;
@@ -131,7 +131,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: flag.clone(),
-            format: Format::V2 {
+            format: BucketScheme::V2 {
                 algorithm: HashAlgorithm::Sha256,
                 salt: Salt::new(salt).unwrap(),
             },

@@ -8,8 +8,8 @@ use actix_web::test::TestRequest;
 use actix_web::web::Data;
 use allocation_counter::AllocationInfo;
 use flag_model::{
-    FlagName, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId, Percent, ProjectName,
-    RevisionParts, Treatment,
+    BucketScheme, FlagName, FlagValue, FormatVersion, HashAlgorithm, InstanceId, Percent,
+    ProjectName, RevisionParts, Treatment,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{Base, FlagStore, SystemClock};
@@ -33,7 +33,7 @@ fn revision(project: &ProjectName, number: u32) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new(format!("flag_{number:04}")).unwrap(),
         },
-        format: Format::v1(HashAlgorithm::Md5),
+        format: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![treatment],
         comment: String::new(),

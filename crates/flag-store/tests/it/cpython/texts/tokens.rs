@@ -64,18 +64,18 @@ impl Texts {
                 "0", "00", "0_0", "007", "1_000", "1__0", "1_", "0x", "1e400", "-0.0",
             ]),
             9 => {
-                let most = if self.one_in(9) { 300 } else { 30 };
+                let max = if self.one_in(9) { 300 } else { 30 };
                 let (prefix, radix) = *self
                     .rng
                     .choice(&[("0x", 16), ("0X_", 16), ("0o", 8), ("0b", 2)])
                     .unwrap();
                 self.push(prefix);
-                self.digits(radix, most);
+                self.digits(radix, max);
             }
             10 => {
-                let most = if self.one_in(99) { 6_000 } else { 40 };
+                let max = if self.one_in(99) { 6_000 } else { 40 };
                 self.push_any(&["1", "9", "5_0"]);
-                self.digits(10, most);
+                self.digits(10, max);
             }
             _ => self.fraction(),
         }
@@ -101,8 +101,8 @@ impl Texts {
         self.push(&number);
     }
 
-    fn digits(&mut self, radix: u32, most: usize) {
-        for at in 0..self.rng.usize(1..=most) {
+    fn digits(&mut self, radix: u32, max: usize) {
+        for at in 0..self.rng.usize(1..=max) {
             if at > 0 && self.one_in(20) {
                 self.push("_");
             }

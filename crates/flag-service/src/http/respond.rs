@@ -19,19 +19,19 @@ use super::route::Route;
 
 /// Admits a request to its handler and completes the response: an error becomes its problem, a panic an internal error;
 /// the request id is in a header; and the request is counted and traced.
-pub(crate) async fn answer(
+pub(crate) async fn respond(
     context: &RequestContext,
     route: Route,
     handler: impl Future<Output = Result<HttpResponse, ApiError>>,
 ) -> HttpResponse {
-    let mut answer = pin!(complete(context, route, handler));
-    poll_fn(|task| poll_answer(answer.as_mut(), task)).await
+    let mut response = pin!(complete(context, route, handler));
+    poll_fn(|task| poll_response(response.as_mut(), task)).await
 }
 
 /// `cargo xtask instructions` counts the instructions of this function, so it must exist in the binary.
 #[inline(never)]
-fn poll_answer<F: Future>(answer: Pin<&mut F>, task: &mut Context<'_>) -> Poll<F::Output> {
-    answer.poll(task)
+fn poll_response<F: Future>(response: Pin<&mut F>, task: &mut Context<'_>) -> Poll<F::Output> {
+    response.poll(task)
 }
 
 async fn complete(
@@ -112,7 +112,7 @@ mod tests {
             .to_http_request();
         let context = RequestContext::extract(&request).into_inner().unwrap();
         let handler = async { panic!("for the test") };
-        let response = answer(&context, Route::Livez, handler).await;
+        let response = respond(&context, Route::Livez, handler).await;
         assert_eq!(response.status().as_u16(), 500);
         assert_eq!(response.headers().get(REQUEST_ID).unwrap(), "r-1");
     }

@@ -5,12 +5,12 @@ mod tests;
 
 use flag_model::{FlagKey, InstanceId, Invalid, Reason, Timestamp};
 use flag_store::{
-    BatchEntry, BatchPage, ExposureBatch, ExposureRecord, FlagStore, Outcome, StoreError,
+    BatchEntry, BatchPage, ExposureBatch, ExposureRecord, ExposureTemplate, FlagStore, StoreError,
     UnreadableBatch,
 };
 
 use crate::check::{Comparison, Served, check};
-use crate::finding::{Finding, Kind};
+use crate::fault::{Fault, FaultKind};
 use crate::fingerprints::{self, Fingerprints};
 use crate::ids::KnownIds;
 use crate::logged::{self, Logged};
@@ -19,7 +19,7 @@ use crate::revisions::{OwnRevision, Revisions};
 
 /// Decides exposures again.
 #[derive(Debug)]
-pub(crate) struct Again<'a> {
+pub(crate) struct Verifier<'a> {
     store: &'a FlagStore,
     ids: &'a KnownIds,
     pub(crate) report: Report,
@@ -36,9 +36,9 @@ struct Current<'a> {
     report: FlagReport,
 }
 
-/// What exposures of the same outcome have in common.
-struct OfOutcome<'o> {
-    outcome: &'o Outcome,
+/// What exposures of the same template have in common.
+struct TemplateCheck<'o> {
+    template: &'o ExposureTemplate,
     own: Option<OwnRevision>,
     value: u64,
     /// How many count for the split.
@@ -52,7 +52,7 @@ struct Entry<'e> {
     created: Timestamp,
 }
 
-impl<'a> Again<'a> {
+impl<'a> Verifier<'a> {
     /// Goes on with a report.
     pub(crate) fn new(
         (store, ids): (&'a FlagStore, &'a KnownIds),
@@ -83,7 +83,7 @@ impl<'a> Again<'a> {
     }
 
     /// Puts the counts of the present flag into the report.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn flush_current(&mut self) {
         if let Some(current) = &mut self.current {
             let report = std::mem::take(&mut current.report);
             self.report.flags.insert(current.name.clone(), report);
@@ -96,7 +96,7 @@ impl<'a> Again<'a> {
         if self.current.as_ref().is_some_and(is_current) {
             return Ok(());
         }
-        self.settle();
+        self.flush_current();
         let name = format!("{}/{}", flag.flag_type, flag.name);
         let report = self.report.flags.remove(&name).unwrap_or_default();
         self.current = Some(Current {
@@ -109,7 +109,7 @@ impl<'a> Again<'a> {
     }
 
     async fn batch(&mut self, batch: &ExposureBatch) -> Result<(), StoreError> {
-        let mut flags: Vec<&FlagKey> = batch.outcomes().iter().map(|of| &of.flag).collect();
+        let mut flags: Vec<&FlagKey> = batch.templates().iter().map(|of| &of.flag).collect();
         flags.sort_unstable();
         flags.dedup();
         for flag in flags {
@@ -123,22 +123,22 @@ impl<'a> Again<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let mut outcomes = Vec::with_capacity(batch.outcomes().len());
-        for outcome in batch.outcomes() {
-            outcomes.push(if outcome.flag == *flag {
-                Some(OfOutcome::new(outcome, &mut current.revisions).await?)
+        let mut templates = Vec::with_capacity(batch.templates().len());
+        for template in batch.templates() {
+            templates.push(if template.flag == *flag {
+                Some(TemplateCheck::new(template, &mut current.revisions).await?)
             } else {
                 None
             });
         }
         for entry in batch.entries() {
-            let Some(Some(of)) = outcomes.get_mut(entry.outcome.get()) else {
+            let Some(Some(of)) = templates.get_mut(entry.template.get()) else {
                 continue;
             };
             let context = (self.ids, &mut self.fingerprints);
             let fault = match InstanceId::new(entry.instance) {
                 Ok(instance) => {
-                    current.meet(of, &Entry::of(&entry, of.outcome, &instance), context)
+                    current.check_entry(of, &Entry::of(&entry, of.template, &instance), context)
                 }
                 Err(invalid) => Some(current.unreadable(of, &entry, &invalid)),
             };
@@ -146,7 +146,7 @@ impl<'a> Again<'a> {
                 self.report.add(fault);
             }
         }
-        for of in outcomes.into_iter().flatten() {
+        for of in templates.into_iter().flatten() {
             current.report.count(&of);
         }
         Ok(())
@@ -162,20 +162,20 @@ impl<'a> Again<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let outcome = logged.outcome();
-        let mut of = OfOutcome::new(&outcome, &mut current.revisions).await?;
+        let template = logged.template();
+        let mut of = TemplateCheck::new(&template, &mut current.revisions).await?;
         let entry = Entry {
             served: Served {
                 instance: &logged.instance,
-                value: &outcome.value,
-                group: &outcome.rollout_group,
-                reason: outcome.reason,
+                value: &template.value,
+                group: &template.rollout_group,
+                reason: template.reason,
                 bucket: logged.bucket,
             },
             request_id: &logged.request_id,
             created: logged.created,
         };
-        let fault = current.meet(&mut of, &entry, (self.ids, &mut self.fingerprints));
+        let fault = current.check_entry(&mut of, &entry, (self.ids, &mut self.fingerprints));
         current.report.count(&of);
         if let Some(fault) = fault {
             self.report.add(fault);
@@ -191,8 +191,8 @@ impl<'a> Again<'a> {
             current.report.unreadable += batch.exposures;
         }
         let (oldest, newest) = (batch.oldest, batch.newest);
-        let finding = Finding {
-            kind: Kind::Unreadable,
+        let fault = Fault {
+            kind: FaultKind::Unreadable,
             flag: format!("{}/{}", batch.flag.flag_type, batch.flag.name),
             instance_id: String::new(),
             request_id: String::new(),
@@ -202,7 +202,7 @@ impl<'a> Again<'a> {
             logged: format!("{} exposures until {newest}", batch.exposures),
             decided: String::new(),
         };
-        self.report.add_many(finding, batch.exposures);
+        self.report.add_many(fault, batch.exposures);
         Ok(())
     }
 
@@ -232,8 +232,8 @@ impl<'a> Again<'a> {
             current.report.exposures += 1;
             current.report.unreadable += 1;
         }
-        self.report.add(Finding {
-            kind: Kind::Unreadable,
+        self.report.add(Fault {
+            kind: FaultKind::Unreadable,
             flag,
             instance_id: text.instance,
             request_id: text.request_id,
@@ -248,13 +248,17 @@ impl<'a> Again<'a> {
 }
 
 impl<'e> Entry<'e> {
-    fn of(entry: &BatchEntry<'e>, outcome: &'e Outcome, instance: &'e InstanceId<'e>) -> Self {
+    fn of(
+        entry: &BatchEntry<'e>,
+        template: &'e ExposureTemplate,
+        instance: &'e InstanceId<'e>,
+    ) -> Self {
         Self {
             served: Served {
                 instance,
-                value: &outcome.value,
-                group: &outcome.rollout_group,
-                reason: outcome.reason,
+                value: &template.value,
+                group: &template.rollout_group,
+                reason: template.reason,
                 bucket: entry.bucket,
             },
             request_id: entry.request_id,
@@ -263,16 +267,19 @@ impl<'e> Entry<'e> {
     }
 }
 
-impl<'o> OfOutcome<'o> {
-    async fn new(outcome: &'o Outcome, revisions: &mut Revisions<'_>) -> Result<Self, StoreError> {
-        let own = match outcome.revision {
+impl<'o> TemplateCheck<'o> {
+    async fn new(
+        template: &'o ExposureTemplate,
+        revisions: &mut Revisions<'_>,
+    ) -> Result<Self, StoreError> {
+        let own = match template.revision {
             Some(made) => Some(revisions.get(made).await?),
             None => None,
         };
         Ok(Self {
             own,
-            value: fingerprints::of_text(&outcome.value.to_string()),
-            outcome,
+            value: fingerprints::of_text(&template.value.to_string()),
+            template,
             counted: 0,
         })
     }
@@ -280,18 +287,18 @@ impl<'o> OfOutcome<'o> {
 
 impl Current<'_> {
     /// Decides an exposure again, and counts it; returns its fault, if it has one.
-    fn meet(
+    fn check_entry(
         &mut self,
-        of: &mut OfOutcome<'_>,
+        of: &mut TemplateCheck<'_>,
         entry: &Entry<'_>,
         (ids, fingerprints): (&KnownIds, &mut Fingerprints),
-    ) -> Option<Finding> {
+    ) -> Option<Fault> {
         let instance = entry.served.instance.as_str();
         let created = entry.created.unix_micros();
         self.report.exposures += 1;
         let key = fingerprints::of_key(self.hash, instance, entry.request_id, created);
         fingerprints.add_key(key);
-        if let Some(made) = of.outcome.revision {
+        if let Some(made) = of.template.revision {
             let key = fingerprints::of_instance(self.hash, made.unix_micros(), instance);
             fingerprints.add_instance(key, of.value);
         }
@@ -302,15 +309,15 @@ impl Current<'_> {
             Comparison::UnreadableRevision => self.report.unreadable_revision += 1,
             Comparison::UnknownRevision => {
                 self.report.unknown_revision += 1;
-                return Some(self.finding(Kind::UnknownRevision, of, entry));
+                return Some(self.fault(FaultKind::UnknownRevision, of, entry));
             }
             Comparison::Differs(difference) => {
                 self.report.decided_otherwise += 1;
-                return Some(Finding {
+                return Some(Fault {
                     what: difference.column.to_owned(),
                     logged: difference.logged,
                     decided: difference.decided,
-                    ..self.finding(Kind::DecidedOtherwise, of, entry)
+                    ..self.fault(FaultKind::DecidedOtherwise, of, entry)
                 });
             }
         }
@@ -321,28 +328,33 @@ impl Current<'_> {
     #[cold]
     fn unreadable(
         &mut self,
-        of: &OfOutcome<'_>,
+        of: &TemplateCheck<'_>,
         entry: &BatchEntry<'_>,
         invalid: &Invalid,
-    ) -> Finding {
+    ) -> Fault {
         self.report.exposures += 1;
         self.report.unreadable += 1;
-        let revision = of.outcome.revision.map(|made| made.to_string());
-        Finding {
-            kind: Kind::Unreadable,
+        let revision = of.template.revision.map(|made| made.to_string());
+        Fault {
+            kind: FaultKind::Unreadable,
             flag: self.name.clone(),
             instance_id: entry.instance.to_owned(),
             request_id: entry.request_id.to_owned(),
             created: entry.created.to_string(),
             revision: revision.unwrap_or_default(),
             what: invalid.to_string(),
-            logged: of.outcome.value.to_string(),
+            logged: of.template.value.to_string(),
             decided: String::new(),
         }
     }
 
-    fn compare(&mut self, of: &mut OfOutcome<'_>, entry: &Entry<'_>, ids: &KnownIds) -> Comparison {
-        let (revision, made) = match (&of.own, of.outcome.revision) {
+    fn compare(
+        &mut self,
+        of: &mut TemplateCheck<'_>,
+        entry: &Entry<'_>,
+        ids: &KnownIds,
+    ) -> Comparison {
+        let (revision, made) = match (&of.own, of.template.revision) {
             (Some(OwnRevision::Known(revision)), Some(made)) => (revision, made),
             (Some(OwnRevision::Unreadable), _) => return Comparison::UnreadableRevision,
             (Some(OwnRevision::Unknown), _) => return Comparison::UnknownRevision,
@@ -366,9 +378,9 @@ impl Current<'_> {
     }
 
     #[cold]
-    fn finding(&self, kind: Kind, of: &OfOutcome<'_>, entry: &Entry<'_>) -> Finding {
-        let revision = of.outcome.revision.map(|made| made.to_string());
-        Finding {
+    fn fault(&self, kind: FaultKind, of: &TemplateCheck<'_>, entry: &Entry<'_>) -> Fault {
+        let revision = of.template.revision.map(|made| made.to_string());
+        Fault {
             kind,
             flag: self.name.clone(),
             instance_id: entry.served.instance.to_string(),
@@ -383,19 +395,19 @@ impl Current<'_> {
 }
 
 impl FlagReport {
-    /// Adds the answers of an outcome to those of its revision and group.
-    fn count(&mut self, of: &OfOutcome<'_>) {
-        if let Some(made) = of.outcome.revision.filter(|_| of.counted > 0) {
+    /// Adds the answers of a template to those of its revision and group.
+    fn count(&mut self, of: &TemplateCheck<'_>) {
+        if let Some(made) = of.template.revision.filter(|_| of.counted > 0) {
             let groups = self.groups.entry(made.unix_micros()).or_default();
-            let group = of.outcome.rollout_group.clone();
+            let group = of.template.rollout_group.clone();
             *groups.entry(group).or_default() += of.counted;
         }
     }
 }
 
 impl Logged {
-    fn outcome(&self) -> Outcome {
-        Outcome {
+    fn template(&self) -> ExposureTemplate {
+        ExposureTemplate {
             flag: self.flag.clone(),
             revision: self.revision,
             value: self.value.clone(),

@@ -28,7 +28,7 @@ impl Coverage {
         let first = Minute::of(since).plus(1);
         let end = Minute::of(now).plus(-UNSETTLED).max(first);
         let counts = log.counts(CountsQuery {
-            of: CountsScope::Flag(flag),
+            scope: CountsScope::Flag(flag),
             since: first,
             until: end,
         });
@@ -79,7 +79,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, ReplicaId, UnreadableBatch};
+    use flag_store::{Counted, CountsWriterId, UnreadableBatch};
 
     use super::*;
 
@@ -90,7 +90,9 @@ mod tests {
         let log = MemoryLog::default();
         let mut counts = MinuteCounts::new(flag.clone(), Minute::of(at(7)));
         counts.add(&Counted::Others, 8);
-        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
+        log.write_counts(CountsWriterId(1), &[counts])
+            .await
+            .unwrap();
         let coverage = Coverage::begin(&log, &flag, (at(1), at(10)));
         let mut coverage = coverage.await.unwrap();
         assert_eq!(coverage.missing(), 8);

@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::time::sleep;
 
-use crate::flags::{Entry, FlagCache};
+use crate::flags::{CacheEntry, FlagCache};
 
 /// How often flags are compared.
 const PERIOD: Duration = Duration::from_mins(5);
@@ -30,7 +30,7 @@ const NAMED: usize = 100;
 
 /// The flags whose answers are not split as configured.
 #[derive(Clone, Debug, Default)]
-pub struct Splits(Arc<Mutex<State>>);
+pub struct SampleRatios(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,12 +40,12 @@ struct State {
     last: Option<FlagKey>,
 }
 
-impl Splits {
+impl SampleRatios {
     /// Registers the metric.
     pub fn register(registry: &mut Registry) -> Self {
-        let splits = Self::default();
-        registry.register_collector(Box::new(splits.clone()));
-        splits
+        let sample_ratios = Self::default();
+        registry.register_collector(Box::new(sample_ratios.clone()));
+        sample_ratios
     }
 
     /// Compares the flags of a cache with their counts, for ever.
@@ -57,11 +57,11 @@ impl Splits {
     }
 
     /// Compares the next of these flags. What the log does not tell stays as it was.
-    async fn compare(&self, flags: Vec<Arc<Entry>>, log: &dyn ExposureLog, now: Timestamp) {
+    async fn compare(&self, flags: Vec<Arc<CacheEntry>>, log: &dyn ExposureLog, now: Timestamp) {
         let flags = flags.into_iter();
         let split = flags.filter(|entry| SampleRatio::of(entry.plan(), |_| 0).is_some());
         let split = split.map(|entry| (entry.plan().flag().clone(), entry));
-        let split: BTreeMap<FlagKey, Arc<Entry>> = split.collect();
+        let split: BTreeMap<FlagKey, Arc<CacheEntry>> = split.collect();
         self.forget_others(&split);
         for (flag, entry) in self.next(&split) {
             let Ok(is_mismatch) = is_mismatch(entry, log, now).await else {
@@ -78,7 +78,7 @@ impl Splits {
     }
 
     /// Forgets flags that are no longer there as they were compared.
-    fn forget_others(&self, split: &BTreeMap<FlagKey, Arc<Entry>>) {
+    fn forget_others(&self, split: &BTreeMap<FlagKey, Arc<CacheEntry>>) {
         let is_there = |flag: &FlagKey, revision: &mut Timestamp| {
             let entry = split.get(flag);
             entry.is_some_and(|entry| entry.plan().created() == *revision)
@@ -89,8 +89,8 @@ impl Splits {
     /// The flags after those that were compared last, then the first ones.
     fn next<'a>(
         &self,
-        split: &'a BTreeMap<FlagKey, Arc<Entry>>,
-    ) -> Vec<(&'a FlagKey, &'a Arc<Entry>)> {
+        split: &'a BTreeMap<FlagKey, Arc<CacheEntry>>,
+    ) -> Vec<(&'a FlagKey, &'a Arc<CacheEntry>)> {
         let mut state = self.state();
         let next: Vec<_> = match &state.last {
             Some(last) => {
@@ -111,7 +111,7 @@ impl Splits {
 }
 
 async fn is_mismatch(
-    entry: &Entry,
+    entry: &CacheEntry,
     log: &dyn ExposureLog,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -123,7 +123,7 @@ async fn is_mismatch(
     Ok(ratio.is_some_and(|ratio| ratio.result == RatioResult::Mismatch))
 }
 
-impl Collector for Splits {
+impl Collector for SampleRatios {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let state = self.state();
         let one = ConstGauge::new(1_u64);
@@ -147,12 +147,12 @@ impl Collector for Splits {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent, ProjectName,
-        Reason, Revision, RevisionParts, Treatment,
+        BucketScheme, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm, Percent,
+        ProjectName, Reason, Revision, RevisionParts, Treatment,
     };
     use flag_rollout::Plan;
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, Minute, MinuteCounts, ReplicaId};
+    use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
     use tokio::time::Instant;
 
     use super::*;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// A flag whose revision of this time gives a treatment to a percentage.
-    fn flag(name: &str, percent: &str, created: &str) -> Arc<Entry> {
+    fn flag(name: &str, percent: &str, created: &str) -> Arc<CacheEntry> {
         let treatment = Treatment {
             name: None,
             value: FlagValue::Boolean(true),
@@ -177,7 +177,7 @@ mod tests {
                 flag_type: FlagType::Feature,
                 name: FlagName::new(name).unwrap(),
             },
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,
@@ -186,7 +186,7 @@ mod tests {
         };
         let plan = Plan::compile(Revision::new(at(created), parts).unwrap());
         let settings = test_settings();
-        Arc::new(Entry::new(
+        Arc::new(CacheEntry::new(
             plan,
             None,
             at(created),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// Counts answers of a flag shortly before [`NOW`].
-    async fn answer(log: &MemoryLog, entry: &Entry, control: u64, treatment: u64) {
+    async fn answer(log: &MemoryLog, entry: &CacheEntry, control: u64, treatment: u64) {
         let minute = Minute::of(at("2026-11-25 11:00:00"));
         let mut counts = MinuteCounts::new(entry.plan().flag().clone(), minute);
         let groups = [("control", control), ("treatment_1", treatment)];
@@ -208,16 +208,16 @@ mod tests {
             };
             counts.add(&counted, count);
         }
-        let written = log.write_counts(ReplicaId(7), &[counts]).await;
+        let written = log.write_counts(CountsWriterId(7), &[counts]).await;
         written.unwrap();
     }
 
     const NOW: &str = "2026-11-25 12:00:00";
     const MADE: &str = "2026-11-22 12:00:00";
 
-    fn exposed(splits: &Splits) -> Vec<String> {
+    fn exposed(sample_ratios: &SampleRatios) -> Vec<String> {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(splits.clone()));
+        registry.register_collector(Box::new(sample_ratios.clone()));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let series = text.lines().filter(|line| !line.starts_with('#'));
@@ -226,43 +226,45 @@ mod tests {
 
     #[tokio::test]
     async fn a_flag_that_is_not_split_as_configured_is_named_with_its_revision() {
-        let (log, splits) = (MemoryLog::default(), Splits::default());
+        let (log, sample_ratios) = (MemoryLog::default(), SampleRatios::default());
         let flags = ["right", "wrong", "few", "none"].map(|name| flag(name, "50", MADE));
         answer(&log, &flags[0], 5_000, 5_000).await;
         answer(&log, &flags[1], 5_500, 4_500).await;
         answer(&log, &flags[2], 4, 0).await;
-        splits.compare(flags.to_vec(), &log, at(NOW)).await;
+        sample_ratios.compare(flags.to_vec(), &log, at(NOW)).await;
         let series = r#"sample_ratio_mismatch{flag="p/feature/wrong",revision="2026-11-22 12:00:00.000000"} 1"#;
-        assert_eq!(exposed(&splits), [series]);
+        assert_eq!(exposed(&sample_ratios), [series]);
     }
 
     #[tokio::test]
     async fn a_new_revision_and_a_flag_that_is_gone_are_no_mismatch() {
-        let (log, splits) = (MemoryLog::default(), Splits::default());
+        let (log, sample_ratios) = (MemoryLog::default(), SampleRatios::default());
         let old = flag("f", "50", MADE);
         answer(&log, &old, 5_500, 4_500).await;
-        splits.compare(vec![Arc::clone(&old)], &log, at(NOW)).await;
-        assert_eq!(exposed(&splits).len(), 1);
+        sample_ratios
+            .compare(vec![Arc::clone(&old)], &log, at(NOW))
+            .await;
+        assert_eq!(exposed(&sample_ratios).len(), 1);
         let new = flag("f", "45", "2026-11-25 11:30:00");
-        splits.compare(vec![new], &log, at(NOW)).await;
-        assert_eq!(exposed(&splits), [""; 0]);
-        splits.compare(vec![old], &log, at(NOW)).await;
-        assert_eq!(exposed(&splits).len(), 1);
-        splits.compare(Vec::new(), &log, at(NOW)).await;
-        assert_eq!(exposed(&splits), [""; 0]);
+        sample_ratios.compare(vec![new], &log, at(NOW)).await;
+        assert_eq!(exposed(&sample_ratios), [""; 0]);
+        sample_ratios.compare(vec![old], &log, at(NOW)).await;
+        assert_eq!(exposed(&sample_ratios).len(), 1);
+        sample_ratios.compare(Vec::new(), &log, at(NOW)).await;
+        assert_eq!(exposed(&sample_ratios), [""; 0]);
     }
 
     #[tokio::test]
     async fn many_flags_are_compared_one_part_after_the_other() {
-        let (log, splits) = (MemoryLog::default(), Splits::default());
+        let (log, sample_ratios) = (MemoryLog::default(), SampleRatios::default());
         let names = (0..AT_ONCE + 20).map(|number| format!("f_{number:03}"));
         let flags: Vec<_> = names.map(|name| flag(&name, "50", MADE)).collect();
         for entry in &flags {
             answer(&log, entry, 5_500, 4_500).await;
         }
         for expected in [AT_ONCE, AT_ONCE + 20, AT_ONCE + 20] {
-            splits.compare(flags.clone(), &log, at(NOW)).await;
-            assert_eq!(exposed(&splits).len(), expected);
+            sample_ratios.compare(flags.clone(), &log, at(NOW)).await;
+            assert_eq!(exposed(&sample_ratios).len(), expected);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::name::Salt;
 
 /// How instances are placed on the rollout line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum BucketScheme {
     /// Version 1, of the Python framework: a digest of the bare instance id, whole percentages, ranges by position.
     V1 {
         /// The digest.
@@ -34,7 +34,7 @@ pub enum AlgorithmSource {
     Setting,
 }
 
-impl Format {
+impl BucketScheme {
     /// Version 1, with the digest from the settings of the deployment.
     pub const fn v1(algorithm: HashAlgorithm) -> Self {
         Self::V1 {

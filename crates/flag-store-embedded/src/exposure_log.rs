@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch,
-    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Report, Row,
-    RowStore, Scan, StoreError, TimeRange, instance_in_rows,
+    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
+    ExposureBatch, ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
+    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore, Scan,
+    StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -155,13 +155,13 @@ impl ExposureLog for EmbeddedLog {
     /// upgrade copies meanwhile may come twice.
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let query = PageQuery {
-            of: ScopeOwned::from(of),
+            scope: ScopeOwned::from(scope),
             within,
             after: after.cloned(),
             limit,
@@ -175,13 +175,13 @@ impl ExposureLog for EmbeddedLog {
     /// The rows in the order of their keys; then by flag, and within a flag from the newest block to the oldest.
     fn batches<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
         let query = PageQuery {
-            of: ScopeOwned::from(of),
+            scope: ScopeOwned::from(scope),
             within,
             after: after.cloned(),
             limit,
@@ -195,12 +195,12 @@ impl ExposureLog for EmbeddedLog {
     /// Reads the blocks that were added, and the rows that were written since a minute before the cursor.
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let (of, after) = (ScopeOwned::from(of), after.cloned());
+        let (scope, after) = (ScopeOwned::from(scope), after.cloned());
         let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            blocks::logged_after(database, &of, after.as_ref(), is_awaited)
+            blocks::logged_after(database, &scope, after.as_ref(), is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -213,16 +213,16 @@ impl ExposureLog for EmbeddedLog {
         Box::pin(async move {
             let mut newest = NewestExposures::new(query);
             // Before the blocks, into which rows may be copied meanwhile.
-            let mut scan = query.of.rows().limit(PAGE);
+            let mut scan = query.scope.rows().limit(PAGE);
             loop {
                 let rows = self.0.scan(scan.clone()).await?;
                 let Some(last) = rows.last() else { break };
                 scan.go_on_after(&last.key);
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
-            let of = ScopeOwned::from(query.of);
+            let scope = ScopeOwned::from(query.scope);
             let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::newest_in_blocks(database, &of, &mut newest, is_awaited)?;
+                blocks::newest_in_blocks(database, &scope, &mut newest, is_awaited)?;
                 Ok(newest.into_records())
             };
             self.0.file.read(self.0.timeout, in_blocks).await
@@ -276,17 +276,17 @@ impl ExposureLog for EmbeddedLog {
 
     /// Empties the write-ahead log, for which others must not read at that moment; it is tried until the timeout.
     fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
-        Box::pin(self.write(|database| database.empty_log()))
+        Box::pin(self.write(|database| database.empty_wal()))
     }
 
     /// One transaction for all of them.
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let counts = counts.to_vec();
-        let write = move |database: &mut Database| counts::write(database, replica, &counts);
+        let write = move |database: &mut Database| counts::write(database, writer, &counts);
         Box::pin(self.0.file.write(self.0.timeout * BATCH_WAIT, write))
     }
 
@@ -355,7 +355,7 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, FlagValue, Timestamp};
-    use flag_store::{BatchId, Cells, Outcome, Spelling};
+    use flag_store::{BatchId, Cells, ExposureTemplate, Spelling};
     use tempfile::TempDir;
 
     use super::*;
@@ -369,7 +369,7 @@ mod tests {
         let log = EmbeddedLog::open(directory.path()).unwrap();
         let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
         let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
-        let outcome = batch.add_outcome(Outcome {
+        let template = batch.add_template(ExposureTemplate {
             flag: flag(),
             revision: None,
             value: FlagValue::Boolean(true),
@@ -377,7 +377,7 @@ mod tests {
             reason: None,
             from_cache: None,
         });
-        batch.push(outcome, "r", &id, None, Timestamp::UNIX_EPOCH);
+        batch.push(template, "r", &id, None, Timestamp::UNIX_EPOCH);
         assert!(matches!(log.append(&batch).await[..], [Ok(())]));
         let row = Row {
             key: b"PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#somebody-who-wants-to-go#REQUESTID#1".to_vec(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What kind of fault was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FaultKind {
     /// Its revision decides otherwise.
     DecidedOtherwise,
     /// The flag has no revision of the time that it names.
@@ -18,7 +18,7 @@ pub enum Kind {
     TwoValues,
 }
 
-impl Kind {
+impl FaultKind {
     /// Its name for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,8 +34,8 @@ impl Kind {
 /// An exposure with a fault. Texts are empty where they don't apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of an exposure")]
-pub struct Finding {
-    pub kind: Kind,
+pub struct Fault {
+    pub kind: FaultKind,
     /// `type/name`, or empty if the row key is invalid.
     pub flag: String,
     pub instance_id: String,

@@ -3,22 +3,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flag_model::{
-    Bucket, FlagValue, Format, HashAlgorithm, Percent, ProjectName, Revision, RevisionParts, Salt,
-    Treatment,
+    Bucket, BucketScheme, FlagValue, HashAlgorithm, Percent, ProjectName, Revision, RevisionParts,
+    Salt, Treatment,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::conformance::put;
 use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::scripted::{ScriptedLog, Step};
 use flag_store::{
-    BatchId, Exposure, ExposureLog, InstanceNames, RowOptions, RowStore, Spelling, SystemClock,
+    BatchId, Exposure, ExposureLog, InstanceIdMode, RowOptions, RowStore, Spelling, SystemClock,
     TimeRange, encode_revision,
 };
 
 use super::*;
 use crate::lag::Lag;
 use crate::suspects::Suspects;
-use crate::{Question, Verification, VerifyError, served_around};
+use crate::{Verification, VerificationScope, VerifyError, served_around};
 
 /// Alters an exposure.
 type Change = fn(&mut Exposure<'_>);
@@ -44,7 +44,7 @@ fn revision(second: i64) -> Revision {
     };
     let parts = RevisionParts {
         flag: flag(),
-        format: Format::V2 {
+        format: BucketScheme::V2 {
             algorithm: HashAlgorithm::Sha256,
             salt: Salt::new("f").unwrap(),
         },
@@ -106,11 +106,11 @@ async fn reports(exposures: &[Exposure<'_>], ids: &KnownIds) -> [Report; 2] {
 async fn report(page: &BatchPage, ids: &KnownIds) -> Report {
     let store = store().await;
     let fingerprints = Fingerprints::open(tempfile::tempfile().unwrap(), Vec::new());
-    let mut again = Again::new((&store, ids), Report::default(), fingerprints);
-    again.page(page).await.unwrap();
-    again.settle();
-    let mut report = again.report;
-    let repeated = again.fingerprints.repeated().unwrap();
+    let mut verifier = Verifier::new((&store, ids), Report::default(), fingerprints);
+    verifier.page(page).await.unwrap();
+    verifier.flush_current();
+    let mut report = verifier.report;
+    let repeated = verifier.fingerprints.repeated().unwrap();
     if let Some(mut suspects) = Suspects::of(repeated) {
         suspects.page(page);
         suspects.add_to(&mut report);
@@ -119,11 +119,11 @@ async fn report(page: &BatchPage, ids: &KnownIds) -> Report {
 }
 
 fn plain() -> KnownIds {
-    KnownIds::new(InstanceNames::Plain, [])
+    KnownIds::new(InstanceIdMode::Plain, [])
 }
 
 /// What is found: each kind of fault, with the column or what is wrong.
-async fn check(exposures: &[Exposure<'_>], expected: &[(Kind, &str)]) {
+async fn check(exposures: &[Exposure<'_>], expected: &[(FaultKind, &str)]) {
     for report in reports(exposures, &plain()).await {
         let found = report.findings.iter();
         let found: Vec<_> = found.map(|found| (found.kind, &*found.what)).collect();
@@ -161,11 +161,11 @@ async fn an_altered_exposure_is_named_with_its_column() {
     for (change, column) in changes {
         let mut exposures = ["ann", "bob", "eve"].map(|id| served(id, 10, 11));
         change(&mut exposures[1]);
-        check(&exposures, &[(Kind::DecidedOtherwise, column)]).await;
+        check(&exposures, &[(FaultKind::DecidedOtherwise, column)]).await;
     }
     let mut overridden = served("ann", 10, 11);
     overridden.bucket = Bucket::new(7);
-    check(&[overridden], &[(Kind::DecidedOtherwise, "Bucket")]).await;
+    check(&[overridden], &[(FaultKind::DecidedOtherwise, "Bucket")]).await;
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_revision_that_the_flag_does_not_have_is_named_and_none_is_not_verifia
     let mut exposures = ["ann", "bob", "eve"].map(|id| served(id, 10, 11));
     exposures[0].revision = Some(at(15));
     exposures[1].revision = None;
-    check(&exposures, &[(Kind::UnknownRevision, "Revision")]).await;
+    check(&exposures, &[(FaultKind::UnknownRevision, "Revision")]).await;
     for report in reports(&exposures, &plain()).await {
         let of = &report.flags["data/f"];
         assert_eq!((of.without_revision, of.agree), (1, 1));
@@ -220,20 +220,20 @@ async fn what_is_logged_twice_and_an_instance_with_two_values_are_named() {
         let named = report.findings.iter();
         let named: Vec<_> = named.map(|of| (of.kind, &*of.instance_id)).collect();
         let expected = [
-            (Kind::UnknownRevision, "eve"),
-            (Kind::UnknownRevision, "eve"),
-            (Kind::Duplicate, "bob"),
-            (Kind::TwoValues, "eve"),
+            (FaultKind::UnknownRevision, "eve"),
+            (FaultKind::UnknownRevision, "eve"),
+            (FaultKind::Duplicate, "bob"),
+            (FaultKind::TwoValues, "eve"),
         ];
         assert_eq!(named, expected);
-        assert_eq!(report.count(Kind::Duplicate), 1);
-        assert_eq!(report.count(Kind::TwoValues), 1);
+        assert_eq!(report.count(FaultKind::Duplicate), 1);
+        assert_eq!(report.count(FaultKind::TwoValues), 1);
     }
 }
 
 /// How many hashed exposures agree, are not verifiable, and are wrong.
 async fn check_hashed(ids: &KnownIds, expected: (u64, u64, u64)) {
-    let names = InstanceNames::hashed(KEY).unwrap();
+    let names = InstanceIdMode::hashed(KEY).unwrap();
     let mut exposures = ["ann", "bob", "eve", "bob"].map(|id| names.apply(served(id, 10, 11)));
     exposures[3].value = std::borrow::Cow::Owned(FlagValue::text("x").unwrap());
     exposures[3].created = at(12);
@@ -245,7 +245,7 @@ async fn check_hashed(ids: &KnownIds, expected: (u64, u64, u64)) {
 
 #[tokio::test]
 async fn hashed_ids_are_verified_as_far_as_key_and_ids_are_known() {
-    let names = || InstanceNames::hashed(KEY).unwrap();
+    let names = || InstanceIdMode::hashed(KEY).unwrap();
     let bob = InstanceId::new("bob").unwrap();
     check_hashed(&plain(), (0, 3, 1)).await;
     check_hashed(&KnownIds::new(names(), []), (1, 2, 1)).await;
@@ -254,7 +254,7 @@ async fn hashed_ids_are_verified_as_far_as_key_and_ids_are_known() {
 
 #[tokio::test]
 async fn an_override_that_no_list_has_is_wrong_if_the_key_is_known() {
-    let names = InstanceNames::hashed(KEY).unwrap();
+    let names = InstanceIdMode::hashed(KEY).unwrap();
     let mut exposure = names.apply(served("ann", 10, 11));
     exposure.instance = names.pseudonym(&InstanceId::new("zoe").unwrap()).unwrap();
     let exposures = [exposure];
@@ -280,7 +280,7 @@ async fn a_record_whose_cells_do_not_fit_its_key_is_named() {
         };
         let report = report(&page, &plain()).await;
         assert_eq!(report.findings.len(), 1, "{column}");
-        assert_eq!(report.findings[0].kind, Kind::Unreadable);
+        assert_eq!(report.findings[0].kind, FaultKind::Unreadable);
         assert!(report.findings[0].what.contains(column), "{report:?}");
         assert_eq!(report.flags["data/f"].unreadable, 1);
     }
@@ -304,9 +304,12 @@ async fn a_batch_that_cannot_be_read_is_named_and_all_its_exposures_count() {
     let [named] = report.findings.as_slice() else {
         panic!("{report:?}");
     };
-    assert_eq!((named.kind, &*named.flag), (Kind::Unreadable, "data/f"));
+    assert_eq!(
+        (named.kind, &*named.flag),
+        (FaultKind::Unreadable, "data/f")
+    );
     assert!(named.what.contains("block 7"), "{named:?}");
-    assert_eq!(report.count(Kind::Unreadable), 250);
+    assert_eq!(report.count(FaultKind::Unreadable), 250);
     let of = &report.flags["data/f"];
     assert_eq!((of.exposures, of.agree, of.unreadable), (251, 1, 250));
 }
@@ -343,7 +346,7 @@ async fn an_id_that_only_the_python_framework_could_log_is_not_verifiable() {
         };
         let report = report(&page, &plain()).await;
         let of = &report.flags["data/f"];
-        let faults = report.count(Kind::Unreadable);
+        let faults = report.count(FaultKind::Unreadable);
         assert_eq!((of.without_revision, of.unreadable, faults), expected);
         assert_eq!(of.exposures, 1);
     }
@@ -361,7 +364,7 @@ async fn log() -> MemoryLog {
 
 async fn verified(
     log: &dyn ExposureLog,
-    checkpoint: Option<(&Path, Question)>,
+    checkpoint: Option<(&Path, VerificationScope)>,
 ) -> Result<Report, VerifyError> {
     let (store, known, progress) = (store().await, plain(), AtomicU64::new(0));
     let verification = Verification {
@@ -376,8 +379,8 @@ async fn verified(
     verification.run(checkpoint).await
 }
 
-fn question(project: &str) -> Question {
-    Question {
+fn question(project: &str) -> VerificationScope {
+    VerificationScope {
         store: "store".to_owned(),
         project: project.to_owned(),
         flag: None,
@@ -391,7 +394,7 @@ async fn a_whole_log_is_verified_with_its_splits() {
     let report = verified(&log().await, None).await.unwrap();
     assert!(report.is_clean());
     assert_eq!(report.exposures(), 2_000);
-    let split = &report.flags["data/f"].splits[0];
+    let split = &report.flags["data/f"].sample_ratios[0];
     assert_eq!((split.revision, split.exposures), (at(10), 2_000));
     assert_eq!(split.ratio.result, flag_rollout::RatioResult::Fits);
 }
@@ -423,7 +426,10 @@ async fn a_verification_goes_on_from_its_checkpoint() {
     assert!(matches!(failed, Err(VerifyError::Store(_))), "{failed:?}");
     let refused = verified(&log, Some((&path, question("q")))).await;
     let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("is of p in the store"), "{refused}");
+    assert!(
+        refused.contains("belongs to another verification: p in the store"),
+        "{refused}"
+    );
     log.take_calls();
     let report = verified(&log, Some((&path, question("p")))).await.unwrap();
     assert_eq!(report, expected);
@@ -456,6 +462,17 @@ async fn a_checkpoint_without_all_its_fingerprints_is_refused() {
 }
 
 #[tokio::test]
+async fn fingerprints_that_cannot_be_written_are_named_by_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let fingerprints = folder.path().join("checkpoint.fingerprints");
+    std::os::unix::fs::symlink("/dev/full", &fingerprints).unwrap();
+    let failed = verified(&log().await, Some((&path, question("p")))).await;
+    let expected = format!("cannot write fingerprints to {}", fingerprints.display());
+    assert_eq!(failed.unwrap_err().to_string(), expected);
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_checkpoint_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let refused = verified(&log().await, Some((file.path(), question("p")))).await;
@@ -476,7 +493,7 @@ async fn what_was_served_around_an_instant_is_decided_again() {
     let bob = InstanceId::new("bob").unwrap();
     let around = async |at| {
         let flag = flag();
-        let around = served_around((&store, &log), &InstanceNames::Plain, &flag, &bob, at, 2);
+        let around = served_around((&store, &log), &InstanceIdMode::Plain, &flag, &bob, at, 2);
         let around = around.await.unwrap().into_iter();
         let around = around.map(|of| (of.exposure.created.clone(), of.agrees(), of.stale));
         around.collect::<Vec<_>>()

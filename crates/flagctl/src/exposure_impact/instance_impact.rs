@@ -9,13 +9,13 @@ use flag_rollout::decide;
 use crate::change::Plans;
 
 /// The most instances of a flag that are told apart, which takes about 350 MB.
-pub(super) const MOST: usize = 10_000_000;
+pub(super) const MAX: usize = 10_000_000;
 
 /// How many kinds of moves are shown.
 const SHOWN: usize = 10;
 
 /// What becomes of the instances that were seen.
-pub(super) struct Movers<'p> {
+pub(super) struct InstanceImpact<'p> {
     plans: &'p Plans,
     /// 128 bits of each instance, with keys of this process: two instances that share them will not be met.
     known: HashSet<u128>,
@@ -42,11 +42,11 @@ pub(super) struct Move<'p> {
     pub(super) by_override: bool,
 }
 
-/// There are more than [`MOST`] instances.
+/// There are more than [`MAX`] instances.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-impl<'p> Movers<'p> {
+impl<'p> InstanceImpact<'p> {
     /// None yet.
     pub(super) fn new(plans: &'p Plans) -> Self {
         Self {
@@ -147,7 +147,7 @@ impl<'p> Movers<'p> {
         if self.known.contains(&hash) {
             return Ok(false);
         }
-        if self.known.len() >= MOST {
+        if self.known.len() >= MAX {
             return Err(Full);
         }
         Ok(self.known.insert(hash))

@@ -25,7 +25,7 @@ pub(super) fn followed<S>(
 ) -> impl ServiceFactory<
     Request,
     Config = S::Config,
-    Response = ServiceResponse<AnswerBody>,
+    Response = ServiceResponse<ResponseBody>,
     Error = S::Error,
     InitError = S::InitError,
 >
@@ -64,12 +64,12 @@ fn end(state: Option<&ConnectionState>) {
 fn follow(
     mut response: ServiceResponse,
     state: Option<Rc<ConnectionState>>,
-) -> ServiceResponse<AnswerBody> {
+) -> ServiceResponse<ResponseBody> {
     if state.as_ref().is_some_and(|state| state.is_last_answer()) {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
-    response.map_body(|_, body| AnswerBody {
+    response.map_body(|_, body| ResponseBody {
         body,
         rest: Bytes::new(),
         state,
@@ -78,14 +78,14 @@ fn follow(
 
 /// The body of an answer. Its end is the end of the answer.
 #[derive(Debug)]
-pub(super) struct AnswerBody {
+pub(super) struct ResponseBody {
     body: BoxBody,
     /// The rest of the last part of the body, which is sent before the next part.
     rest: Bytes,
     state: Option<Rc<ConnectionState>>,
 }
 
-impl AnswerBody {
+impl ResponseBody {
     fn piece(&mut self) -> Bytes {
         let piece = self.rest.split_to(self.rest.len().min(PIECE));
         if let Some(state) = &self.state {
@@ -95,7 +95,7 @@ impl AnswerBody {
     }
 }
 
-impl MessageBody for AnswerBody {
+impl MessageBody for ResponseBody {
     type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
@@ -119,7 +119,7 @@ impl MessageBody for AnswerBody {
     }
 }
 
-impl Drop for AnswerBody {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         end(self.state.as_deref());
     }

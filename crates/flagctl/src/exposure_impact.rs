@@ -3,8 +3,8 @@
 //! Exact: each instance in the exposure log of that time is decided once before and once after the change. Of the instances
 //! only a hash is kept in memory.
 mod coverage;
+mod instance_impact;
 mod list;
-mod movers;
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use flag_store::{
 };
 
 use self::coverage::Coverage;
+use self::instance_impact::{Full, InstanceImpact, MAX};
 use self::list::{List, ListError};
-use self::movers::{Full, MOST, Movers};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
 use crate::change::{Change, Plans};
 use crate::confirm::{Confirmed, confirm};
@@ -35,16 +35,19 @@ const AT_ONCE: usize = 5_000;
 
 /// Why a change is refused, or why it is unknown whom it moves.
 #[derive(Debug, thiserror::Error)]
-enum SeenError {
+enum ImpactError {
     /// More instances would move than are allowed.
     #[error(
-        "{flag}: {moved} of {seen} instances seen would move, more than --at-most {most}; nothing was written"
+        "{flag}: {may_move} of {seen} instances seen {} move, more than --at-most {max}; nothing was written",
+        if may_move > moved { "may" } else { "would" }
     )]
     TooMany {
         flag: FlagKey,
         moved: u64,
+        /// Includes those of which only a hash is logged.
+        may_move: u64,
         seen: u64,
-        most: AtMost,
+        max: AtMost,
     },
     /// It is not known how many would move.
     #[error(
@@ -53,15 +56,15 @@ enum SeenError {
     Unknown { flag: FlagKey, why: String },
     /// There are more than are kept in memory.
     #[error(
-        "{flag}: more than {most} instances were seen in that time: a shorter time for --seen has fewer"
+        "{flag}: more than {max} instances were seen in that time: a shorter time for --seen has fewer"
     )]
-    TooManySeen { flag: FlagKey, most: usize },
+    TooManySeen { flag: FlagKey, max: usize },
     /// The list cannot be written.
     #[error(transparent)]
     List(#[from] ListError),
 }
 
-impl CommandError for SeenError {
+impl CommandError for ImpactError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::TooMany { .. } | Self::Unknown { .. } => ExitCode::Conflict,
@@ -76,7 +79,7 @@ pub(crate) async fn confirm_change(
     mut changes: Vec<Change>,
     args: &ChangeArgs,
 ) -> Result<Confirmed, Failure> {
-    let refused = look(context, &mut changes, &args.seen).await?;
+    let refused = add_impact(context, &mut changes, &args.seen).await?;
     if let Some(refused) = refused {
         for change in &changes {
             output::preview(&change.text());
@@ -87,18 +90,18 @@ pub(crate) async fn confirm_change(
 }
 
 /// Adds to the changes what they do to the instances seen; returns why they are refused, if they are.
-async fn look(
+async fn add_impact(
     context: &Context,
     changes: &mut [Change],
     args: &SeenArgs,
-) -> Result<Option<SeenError>, Failure> {
+) -> Result<Option<ImpactError>, Failure> {
     let is_unreadable = |change: &&mut Change| change.risks.contains(&Risk::Unreadable);
     if args.at_most.is_some()
         && let Some(change) = changes.iter_mut().find(is_unreadable)
     {
         let flag = change.flag.clone();
         let why = "the revision in force cannot be read".to_owned();
-        return Ok(Some(SeenError::Unknown { flag, why }));
+        return Ok(Some(ImpactError::Unknown { flag, why }));
     }
     if changes.iter().all(|change| change.plans().is_none()) {
         return Ok(None);
@@ -120,8 +123,8 @@ async fn look(
                 Some(Seen::Off) | None => Seen::DEFAULT,
             };
             let log = context.open_log_alone().await?;
-            let mut looking = Looking::new(log.as_ref(), args, within)?;
-            let reading = looking.all(context, changes);
+            let mut reader = ImpactReader::new(log.as_ref(), args, within)?;
+            let reading = reader.all(context, changes);
             with_progress("reading the exposure log", reading).await
         }
     }
@@ -131,7 +134,7 @@ async fn look(
 async fn look_briefly(context: &Context, changes: &mut [Change], args: &SeenArgs) {
     let reading = async {
         let log = context.open_log_alone().await?;
-        let mut looking = Looking::new(log.as_ref(), args, Seen::DEFAULT)?;
+        let mut looking = ImpactReader::new(log.as_ref(), args, Seen::DEFAULT)?;
         looking.all(context, changes).await?;
         Ok::<_, Failure>(looking.found)
     };
@@ -148,11 +151,11 @@ async fn look_briefly(context: &Context, changes: &mut [Change], args: &SeenArgs
 }
 
 /// Reading the log for the instances that changes move.
-struct Looking<'a> {
+struct ImpactReader<'a> {
     log: &'a dyn ExposureLog,
     since: Timestamp,
     now: Timestamp,
-    /// The time, as it is told.
+    /// The time, for people.
     within: String,
     at_most: Option<AtMost>,
     list: Option<List>,
@@ -160,14 +163,18 @@ struct Looking<'a> {
     found: u64,
 }
 
-impl<'a> Looking<'a> {
-    fn new(log: &'a dyn ExposureLog, args: &SeenArgs, within: Duration) -> Result<Self, SeenError> {
+impl<'a> ImpactReader<'a> {
+    fn new(
+        log: &'a dyn ExposureLog,
+        args: &SeenArgs,
+        within: Duration,
+    ) -> Result<Self, ImpactError> {
         let now = SystemClock.now();
         Ok(Self {
             log,
             since: now.saturating_sub(within),
             now,
-            within: told(within),
+            within: format_duration(within),
             at_most: args.at_most,
             list: args.list_ids.as_deref().map(List::create).transpose()?,
             found: 0,
@@ -179,7 +186,7 @@ impl<'a> Looking<'a> {
         &mut self,
         context: &Context,
         changes: &mut [Change],
-    ) -> Result<Option<SeenError>, Failure> {
+    ) -> Result<Option<ImpactError>, Failure> {
         let mut refused = None;
         for change in changes {
             let Some(plans) = change.plans() else {
@@ -190,7 +197,7 @@ impl<'a> Looking<'a> {
             refused = refused.or(too_many);
         }
         if let Some(list) = &mut self.list {
-            list.finish().map_err(SeenError::from)?;
+            list.finish().map_err(ImpactError::from)?;
         }
         Ok(refused)
     }
@@ -200,10 +207,10 @@ impl<'a> Looking<'a> {
         context: &Context,
         change: &Change,
         plans: &Plans,
-    ) -> Result<(Vec<String>, Option<SeenError>), Failure> {
+    ) -> Result<(Vec<String>, Option<ImpactError>), Failure> {
         let failed = |source: StoreError| Failure::from(context.store_failed(source));
         let flag = &change.flag;
-        let mut movers = Movers::new(plans);
+        let mut instance_impact = InstanceImpact::new(plans);
         let coverage = Coverage::begin(self.log, flag, (self.since, self.now));
         let mut coverage = coverage.await.map_err(failed)?;
         let since = Some(self.since);
@@ -214,38 +221,48 @@ impl<'a> Looking<'a> {
             let page = (self.log).batches(of, range, after.as_ref(), AT_ONCE);
             let page = page.await.map_err(failed)?;
             coverage.add(&page);
-            self.add(&page, flag, &mut movers)?;
+            self.add(&page, flag, &mut instance_impact)?;
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        let (missing, mut said) = (coverage.missing(), movers.described(&self.within));
+        let (missing, mut said) = (coverage.missing(), instance_impact.described(&self.within));
         said.extend(coverage.warning());
-        self.found += movers.seen() + missing;
-        Ok((said, self.refusal(change, &movers, missing)))
+        self.found += instance_impact.seen() + missing;
+        Ok((said, self.refusal(change, &instance_impact, missing)))
     }
 
     /// Why a change is refused: more instances would move than may, or it is not known that no more would.
-    fn refusal(&self, change: &Change, movers: &Movers<'_>, missing: u64) -> Option<SeenError> {
-        let most = self.at_most.filter(|_| !change.changes_nothing())?;
-        let (flag, moved, seen) = (change.flag.clone(), movers.may_move(), movers.seen());
-        if !most.allows(moved, seen) {
-            return Some(SeenError::TooMany {
+    fn refusal(
+        &self,
+        change: &Change,
+        instance_impact: &InstanceImpact<'_>,
+        missing: u64,
+    ) -> Option<ImpactError> {
+        let max = self.at_most.filter(|_| !change.changes_nothing())?;
+        let (flag, moved, seen) = (
+            change.flag.clone(),
+            instance_impact.may_move(),
+            instance_impact.seen(),
+        );
+        if !max.allows(moved, seen) {
+            return Some(ImpactError::TooMany {
                 flag,
-                moved,
+                moved: instance_impact.moved(),
+                may_move: moved,
                 seen,
-                most,
+                max,
             });
         }
-        let why = if seen + missing == 0 && !most.allows_all() {
+        let why = if seen + missing == 0 && !max.allows_all() {
             format!("none was seen in {}", self.within)
-        } else if !most.allows(moved + missing, seen + missing) {
+        } else if !max.allows(moved + missing, seen + missing) {
             format!("the log lacks {missing} exposures of that time")
         } else {
             return None;
         };
-        Some(SeenError::Unknown { flag, why })
+        Some(ImpactError::Unknown { flag, why })
     }
 
     /// Adds the instances of a page.
@@ -253,15 +270,15 @@ impl<'a> Looking<'a> {
         &mut self,
         page: &BatchPage,
         flag: &FlagKey,
-        movers: &mut Movers<'_>,
-    ) -> Result<(), SeenError> {
+        instance_impact: &mut InstanceImpact<'_>,
+    ) -> Result<(), ImpactError> {
         let of_records = page.records.iter();
         let of_records =
             of_records.filter_map(|record| Some((record.instance()?, record.is_hashed())));
         let of_batches = page.batches.iter().flat_map(ExposureBatch::entries);
         let of_batches = of_batches.map(|entry| (entry.instance, entry.is_hashed()));
         for (name, is_hashed) in of_records.chain(of_batches) {
-            self.add_instance(name, is_hashed, flag, movers)?;
+            self.add_instance(name, is_hashed, flag, instance_impact)?;
         }
         Ok(())
     }
@@ -271,16 +288,16 @@ impl<'a> Looking<'a> {
         name: &str,
         is_hashed: bool,
         flag: &FlagKey,
-        movers: &mut Movers<'_>,
-    ) -> Result<(), SeenError> {
-        let full = |_: Full| SeenError::TooManySeen {
+        instance_impact: &mut InstanceImpact<'_>,
+    ) -> Result<(), ImpactError> {
+        let full = |_: Full| ImpactError::TooManySeen {
             flag: flag.clone(),
-            most: MOST,
+            max: MAX,
         };
         if is_hashed {
-            movers.add_hashed(name).map_err(full)?;
+            instance_impact.add_hashed(name).map_err(full)?;
         } else if let Ok(instance) = InstanceId::new(name)
-            && let Some(moved) = movers.add(&instance).map_err(full)?
+            && let Some(moved) = instance_impact.add(&instance).map_err(full)?
             && let Some(list) = &mut self.list
         {
             list.add(flag, &instance, moved)?;
@@ -290,7 +307,7 @@ impl<'a> Looking<'a> {
 }
 
 /// A length of time in its largest whole unit.
-fn told(within: Duration) -> String {
+fn format_duration(within: Duration) -> String {
     let seconds = within.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let whole = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flag_model::{FlagKey, FlagValue, InstanceId};
 use serde_json::{Value, json};
 
-use super::movers::Move;
+use super::instance_impact::Move;
 
 /// The file cannot be written.
 #[derive(Debug, thiserror::Error)]

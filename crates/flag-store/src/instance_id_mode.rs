@@ -14,14 +14,14 @@ const SHORTEST_KEY: usize = 16;
 
 /// How instances are named in the log.
 #[derive(Clone)]
-pub enum InstanceNames {
+pub enum InstanceIdMode {
     /// By their ids.
     Plain,
     /// By the HMAC-SHA-256 of their ids, in hexadecimal.
     Hashed(Box<Hmac<Sha256>>),
 }
 
-impl fmt::Debug for InstanceNames {
+impl fmt::Debug for InstanceIdMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "Plain",
@@ -30,7 +30,7 @@ impl fmt::Debug for InstanceNames {
     }
 }
 
-impl InstanceNames {
+impl InstanceIdMode {
     /// Names by hashes with this key; `None` if it is too short to keep anything secret.
     pub fn hashed(key: &[u8]) -> Option<Self> {
         if key.len() < SHORTEST_KEY {

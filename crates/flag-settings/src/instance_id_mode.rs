@@ -2,26 +2,26 @@
 
 use std::path::Path;
 
-use flag_store::InstanceNames;
+use flag_store::InstanceIdMode;
 
 use crate::reader::Reader;
 use crate::table;
 
 /// Reads how instances are named in the log, with the key if they are hashed.
-pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
+pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceIdMode> {
     let is_hashed = reader.parse(&table::LOG_INSTANCE_ID, |text| match text {
         "plain" => Some(false),
         "hashed" => Some(true),
         _ => None,
     })?;
     if !is_hashed {
-        return Some(InstanceNames::Plain);
+        return Some(InstanceIdMode::Plain);
     }
     let key = reader.secret(&table::LOG_INSTANCE_ID_KEY);
     let file = reader.path(&table::LOG_INSTANCE_ID_KEY_FILE);
     let (key, file) = key.zip(file)?;
     let names = read_key(key, &file).and_then(|key| {
-        InstanceNames::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
+        InstanceIdMode::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
     });
     // An error never shows the key.
     names
