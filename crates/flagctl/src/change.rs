@@ -142,7 +142,7 @@ impl Change {
     /// Three columns: name, present value, next value; then how many instances receive another value.
     pub(crate) fn text(&self) -> Text {
         let mut columns = Columns::default();
-        columns.line(Tone::Plain, ["  ", "now", "then"].map(str::to_owned));
+        columns.line(Tone::Plain, ["  ", "current", "new"].map(str::to_owned));
         for row in &self.rows {
             let [what, now, then] = row.shown();
             let (sign, tone) = if row.differs() {

@@ -170,7 +170,7 @@ impl EntryMetrics {
         registry.register("exposures_dedup_forgotten", help, forgotten.clone());
         let help = "Answers that waited for room in the queue of exposures, by outcome: `accepted` or `refused`, which is not counted as produced";
         let wait = by_outcome(registry, "exposure_waits", help);
-        let help = "Entries of /log-feature-flag, by outcome; not counted as produced";
+        let help = "Entries of /log-feature-flag, by outcome: `stored`, `refused` (invalid) or `failed`; not counted as produced";
         let of = by_outcome(registry, "exposure_entries", help);
         Self {
             deduplicated,

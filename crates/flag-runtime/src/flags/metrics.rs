@@ -63,7 +63,7 @@ impl CacheMetrics {
         );
         registry.register(
             "cache_refreshes",
-            "Reads of a flag, by result",
+            "Reads of a flag, first reads included, by result",
             refreshes.clone(),
         );
         registry.register(

@@ -72,7 +72,7 @@ fn a_percentage_is_shown_beside_the_old_one() {
         &parts(v2("s"), "a", &[Share(20, "b", &["y", "z 1"])]),
         &[
             "p/data/f",
-            "                         now        then",
+            "                         current    new",
             "  control                a          a",
             "~ treatment_1            10 % b     20 % b",
             "~ treatment_1 overrides  without x  with z 1",
@@ -85,7 +85,7 @@ fn a_percentage_is_shown_beside_the_old_one() {
 #[test]
 fn a_first_revision_has_nothing_beside_it() {
     let change = Change::of(None, &parts(V1, "a", &[Share(99, "b", &[])])).unwrap();
-    let expected = "p/data/f\n               now  then\n+ version           1\n+ control           a\n+ treatment_1       99 % b\n+ comment           why\n";
+    let expected = "p/data/f\n               current  new\n+ version               1\n+ control               a\n+ treatment_1           99 % b\n+ comment               why\n";
     assert_eq!(
         (change.to_string().as_str(), change.risks.as_slice()),
         (expected, &[][..])
@@ -109,11 +109,11 @@ fn what_a_revision_says_of_itself_is_shown_where_it_differs() {
         &then,
         &[
             "p/data/f",
-            "               now  then",
-            "  control      a    a",
-            "~ comment      why  because",
-            "~ owner        ann  bob",
-            "+ rollback of       1970-01-01 00:00:00.000000",
+            "               current  new",
+            "  control      a        a",
+            "~ comment      why      because",
+            "~ owner        ann      bob",
+            "+ rollback of           1970-01-01 00:00:00.000000",
             "nothing changes for any instance: the revision in force decides the same",
         ],
         &[],

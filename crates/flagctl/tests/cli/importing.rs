@@ -36,7 +36,7 @@ fn the_flags_of_an_export_are_added_and_decide_the_same() {
     let total = "flags: 4 to add, 0 as in the store; left out: 6\n";
     assert_eq!(incomplete(&plan), total);
     for line in [
-        "+ on                  12.5 % true\n",
+        "+ on                      12.5 % true\n",
         "page_size     its values are numbers\n",
         "the same share, other ids: ids are hashed differently  beta_search, greeting\n",
     ] {
