@@ -63,7 +63,7 @@ struct Bounds {
     metrics: Arc<StoreMetrics>,
 }
 
-/// Whether the circuits are those of evaluations, which metrics and log tell of.
+/// Whether metrics and log report changes of the circuits: only of those for evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reported {
     Yes,
@@ -94,7 +94,7 @@ impl StoreGuard<dyn RowStore> {
         }
     }
 
-    /// Guards the flags of a store that evaluations don't use: neither metrics nor log tell of it.
+    /// Guards the flags of a store that evaluations don't use, and of which neither metrics nor log report anything.
     pub fn of_other_store(rows: Arc<dyn RowStore>, settings: GuardSettings) -> Self {
         let metrics = Arc::new(StoreMetrics::register(&mut Registry::default()));
         Self {

@@ -1,7 +1,7 @@
 //! The store of another environment, for the page that compares projects, and nothing else.
 //!
 //! It is opened when somebody first asks for that page. While it fails, that page says so; it shares no limit, no circuit
-//! breaker and no metric with the store of the service (docs/decisions/0040-a-second-store-to-compare-with.md).
+//! breaker and no metric with the store of the service (docs/decisions/0036-a-second-store-to-compare-with.md).
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
