@@ -13,7 +13,7 @@ use flag_store::{
 };
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::said::{clock_error, no_replica};
+pub(crate) use self::said::no_replica;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};

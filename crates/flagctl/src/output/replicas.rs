@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flag_describe::{SILENT_REPLICA, clock_error};
 use flag_model::{ProjectName, Timestamp};
 use flag_store::{Replica, ServedRevisions};
 use serde::Serialize;
@@ -10,7 +11,6 @@ use super::escape::list_item;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use super::when::{ago, to_the_second};
-use crate::receipt::clock_error;
 
 /// What a replica serves, compared with the newest revisions of the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ impl ReplicaState {
             Self::Behind => "behind",
             Self::NotAsked => "not asked for the project by its last report",
             Self::NotWatching => "does not watch for changes",
-            Self::Silent => "silent for 3 minutes: killed, or cut off from the log",
+            Self::Silent => SILENT_REPLICA,
         }
     }
 }

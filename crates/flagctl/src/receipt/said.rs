@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flag_describe::clock_error;
 use flag_store::{Clock as _, Replica, SystemClock};
 
 use super::{Observed, Serving, found_out, settles_after};
@@ -130,13 +131,6 @@ fn described((replica, state): &(Replica, Serving)) -> String {
     let clock = replica.clock_error().map(clock_error);
     let clock = clock.map(|error| format!("; {error}")).unwrap_or_default();
     format!("{name} ({why}{clock})")
-}
-
-/// Says by how much the clock of a replica is wrong.
-pub(crate) fn clock_error(seconds: i64) -> String {
-    let direction = if seconds < 0 { "behind" } else { "ahead of" };
-    let seconds = seconds.unsigned_abs();
-    format!("its clock is {seconds} s {direction} the store's")
 }
 
 /// A time in milliseconds, or in seconds from ten of them.

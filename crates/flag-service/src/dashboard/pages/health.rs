@@ -1,5 +1,6 @@
 //! The state of this replica: store, caches, exposures, build.
 
+use flag_describe::{SILENT_REPLICA, clock_error};
 use flag_model::Timestamp;
 use flag_store::{KnownReplicas, Replica, StoreError, known_replicas};
 use maud::{Markup, html};
@@ -95,13 +96,9 @@ fn others(replicas: Result<KnownReplicas, StoreError>, now: Timestamp) -> Markup
 fn remark(replica: &Replica, silent: &[Replica]) -> String {
     let mut remarks = Vec::new();
     if silent.iter().any(|silent| silent.id == replica.id) {
-        remarks.push("silent for 3 minutes: killed, or cut off from the log".to_owned());
+        remarks.push(SILENT_REPLICA.to_owned());
     }
-    if let Some(seconds) = replica.clock_error() {
-        let direction = if seconds < 0 { "behind" } else { "ahead of" };
-        let seconds = seconds.unsigned_abs();
-        remarks.push(format!("its clock is {seconds} s {direction} the store's"));
-    }
+    remarks.extend(replica.clock_error().map(clock_error));
     remarks.join("; ")
 }
 
