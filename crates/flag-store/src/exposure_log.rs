@@ -227,16 +227,6 @@ impl BatchPage {
         let in_batches = self.batches.iter().map(ExposureBatch::len);
         self.records.len() + in_batches.sum::<usize>()
     }
-
-    /// Itself, if everything in it can be read.
-    pub fn readable(self) -> Result<Self, StoreError> {
-        match self.unreadable.first() {
-            None => Ok(self),
-            Some(batch) => Err(StoreError::Broken {
-                source: batch.problem.clone().into(),
-            }),
-        }
-    }
 }
 
 /// Where a page begins; only the log that made it can tell.

@@ -83,6 +83,14 @@ impl Rows {
         rows.filter(|row| !FlagRow::is_head(&row.key)).collect()
     }
 
+    /// As an earlier release would have appended them.
+    fn remove_links(&mut self) {
+        for row in self.revisions() {
+            let cells = row.cells.iter();
+            row.cells = cells.filter(|(column, _)| *column != b"PrevHash").collect();
+        }
+    }
+
     fn revision(&self, number: usize) -> Row {
         self.clone().revisions().swap_remove(number).clone()
     }
@@ -393,13 +401,7 @@ async fn a_rollback_has_a_link_of_its_own() {
 #[tokio::test]
 async fn revisions_older_than_the_links_are_counted() {
     let mut rows = Rows::appended(120).await;
-    for row in rows.revisions() {
-        let cells = row
-            .cells
-            .iter()
-            .filter(|(column, _)| *column != b"PrevHash");
-        row.cells = cells.collect();
-    }
+    rows.remove_links();
     let rows = rows.append("first with a link", version_2()).await;
     let rows = rows.append("second", version_2()).await;
     let (check, _) = rows.check().await;
@@ -424,13 +426,7 @@ async fn a_forged_row_below_the_first_link_is_named() {
     assert_eq!(forged(&rows).check().await.0.unlinked, 0);
     // Nor do links to old rows without one hide it.
     let mut old = rows.clone();
-    for row in old.revisions() {
-        let cells = row
-            .cells
-            .iter()
-            .filter(|(column, _)| *column != b"PrevHash");
-        row.cells = cells.collect();
-    }
+    old.remove_links();
     let linked = old.append("first with a link", version_2()).await;
     forged(&linked).check_is_unbroken(1, &[1]).await;
 }
@@ -438,13 +434,7 @@ async fn a_forged_row_below_the_first_link_is_named() {
 #[tokio::test]
 async fn of_a_flag_without_links_every_revision_is_unlinked() {
     let mut rows = Rows::appended(3).await;
-    for row in rows.revisions() {
-        let cells = row
-            .cells
-            .iter()
-            .filter(|(column, _)| *column != b"PrevHash");
-        row.cells = cells.collect();
-    }
+    rows.remove_links();
     let (check, _) = rows.check().await;
     assert_eq!((check.linked, check.named, check.newest), (0, 0, 0));
     assert_eq!((check.revisions, check.unlinked), (3, 3));
