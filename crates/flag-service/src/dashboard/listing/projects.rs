@@ -51,8 +51,9 @@ impl ProjectNames {
         // It goes on if the page does not wait for it.
         let reading = tokio::spawn(Arc::clone(self).read());
         let waits = before.as_ref().map_or(OLD, |_| WAITS);
-        if let Ok(Ok(read)) = timeout(waits, reading).await {
-            read?;
+        match timeout(waits, reading).await {
+            Ok(Ok(Err(error))) if before.is_none() => return Err(error),
+            _ => {}
         }
         let known = self.known.load_full();
         Ok(known.map(|known| known.names.clone()).unwrap_or_default())
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn projects_are_found_once_for_all_and_a_store_that_hangs_leaves_the_known_ones() {
+    async fn projects_are_found_once_for_all_and_a_store_that_fails_leaves_the_known_ones() {
         let rows = Arc::new(ScriptedRows::default());
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
         add(&store, "a").await;
@@ -111,14 +112,16 @@ mod tests {
         assert_eq!(names().await, ["a"]);
         advance(FRESH).await;
         assert_eq!(names().await, ["a", "b"]);
-        rows.script(|_| async {
-            tokio::time::sleep(2 * WAITS).await;
-            Step::Fail(StoreError::Unavailable {
-                source: "down".into(),
-            })
-        });
-        advance(FRESH).await;
-        assert_eq!(names().await, ["a", "b"]);
+        for pause in [2 * WAITS, Duration::ZERO] {
+            rows.script(move |_| async move {
+                tokio::time::sleep(pause).await;
+                Step::Fail(StoreError::Unavailable {
+                    source: "down".into(),
+                })
+            });
+            advance(FRESH).await;
+            assert_eq!(names().await, ["a", "b"]);
+        }
         advance(OLD).await;
         assert!(projects.current().await.is_err());
     }
