@@ -93,10 +93,13 @@ pub(super) fn compare_link(project: &ProjectName, with: &str) -> String {
     link("/compare", &[("project", project.as_str()), ("with", with)])
 }
 
+/// The value of the parameter `in` for the other store.
+pub(super) const OTHER_STORE: &str = "other";
+
 /// The address of a project beside the one of the same name in the other store.
 pub(super) fn other_store_link(project: &ProjectName) -> String {
     let project = project.as_str();
-    let parameters = [("project", project), ("with", project), ("in", "other")];
+    let parameters = [("project", project), ("with", project), ("in", OTHER_STORE)];
     link("/compare", &parameters)
 }
 

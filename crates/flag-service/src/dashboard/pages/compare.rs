@@ -9,10 +9,10 @@ use maud::{Markup, html};
 
 use self::pairs::{Comparison, Pair};
 pub(in crate::dashboard) use self::side::wants_other_store;
-use self::side::{NoSides, OTHER, Side};
+use self::side::{NoSides, Side};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Crumb, Frame, Pager, environment_mark, shown};
-use crate::dashboard::query::other_store_link;
+use crate::dashboard::query::{OTHER_STORE, other_store_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -98,7 +98,7 @@ async fn form(
             @if let Some(store) = other_store {
                 div { label for="in" { "In" } select id="in" name="in" {
                     option value="" { (sources.settings.environment) ", here" }
-                    option value=(OTHER) { (store.environment()) }
+                    option value=(OTHER_STORE) { (store.environment()) }
                 } }
             }
             button type="submit" { "Compare" }

@@ -127,11 +127,11 @@ impl Frame<'_> {
 /// Who has signed in, by what, and how to end it if that is possible here.
 fn signed_in(identity: &Identity) -> Markup {
     html! {
-        form.who method="post" action=(link("/sign-out", &[])) {
-            @match identity {
-                Identity::Key(name) => { span { (shown(name)) } button type="submit" { "Sign out" } }
-                Identity::Person(name) => { span { (shown(name)) ", says the identity-aware proxy" } }
-            }
+        @match identity {
+            Identity::Key(name) => form.who method="post" action=(link("/sign-out", &[])) {
+                span { (shown(name)) } button type="submit" { "Sign out" }
+            },
+            Identity::Person(name) => div.who { span { (shown(name)) ", says the identity-aware proxy" } },
         }
     }
 }

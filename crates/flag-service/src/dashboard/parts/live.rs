@@ -24,5 +24,5 @@ pub(in crate::dashboard) fn follows(
 
 /// The page is made again every two seconds.
 pub(in crate::dashboard) fn again_and_again() -> Markup {
-    html! { div hidden data-every data-beat=(EVERY) {} }
+    html! { div hidden data-beat=(EVERY) {} }
 }

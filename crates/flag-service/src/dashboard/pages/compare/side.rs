@@ -9,15 +9,12 @@ use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{Listing, Listings};
 use crate::dashboard::other_store::NotOpen;
 use crate::dashboard::parts::{environment_mark, shown};
-use crate::dashboard::query::{Query, flag_link};
+use crate::dashboard::query::{OTHER_STORE, Query, flag_link};
 use crate::dashboard::sources::Sources;
-
-/// The value of the parameter `in` for the other store.
-pub(in crate::dashboard) const OTHER: &str = "other";
 
 /// Whether a page is about the other store, too.
 pub(in crate::dashboard) fn wants_other_store(query: &Query) -> bool {
-    query.get("in") == OTHER
+    query.get("in") == OTHER_STORE
 }
 
 /// A project of a store.

@@ -5,13 +5,13 @@ use flag_model::Revision;
 use maud::{Markup, html};
 
 use super::pairs::Comparison;
-use super::side::{OTHER, Side};
+use super::side::Side;
 use super::{Page, Row};
 use crate::dashboard::listing::FlagSummary;
 use crate::dashboard::parts::{
     again_and_again, counted, difference_table, follows, shown, split_bar, thousands, time,
 };
-use crate::dashboard::query::compare_link;
+use crate::dashboard::query::{OTHER_STORE, compare_link};
 
 impl Page<'_> {
     /// What the page shows below its title.
@@ -51,7 +51,7 @@ impl Page<'_> {
             form.filter method="get" role="search" {
                 input type="hidden" name="project" value=(one);
                 input type="hidden" name="with" value=(other);
-                @if self.is_of_two_stores() { input type="hidden" name="in" value=(OTHER); }
+                @if self.is_of_two_stores() { input type="hidden" name="in" value=(OTHER_STORE); }
                 div { label for="q" { "Search" }
                     input id="q" name="q" type="search" value=(query.get("q")) placeholder="name, text, owner, tag" autocomplete="off" spellcheck="false"; }
                 div { label for="show" { "Show" }
