@@ -48,7 +48,11 @@ impl Service {
     pub fn start_with(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = NamedTempFile::new().unwrap();
         let to = log.reopen().unwrap();
-        let mut service = Self::start_logging(store, options, variables, to);
+        let started = Self::try_start(command(store, options, variables), options, to);
+        let mut service = started.unwrap_or_else(|ended| {
+            let said = std::fs::read_to_string(log.path()).unwrap();
+            panic!("the service did not start: {ended}\n{said}")
+        });
         service.log = Some(log);
         if store.is_of_the_run() {
             service.wait_until_ready();
@@ -116,30 +120,39 @@ impl Service {
         Self::start_command(command(store, options, variables), options, log)
     }
 
-    fn start_command(mut command: Command, options: &[&str], log: impl Into<Stdio>) -> Self {
+    fn start_command(command: Command, options: &[&str], log: impl Into<Stdio>) -> Self {
+        let started = Self::try_start(command, options, log);
+        started.unwrap_or_else(|ended| panic!("the service did not start: {ended}"))
+    }
+
+    /// Starts it; an error says how it ended.
+    fn try_start(
+        mut command: Command,
+        options: &[&str],
+        log: impl Into<Stdio>,
+    ) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("serves http")
             || (options.contains(&"--demo") && !greeting.contains("curl"))
         {
-            assert!(
-                stdout.read_line(&mut greeting).unwrap() > 0,
-                "the service did not start"
-            );
+            if stdout.read_line(&mut greeting).unwrap() == 0 {
+                return Err(child.wait().unwrap());
+            }
         }
         let url = greeting
             .split_whitespace()
             .find(|word| word.starts_with("http"))
             .unwrap()
             .to_owned();
-        Self {
+        Ok(Self {
             child,
             url,
             greeting,
             log: None,
             http: http(),
-        }
+        })
     }
 
     /// Starts the service without a reader of its standard output and standard error.
