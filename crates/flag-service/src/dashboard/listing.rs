@@ -16,7 +16,7 @@ use flag_model::{FlagKey, ProjectName, Revision, Timestamp};
 use flag_store::{ExposureLog, FlagStore, ReadError, StoreError};
 use tokio::time::Instant;
 
-pub(super) use self::asked::Asked;
+pub(super) use self::asked::{Asked, AskedFlags};
 use self::keeper::Keeper;
 use self::projects::ProjectNames;
 pub(super) use self::suggestions::Suggestions;
@@ -88,7 +88,7 @@ impl Listings {
     }
 
     /// Whether a flag was asked for lately, as far as it is known.
-    pub(super) fn asked(&self, project: &ProjectName) -> Arc<HashMap<FlagKey, Asked>> {
+    pub(super) fn asked(&self, project: &ProjectName) -> Arc<AskedFlags> {
         self.keeper(project).asked()
     }
 

@@ -1,5 +1,7 @@
 //! Whether a flag was asked for lately, according to the counts of exposures.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
@@ -26,6 +28,30 @@ impl Asked {
 
     pub(super) fn is_recent(self) -> bool {
         self.found.elapsed() < VALID_FOR
+    }
+}
+
+/// Which flags of a project were asked for lately, as far as it is known. Pages look up the flags that they show, while others are
+/// found out: copying what is known of thousands of flags would keep evaluations waiting.
+#[derive(Debug, Default)]
+pub(in crate::dashboard) struct AskedFlags(Mutex<HashMap<FlagKey, Asked>>);
+
+impl AskedFlags {
+    pub(in crate::dashboard) fn get(&self, flag: &FlagKey) -> Option<Asked> {
+        self.flags().get(flag).copied()
+    }
+
+    /// Of how many flags it is known.
+    pub(in crate::dashboard) fn len(&self) -> usize {
+        self.flags().len()
+    }
+
+    pub(super) fn insert(&self, flag: FlagKey, asked: Asked) {
+        self.flags().insert(flag, asked);
+    }
+
+    fn flags(&self) -> MutexGuard<'_, HashMap<FlagKey, Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

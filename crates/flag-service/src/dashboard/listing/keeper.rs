@@ -1,8 +1,8 @@
 //! Keeps the listing of one project up to date while somebody looks at it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-use super::asked::{self, Asked};
+use super::asked::{self, Asked, AskedFlags};
 use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN, Suggestions};
 
 /// How long a page waits for a listing that is complete, and for one that is not.
@@ -38,7 +38,7 @@ pub(super) struct Keeper {
     reads: usize,
     progress: Arc<AsyncMutex<Progress>>,
     listing: ArcSwap<Listing>,
-    asked: Mutex<Arc<HashMap<FlagKey, Asked>>>,
+    asked: Arc<AskedFlags>,
     is_asking: AtomicBool,
     /// Whether something has changed since the last look began.
     is_outdated: AtomicBool,
@@ -74,7 +74,7 @@ impl Keeper {
                 expected: Some(0),
                 ..Listing::default()
             }),
-            asked: Mutex::default(),
+            asked: Arc::default(),
             is_asking: AtomicBool::new(false),
             is_outdated: AtomicBool::new(false),
         }
@@ -105,8 +105,8 @@ impl Keeper {
     }
 
     /// Which flags were asked for lately.
-    pub(super) fn asked(&self) -> Arc<HashMap<FlagKey, Asked>> {
-        Arc::clone(&self.answers())
+    pub(super) fn asked(&self) -> Arc<AskedFlags> {
+        Arc::clone(&self.asked)
     }
 
     async fn update(self: Arc<Self>, mut progress: OwnedMutexGuard<Progress>) {
@@ -228,22 +228,18 @@ impl Keeper {
         tokio::spawn(async move {
             let listing = self.listing.load_full();
             for summary in &*listing.flags {
-                let known = self.answers().get(&summary.flag).copied();
+                let known = self.asked.get(&summary.flag);
                 if known.is_some_and(Asked::is_recent) {
                     continue;
                 }
                 let Ok(asked) = asked::find(&*log, &summary.flag, SystemClock.now()).await else {
                     break;
                 };
-                Arc::make_mut(&mut self.answers()).insert(summary.flag.clone(), asked);
+                self.asked.insert(summary.flag.clone(), asked);
                 tokio::time::sleep(PAUSE).await;
             }
             self.is_asking.store(false, Ordering::Relaxed);
         });
-    }
-
-    fn answers(&self) -> std::sync::MutexGuard<'_, Arc<HashMap<FlagKey, Asked>>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

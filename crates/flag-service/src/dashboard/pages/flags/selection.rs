@@ -1,13 +1,13 @@
 //! Which flags of a project are shown, and in which order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{FlagKey, FlagType, Timestamp};
 
-use crate::dashboard::listing::{Asked, FlagSummary};
+use crate::dashboard::listing::{Asked, AskedFlags, FlagSummary};
 use crate::dashboard::parts::Pager;
 use crate::dashboard::query::Query;
 
@@ -56,7 +56,7 @@ pub(super) enum State {
 pub(super) struct Context {
     pub(super) now: Timestamp,
     pub(super) stale: BTreeMap<FlagKey, Timestamp>,
-    pub(super) asked: Arc<HashMap<FlagKey, Asked>>,
+    pub(super) asked: Arc<AskedFlags>,
 }
 
 /// A page of the flags that were found.
