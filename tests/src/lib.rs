@@ -46,7 +46,7 @@ pub use crate::exposition::{Exposition, Sample};
 pub use crate::flagctl::{Output, flagctl, flagctl_with, flagctl_with_hosts};
 pub use crate::google_cloud::{Denial, GoogleCloud};
 pub use crate::identity_proxy::IdentityProxy;
-pub use crate::load::{Load, Outcome};
+pub use crate::load::{Load, Outcome, median_p99};
 pub use crate::proxy::Proxy;
 pub use crate::reference::Reference;
 pub use crate::scrape::Scrape;

@@ -1,6 +1,7 @@
 //! Load on the service, for stories that measure.
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 pub use flag_load::Outcome;
@@ -23,6 +24,15 @@ pub struct Load {
 impl Load {
     /// Sends the requests to `http://host:port` and waits for all answers. Expects status 200.
     pub async fn run(self, url: &str) -> Outcome {
+        let mut all = Outcome::new().unwrap();
+        for second in self.run_by_second(url).await {
+            all.add(&second).unwrap();
+        }
+        all
+    }
+
+    /// Likewise; returns the answers of each second.
+    pub async fn run_by_second(self, url: &str) -> Vec<Outcome> {
         let address = url.trim_start_matches("http://").to_owned();
         let load = flag_load::Load {
             targets: vec![address.parse().unwrap()],
@@ -37,7 +47,19 @@ impl Load {
                 200
             }),
         };
-        let sent = tokio::task::spawn_blocking(move || load.run_to_end()).await;
-        sent.unwrap().unwrap()
+        let (seconds, ended) = channel();
+        let sent = tokio::task::spawn_blocking(move || load.run(&seconds)).await;
+        sent.unwrap().unwrap();
+        ended.into_iter().map(|second| second.outcome).collect()
     }
+}
+
+/// The median of the 99th percentiles of these seconds: a second in which the machine stood still moves it little.
+pub fn median_p99(seconds: &[Outcome]) -> Duration {
+    let mut each: Vec<_> = seconds
+        .iter()
+        .map(|second| second.percentile(0.99))
+        .collect();
+    each.sort();
+    each[each.len() / 2]
 }
