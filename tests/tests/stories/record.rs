@@ -2,6 +2,7 @@
 //! is found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fastrand::Rng;
 use flag_store::{Cells, Clock as _, Columns, CompareAndSet, Expected, Row, Scan, SystemClock};
@@ -10,6 +11,7 @@ use flag_tests::{Output, Service, TestStore, flagctl, on_both_stores};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 on_both_stores!(
     an_altered_row_is_found_and_named,
@@ -112,6 +114,10 @@ async fn answers(store: &TestStore, ids: &[String]) -> Answers {
         values.collect::<Vec<_>>()
     });
     let answers = replies.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+    // A stop has 9 seconds for what still waits.
+    while service.metric("flag_exposures_pending").await > 10_000 {
+        sleep(Duration::from_millis(200)).await;
+    }
     assert!(service.stop().success());
     answers.into_iter().flatten().collect()
 }
