@@ -55,7 +55,7 @@ pub use crate::exposure_counts::{
 };
 pub use crate::exposure_log::{
     Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
-    NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch,
+    NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch, newest_readable,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;
