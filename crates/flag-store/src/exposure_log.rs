@@ -18,7 +18,7 @@ use crate::rows::{BoxFuture, Insert, Report, Row, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
-pub type Appended = Result<(), WriteExposureError>;
+pub type AppendResult = Result<(), WriteExposureError>;
 
 /// A log of exposures, each identified by flag, instance, request and time.
 ///
@@ -29,7 +29,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     ///
     /// Appending a batch again changes nothing. Of one that failed in part, those that failed can be sent again as another
     /// batch; one that failed as a whole may have been appended nevertheless, so it must be sent again as it is.
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>>;
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>>;
 
     /// Inserts a record unless there is one with its key, which stays as it is.
     fn insert_if_absent<'a>(

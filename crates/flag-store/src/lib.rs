@@ -54,7 +54,7 @@ pub use crate::exposure_counts::{
     MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
-    Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
+    AppendResult, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
     NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch, newest_readable,
 };
 pub use crate::exposure_recent::key_hash;

@@ -19,7 +19,7 @@ use self::coverage::Coverage;
 use self::instance_impact::{Full, InstanceImpact, MAX};
 use self::list::{List, ListError};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
-use crate::change::{Change, Plans};
+use crate::change::{Change, PlanPair};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
@@ -227,7 +227,7 @@ impl<'a> ImpactReader<'a> {
         &mut self,
         context: &Context,
         change: &Change,
-        plans: &Plans,
+        plans: &PlanPair,
     ) -> Result<(Vec<String>, Option<ImpactError>), Failure> {
         let failed = |source: StoreError| Failure::from(context.store_failed(source));
         let flag = &change.flag;
