@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Pairs, Parameter, ParameterProblem, ParameterReader};
+use crate::query::{InvalidParameter, Pairs, ParameterProblem, ParameterReader};
 
 /// The path that sends the events of a project.
 pub const EVENTS: &str = "/projects/{project}/events";
@@ -59,7 +59,7 @@ pub struct EventsQuery<'a> {
 impl<'a> EventsQuery<'a> {
     /// Reads the part of the path that names the project, and a raw query string, of which other parameters are ignored.
     /// Returns all problems at once.
-    pub fn parse(project: &'a str, query: &'a str) -> Result<Self, Vec<Parameter>> {
+    pub fn parse(project: &'a str, query: &'a str) -> Result<Self, Vec<InvalidParameter>> {
         let project = project_of_path(project);
         let mut since = ParameterReader::new(SINCE);
         Pairs::of(query)
@@ -73,10 +73,10 @@ impl<'a> EventsQuery<'a> {
 }
 
 /// Decodes the part of a path that names a project.
-pub fn project_of_path(part: &str) -> Result<Cow<'_, str>, Parameter> {
+pub fn project_of_path(part: &str) -> Result<Cow<'_, str>, InvalidParameter> {
     match percent_decode_str(part).decode_utf8() {
         Ok(project) if !project.contains(char::REPLACEMENT_CHARACTER) => Ok(project),
-        _ => Err(Parameter {
+        _ => Err(InvalidParameter {
             name: PROJECT,
             problem: ParameterProblem::NotUtf8,
         }),

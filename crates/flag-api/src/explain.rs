@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::PROJECT;
 use crate::query::{
-    FLAG_NAME, FLAG_TYPE, INSTANCE_ID, Pairs, Parameter, ParameterProblem, ParameterReader,
+    FLAG_NAME, FLAG_TYPE, INSTANCE_ID, InvalidParameter, Pairs, ParameterProblem, ParameterReader,
 };
 use crate::reply::ReplyValue;
 
@@ -127,7 +127,7 @@ pub struct ServedAnswer<'a> {
 impl<'a> ExplainQuery<'a> {
     /// Reads the parts of the path that name the flag, see [`EXPLAIN_PARTS`], and a raw query string, of which other parameters are
     /// ignored. Returns all problems at once.
-    pub fn parse(parts: [&'a str; 3], query: &'a str) -> Result<Self, Vec<Parameter>> {
+    pub fn parse(parts: [&'a str; 3], query: &'a str) -> Result<Self, Vec<InvalidParameter>> {
         let names = [PROJECT, FLAG_TYPE, FLAG_NAME];
         let mut parts = names.into_iter().zip(parts);
         let mut part = || {
@@ -161,10 +161,10 @@ impl<'a> ExplainQuery<'a> {
     }
 }
 
-fn part_of_path<'a>(name: &'static str, part: &'a str) -> Result<Cow<'a, str>, Parameter> {
+fn part_of_path<'a>(name: &'static str, part: &'a str) -> Result<Cow<'a, str>, InvalidParameter> {
     match percent_decode_str(part).decode_utf8() {
         Ok(text) if !text.contains(char::REPLACEMENT_CHARACTER) => Ok(text),
-        _ => Err(Parameter {
+        _ => Err(InvalidParameter {
             name,
             problem: ParameterProblem::NotUtf8,
         }),

@@ -23,7 +23,7 @@ pub use crate::ofrep::{
 };
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{
-    FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,
+    FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, InvalidParameter, PROJECT_NAME, ParameterProblem,
     WITH_REASON,
 };
 pub use crate::reply::{FlagReply, ReplyValue};

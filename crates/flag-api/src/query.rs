@@ -35,7 +35,7 @@ pub struct FlagQuery<'a> {
 
 /// A parameter and its problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
+pub struct InvalidParameter {
     /// Its name.
     pub name: &'static str,
     /// Its problem.
@@ -60,7 +60,7 @@ pub enum ParameterProblem {
     },
 }
 
-impl fmt::Display for Parameter {
+impl fmt::Display for InvalidParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.name)?;
         match &self.problem {
@@ -78,7 +78,7 @@ impl<'a> FlagQuery<'a> {
     /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Returns all problems at once.
     ///
     /// Allocates only for encoded values.
-    pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
+    pub fn parse(query: &'a str) -> Result<Self, Vec<InvalidParameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
         let mut with_reason = false;
         for Pair { name, value } in Pairs::of(query) {
@@ -196,7 +196,7 @@ impl<'a> ParameterReader<'a> {
     }
 
     /// Reads a parameter that may be missing.
-    pub(crate) fn read_optional(self) -> Result<Option<Cow<'a, str>>, Parameter> {
+    pub(crate) fn read_optional(self) -> Result<Option<Cow<'a, str>>, InvalidParameter> {
         match self.value {
             None => Ok(None),
             Some(_) => self.read().map(Some),
@@ -204,13 +204,13 @@ impl<'a> ParameterReader<'a> {
     }
 
     /// Reads a parameter that must be there.
-    pub(crate) fn read(self) -> Result<Cow<'a, str>, Parameter> {
+    pub(crate) fn read(self) -> Result<Cow<'a, str>, InvalidParameter> {
         let value = match self.value {
             None => Err(ParameterProblem::Missing),
             Some(_) if self.is_repeated => Err(ParameterProblem::Repeated),
             Some(value) => value.decode().ok_or(ParameterProblem::NotUtf8),
         };
-        value.map_err(|problem| Parameter {
+        value.map_err(|problem| InvalidParameter {
             name: self.name,
             problem,
         })

@@ -10,7 +10,7 @@ use crate::client_state::{CacheResult, ClientState};
 use crate::detail::Evaluation;
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
-use crate::question::{Key, Question};
+use crate::question::{Question, QuestionKey};
 use crate::request::Request;
 use crate::worker::Job;
 
@@ -31,7 +31,7 @@ pub(crate) fn ask(
     deadline: Instant,
 ) -> Result<AskResult, Failure> {
     question.check()?;
-    let key = Key::from(question);
+    let key = QuestionKey::from(question);
     let admission = state.circuit.admission(now)?;
     let mut in_flight = state.in_flight.lock();
     if admission == Admission::Ask

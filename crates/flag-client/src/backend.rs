@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::fixed::FixedBackend;
 use crate::listeners::Callback;
 use crate::pending::Pending;
-use crate::question::{FlagRef, Key, Question};
+use crate::question::{FlagRef, Question, QuestionKey};
 use crate::status::{Status, StreamState};
 use crate::subscription::{Subscription, SubscriptionOwner};
 
@@ -53,7 +53,7 @@ impl Backend {
     }
 
     /// Removes these flags from the cache.
-    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+    pub(crate) fn forget(&self, is_meant: impl Fn(&QuestionKey) -> bool) {
         if let Self::Service(core) = self {
             core.forget(is_meant);
         }

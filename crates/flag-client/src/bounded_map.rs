@@ -5,12 +5,12 @@ use std::sync::{PoisonError, RwLock, TryLockError};
 
 use quick_cache::unsync::Cache;
 
-use crate::question::{Key, Question};
+use crate::question::{Question, QuestionKey};
 
 /// At most `capacity` values by question; the least used ones are evicted.
 pub(crate) struct BoundedMap<V> {
     capacity: usize,
-    values: RwLock<Cache<Key, V>>,
+    values: RwLock<Cache<QuestionKey, V>>,
 }
 
 impl<V: Clone> BoundedMap<V> {
@@ -47,7 +47,7 @@ impl<V: Clone> BoundedMap<V> {
         values.get(question).cloned()
     }
 
-    pub(crate) fn insert(&self, key: Key, value: V) {
+    pub(crate) fn insert(&self, key: QuestionKey, value: V) {
         self.write(|values| values.insert(key, value));
     }
 
@@ -56,12 +56,12 @@ impl<V: Clone> BoundedMap<V> {
     }
 
     /// Removes the values for which `is_kept` is false.
-    pub(crate) fn retain(&self, is_kept: impl Fn(&Key) -> bool) {
+    pub(crate) fn retain(&self, is_kept: impl Fn(&QuestionKey) -> bool) {
         self.write(|values| values.retain(|key, _| is_kept(key)));
     }
 
     /// Changes the values for which `change` returns another one.
-    pub(crate) fn replace(&self, change: impl Fn(&Key, &V) -> Option<V>) {
+    pub(crate) fn replace(&self, change: impl Fn(&QuestionKey, &V) -> Option<V>) {
         self.write(|values| {
             let changed = values.iter();
             let changed =
@@ -75,7 +75,7 @@ impl<V: Clone> BoundedMap<V> {
     }
 
     /// The keys for which `is_meant` is true.
-    pub(crate) fn keys(&self, is_meant: impl Fn(&Key) -> bool) -> Vec<Key> {
+    pub(crate) fn keys(&self, is_meant: impl Fn(&QuestionKey) -> bool) -> Vec<QuestionKey> {
         let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
         let keys = values.iter().map(|(key, _)| key);
         keys.filter(|key| is_meant(key)).cloned().collect()
@@ -93,7 +93,7 @@ impl<V: Clone> BoundedMap<V> {
         self.values.write().unwrap()
     }
 
-    fn write(&self, change: impl FnOnce(&mut Cache<Key, V>)) {
+    fn write(&self, change: impl FnOnce(&mut Cache<QuestionKey, V>)) {
         change(&mut self.values.write().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bounded_map::BoundedMap;
 use crate::detail::{Freshness, KnownValue};
 use crate::failure::Failure;
-use crate::question::{Key, Question};
+use crate::question::{Question, QuestionKey};
 
 /// How long a negative entry counts, and a value that the service itself could not renew; unless the lifetime is shorter.
 const SHORT: Duration = Duration::from_secs(5);
@@ -133,7 +133,7 @@ impl Cache {
     }
 
     /// These flags have changed: their values have expired, and are outdated as last known ones.
-    pub(crate) fn expire(&self, is_meant: impl Fn(&Key) -> bool, now: Instant) {
+    pub(crate) fn expire(&self, is_meant: impl Fn(&QuestionKey) -> bool, now: Instant) {
         self.entries.replace(|key, entry| {
             is_meant(key).then(|| Entry {
                 known: Arc::new(entry.known.outdated()),
@@ -149,7 +149,7 @@ impl Cache {
     }
 
     /// Removes these flags, with their last known values.
-    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+    pub(crate) fn forget(&self, is_meant: impl Fn(&QuestionKey) -> bool) {
         self.entries.retain(|key| !is_meant(key));
         self.negative_entries.retain(|key| !is_meant(key));
     }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::in_flight::InFlight;
 use crate::listeners::Listeners;
 use crate::push::Push;
-use crate::question::{Key, Question};
+use crate::question::{Question, QuestionKey};
 use crate::transport::Transport;
 
 /// What a call returns when the service cannot be asked and the value in the cache has expired.
@@ -81,14 +81,14 @@ impl ClientState {
     }
 
     /// These flags have changed: their values expire, and the outcomes of requests in flight are not stored.
-    pub(crate) fn expire(&self, is_meant: impl Fn(&Key) -> bool, now: Instant) {
+    pub(crate) fn expire(&self, is_meant: impl Fn(&QuestionKey) -> bool, now: Instant) {
         let mut in_flight = self.in_flight.lock();
         in_flight.forget(&is_meant);
         self.cache.expire(is_meant, now);
     }
 
     /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
-    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+    pub(crate) fn forget(&self, is_meant: impl Fn(&QuestionKey) -> bool) {
         let mut in_flight = self.in_flight.lock();
         in_flight.forget(&is_meant);
         self.cache.forget(&is_meant);

@@ -16,7 +16,7 @@ use crate::pending::{Pending, PendingAnswer};
 use crate::per_process::PerProcess;
 use crate::push::PushMode;
 use crate::push::following::follow;
-use crate::question::{Key, Question};
+use crate::question::{Question, QuestionKey};
 use crate::status::Status;
 
 /// Cache, circuit, requests in flight, and the thread that sends requests. Ends with its last client.
@@ -57,7 +57,7 @@ impl Core {
     }
 
     /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
-    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+    pub(crate) fn forget(&self, is_meant: impl Fn(&QuestionKey) -> bool) {
         self.per_process.for_this_pid().state.forget(is_meant);
     }
 

@@ -8,7 +8,7 @@ use flag_model::{FlagType, FlagValue};
 use crate::detail::{Assurance, Evaluation, Freshness, KnownValue};
 use crate::failure::Failure;
 use crate::listeners::Listeners;
-use crate::question::{FlagRef, Key, Question};
+use crate::question::{FlagRef, Question, QuestionKey};
 
 /// The rollout group of fixed values.
 const GROUP: &str = "fixed";
@@ -34,7 +34,7 @@ pub(crate) struct FixedBackend {
 
 #[derive(Debug, Default)]
 struct State {
-    values: HashMap<Key, FlagValue>,
+    values: HashMap<QuestionKey, FlagValue>,
     failure: Option<Failure>,
     asked: Vec<Asked>,
 }
@@ -96,8 +96,11 @@ impl FixedBackend {
 
 impl State {
     fn value(&self, question: Question<'_>) -> Option<&FlagValue> {
-        let of_instance = self.values.get(&Key::from(question));
-        of_instance.or_else(|| self.values.get(&Key::from(question.of_any_instance())))
+        let of_instance = self.values.get(&QuestionKey::from(question));
+        of_instance.or_else(|| {
+            self.values
+                .get(&QuestionKey::from(question.of_any_instance()))
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::detail::KnownValue;
 use crate::failure::Failure;
-use crate::question::Key;
+use crate::question::QuestionKey;
 
 /// How a request ended.
 pub(crate) type RequestResult = Result<Arc<KnownValue>, Failure>;
@@ -20,7 +20,7 @@ pub(crate) type PendingReply = Shared<oneshot::Receiver<RequestResult>>;
 /// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
-    requests: Mutex<HashMap<Key, Entry>>,
+    requests: Mutex<HashMap<QuestionKey, Entry>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct Entry {
 
 /// The requests in flight, locked.
 pub(crate) struct InFlightGuard<'a> {
-    requests: MutexGuard<'a, HashMap<Key, Entry>>,
+    requests: MutexGuard<'a, HashMap<QuestionKey, Entry>>,
 }
 
 impl InFlight {
@@ -46,7 +46,7 @@ impl InFlight {
 
 impl InFlightGuard<'_> {
     /// The request for this question, by its number, if there is one.
-    pub(crate) fn find(&self, key: &Key) -> Option<(u64, PendingReply)> {
+    pub(crate) fn find(&self, key: &QuestionKey) -> Option<(u64, PendingReply)> {
         let entry = self.requests.get(key)?;
         Some((entry.number, entry.reply.clone()))
     }
@@ -54,7 +54,7 @@ impl InFlightGuard<'_> {
     /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one is discarded.
     pub(crate) fn add(
         &mut self,
-        key: Key,
+        key: QuestionKey,
         number: u64,
     ) -> (oneshot::Sender<RequestResult>, PendingReply) {
         let (sender, receiver) = oneshot::channel();
@@ -68,14 +68,14 @@ impl InFlightGuard<'_> {
     }
 
     /// Removes a request; false if it was removed or replaced before, so that its outcome is discarded.
-    pub(crate) fn remove(&mut self, key: &Key, number: u64) -> bool {
+    pub(crate) fn remove(&mut self, key: &QuestionKey, number: u64) -> bool {
         let entry = self.requests.get(key);
         let is_there = entry.is_some_and(|entry| entry.number == number);
         is_there && self.requests.remove(key).is_some()
     }
 
     /// Removes all requests about these flags: calls that wait still get the outcome, later calls do not.
-    pub(crate) fn forget(&mut self, is_meant: impl Fn(&Key) -> bool) {
+    pub(crate) fn forget(&mut self, is_meant: impl Fn(&QuestionKey) -> bool) {
         self.requests.retain(|key, _| !is_meant(key));
     }
 }

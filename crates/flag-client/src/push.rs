@@ -50,7 +50,7 @@ pub(crate) struct Push {
 #[derive(Clone, Debug)]
 pub(crate) struct StreamView {
     pub(crate) stream: StreamState,
-    /// The state of the project that the memory corresponds to, as the service names it.
+    /// The digest of the last event that the cache has applied.
     pub(crate) digest: Option<String>,
     pub(crate) last_received: Option<Instant>,
 }

@@ -26,7 +26,7 @@ pub(crate) struct Question<'a> {
 
 /// An owned question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct QuestionKey {
     flag_type: FlagType,
     name: Box<str>,
     instance_id: Box<str>,
@@ -90,7 +90,7 @@ impl<'a> Question<'a> {
     }
 }
 
-impl Key {
+impl QuestionKey {
     /// Whether it is about a flag of this name.
     pub(crate) fn is_of(&self, flag_name: &str) -> bool {
         *self.name == *flag_name
@@ -108,7 +108,7 @@ impl Key {
     }
 }
 
-impl From<Question<'_>> for Key {
+impl From<Question<'_>> for QuestionKey {
     fn from(question: Question<'_>) -> Self {
         Self {
             flag_type: question.flag.flag_type,
@@ -119,14 +119,14 @@ impl From<Question<'_>> for Key {
 }
 
 /// The hash of the question, so that a map finds the key by it.
-impl std::hash::Hash for Key {
+impl std::hash::Hash for QuestionKey {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.question().hash(state);
     }
 }
 
-impl Equivalent<Key> for Question<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
+impl Equivalent<QuestionKey> for Question<'_> {
+    fn equivalent(&self, key: &QuestionKey) -> bool {
         *self == key.question()
     }
 }

@@ -11,13 +11,13 @@ use crate::client_state::ClientState;
 use crate::detail::KnownValue;
 use crate::failure::{Failure, FailureClass, RequestFailure};
 use crate::in_flight::RequestResult;
-use crate::question::Key;
+use crate::question::QuestionKey;
 
 /// A request in flight. However it ends, even before it has begun, the next one can be sent.
 pub(crate) struct Request {
     state: Arc<ClientState>,
-    key: Key,
-    /// When it was made: what was announced since has its outcome discarded.
+    key: QuestionKey,
+    /// When it was sent last. If a change is announced later, it is sent again, and the older answer is not cached.
     asked: Instant,
     permit: Permit,
     sender: Option<oneshot::Sender<RequestResult>>,
@@ -27,7 +27,7 @@ impl Request {
     /// A request that the circuit permits; its callers wait for what `sender` is given.
     pub(crate) fn new(
         state: Arc<ClientState>,
-        key: Key,
+        key: QuestionKey,
         permit: Permit,
         sender: oneshot::Sender<RequestResult>,
     ) -> Self {

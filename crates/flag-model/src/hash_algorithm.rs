@@ -6,7 +6,7 @@ use crate::invalid::shortened;
 
 macro_rules! hash_algorithms {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// A digest whose first eight bytes place an instance.
+        /// A hash algorithm: the first eight bytes of its digest place an instance.
         ///
         /// A new one needs a line in this table and one in the table of digests of `flag-rollout`; the compiler demands it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
 //! Recording does no I/O under a lock. The lock of the queue is held for a copy of an exposure, and for an allocation when a chunk is
-//! full; with deduplication also one of 16 locks, which one of many thousand exposures holds for a scan of old entries. When the
+//! full. Deduplication takes one of 16 locks as well; one exposure of many thousand holds it longer, to scan old entries. When the
 //! queue is full, [`Overflow`] says what happens.
 mod background;
 mod batch;

@@ -45,7 +45,7 @@ pub struct FlagCacheSettings {
     /// Deadline of a read.
     pub deadline: Duration,
     /// Whether a change watcher runs.
-    pub is_polled: bool,
+    pub watches_changes: bool,
     /// Whether the cache keeps the stored row of each flag, for the snapshot.
     pub keeps_rows: bool,
 }

@@ -83,7 +83,7 @@ impl ReplicaReporter {
 
     /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
     fn mark_served(&self) -> Option<Instant> {
-        let is_served = |flag: &_, time, seen| self.flags.serves(flag, time, seen);
+        let is_served = |flag: &_, time, seen| self.flags.serves_nothing_older(flag, time, seen);
         self.flags.served_projects().mark_served(is_served)
     }
 

@@ -176,7 +176,7 @@ impl Config {
         let telemetry = telemetry::read(&mut reader, store.as_ref());
         let config = || {
             let cache = cache?;
-            let is_polled = cache.poll.is_some();
+            let watches_changes = cache.poll.is_some();
             Some(Self {
                 store: store?,
                 deployment: deployment?,
@@ -189,7 +189,7 @@ impl Config {
                 access: access?,
                 limits: limits?,
                 cache,
-                push: push? && is_polled,
+                push: push? && watches_changes,
                 exposures: exposures?,
                 http: http?,
                 dashboard: dashboard?,

@@ -1,6 +1,6 @@
 //! Encodes a batch of exposures directly into the entries of a request, without a `Row` for each.
 
-use flag_store::{Appended, EntryText, ExposureBatch, ExposureTemplate, Spelling, StoreError};
+use flag_store::{AppendResult, EntryText, ExposureBatch, ExposureTemplate, Spelling, StoreError};
 
 use crate::prepared::{Entries, Mutations, PreparedRows};
 
@@ -27,7 +27,7 @@ impl Shared {
 }
 
 /// Encodes a batch; the result of each exposure says whether it has a row.
-pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<Appended>) {
+pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<AppendResult>) {
     let templates = batch.templates().iter();
     let shared: Vec<_> = templates
         .map(|template| Shared::of(template, batch.booleans()))

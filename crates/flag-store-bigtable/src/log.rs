@@ -2,7 +2,7 @@
 
 use flag_model::Timestamp;
 use flag_store::{
-    Appended, BoxFuture, Columns, ExposureBatch, ExposureRows, Report, Row, RowStore, Scan,
+    AppendResult, BoxFuture, Columns, ExposureBatch, ExposureRows, Report, Row, RowStore, Scan,
     StoreError,
 };
 
@@ -35,7 +35,7 @@ impl ExposureRows for BigtableLog {
     }
 
     /// Without a [`Row`] for each exposure, which would cost more than sending it.
-    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         Box::pin(batch::write(&self.0, exposure_entries::encode(batch)))
     }
 

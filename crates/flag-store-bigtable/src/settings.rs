@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flag_store::PAGE;
+
 use crate::address::{is_host, is_host_and_port};
 use crate::call::CallTimeouts;
 use crate::connect_error::ConnectError;
@@ -42,7 +44,7 @@ pub struct BigtableSettings {
     pub refresh_every: Duration,
     /// One attempt of a read. Default: 250 ms.
     pub read_attempt: Duration,
-    /// A read of a row, or a scan with a limit. Default: 2 s.
+    /// A read of a row, or a scan with a limit of at most 500 rows. Default: 2 s.
     pub read_deadline: Duration,
     /// One attempt of an insertion; a comparison has only one, which may take the whole deadline. Default: 1 s.
     pub write_attempt: Duration,
@@ -50,7 +52,7 @@ pub struct BigtableSettings {
     pub write_deadline: Duration,
     /// One attempt of a batch. Default: 2 s.
     pub batch_attempt: Duration,
-    /// A batch of writes, or a scan without a limit. Default: 10 s.
+    /// A batch of writes, or a scan of more rows. Default: 10 s.
     pub batch_deadline: Duration,
 }
 
@@ -59,6 +61,9 @@ const READ_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// The default of a read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The most rows of a scan that ends soon.
+const FEW_ROWS: usize = PAGE;
 
 /// The two tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,11 +176,15 @@ impl BigtableSettings {
         }
     }
 
-    /// How long to wait for a read of as many rows as there are.
-    pub(crate) fn long_read(&self) -> CallTimeouts {
+    /// How long to wait for a scan of at most `limit` rows.
+    pub(crate) fn scan(&self, limit: Option<usize>) -> CallTimeouts {
+        let deadline = match limit {
+            Some(..=FEW_ROWS) => self.read_deadline,
+            _ => self.batch_deadline,
+        };
         CallTimeouts {
             attempt: self.read_attempt,
-            deadline: self.batch_deadline,
+            deadline,
         }
     }
 

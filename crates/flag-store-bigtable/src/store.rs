@@ -144,10 +144,7 @@ impl BigtableStore {
         scan: Scan,
         filter: Option<RowFilter>,
     ) -> Result<Vec<Report>, StoreError> {
-        let timeouts = match scan.limit {
-            Some(_) => self.settings.read(),
-            None => self.settings.long_read(),
-        };
+        let timeouts = self.settings.scan(scan.limit);
         match request::range(scan, filter) {
             Some(request) => self.read(timeouts, request).await,
             None => Ok(Vec::new()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
+    AppendResult, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
     ExposureBatch, ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
     InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore, Scan,
     StoreError, TimeRange, instance_in_rows,
@@ -99,7 +99,7 @@ impl EmbeddedLog {
 
 impl ExposureLog for EmbeddedLog {
     /// One transaction for the whole batch: its exposures are written together, except those that can never be written.
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         Box::pin(async move {
             let Blocks { blocks, results } = batch.blocks();
             let written = if blocks.is_empty() {

@@ -198,7 +198,7 @@ impl FlagStore {
             let row = encode_metadata(&metadata);
             Ok((metadata, row))
         };
-        self.append(RowType::Flag, &parts.flag, base, Links::None, &encode)
+        self.append(RowType::Metadata, &parts.flag, base, Links::None, &encode)
             .await
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 
-use crate::exposures::{Exposure, looks_hashed};
+use crate::exposures::{Exposure, ExposureRecord, looks_hashed};
 use crate::options::Spelling;
 
 /// The fields that exposures with the same flag, revision, value and group share; `None` has no column.
@@ -242,6 +242,11 @@ impl ExposureBatch {
             from_cache: template.from_cache,
             created: entry.created,
         })
+    }
+
+    /// Likewise, as the log would store it; `None` also for one that no log would take.
+    pub fn record(&self, entry: BatchEntry<'_>) -> Option<ExposureRecord> {
+        self.exposure(entry)?.record(self.booleans()).ok()
     }
 
     fn entry(&self, entry: &Entry) -> BatchEntry<'_> {

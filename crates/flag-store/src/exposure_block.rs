@@ -1,6 +1,6 @@
 //! Blocks: the exposures of one flag out of one batch, in a few bytes each.
 //!
-//! What logs keep that are not tables of rows. The format is described in [`format`](self::format); a block whose
+//! For logs that do not store a row for each exposure, as the embedded one. The format is described in [`format`](self::format); a block whose
 //! format is unknown is an error, never a guess.
 
 mod bytes;

@@ -18,7 +18,7 @@ use crate::rows::{BoxFuture, Insert, Report, Row, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
-pub type Appended = Result<(), WriteExposureError>;
+pub type AppendResult = Result<(), WriteExposureError>;
 
 /// A log of exposures, each identified by flag, instance, request and time.
 ///
@@ -29,7 +29,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     ///
     /// Appending a batch again changes nothing. Of one that failed in part, those that failed can be sent again as another
     /// batch; one that failed as a whole may have been appended nevertheless, so it must be sent again as it is.
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>>;
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>>;
 
     /// Inserts a record unless there is one with its key, which stays as it is.
     fn insert_if_absent<'a>(
@@ -221,7 +221,51 @@ pub struct UnreadableBatch {
     pub problem: String,
 }
 
+impl fmt::Display for UnreadableBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} exposures to {} of {} to {} cannot be read: {}",
+            self.exposures, self.flag, self.oldest, self.newest, self.problem
+        )
+    }
+}
+
+/// The newest records that a query asks for, the newest first, as [`newest`](ExposureLog::newest) finds them; also if others
+/// cannot be read, which are returned too. In that case it reads all records of the scope and time.
+pub async fn newest_readable(
+    log: &dyn ExposureLog,
+    query: ExposureQuery<'_>,
+) -> Result<(Vec<ExposureRecord>, Vec<UnreadableBatch>), StoreError> {
+    match log.newest(query).await {
+        Err(StoreError::Broken { .. }) => {}
+        found => return Ok((found?, Vec::new())),
+    }
+    let (mut newest, mut unreadable) = (NewestExposures::new(query), Vec::new());
+    let mut after = None;
+    loop {
+        let page = log.batches(query.scope, query.within, after.as_ref(), PAGE);
+        let mut page = page.await?;
+        after = page.next.take();
+        unreadable.append(&mut page.unreadable);
+        newest.extend(page.into_records());
+        if after.is_none() {
+            return Ok((newest.into_records(), unreadable));
+        }
+    }
+}
+
 impl BatchPage {
+    /// Its exposures one by one; of a batch the last one first.
+    pub fn into_records(self) -> impl Iterator<Item = ExposureRecord> {
+        let in_batches = self.batches.into_iter().flat_map(|batch| {
+            let entries = batch.entries().rev();
+            let records = entries.filter_map(|entry| batch.record(entry));
+            records.collect::<Vec<_>>()
+        });
+        self.records.into_iter().chain(in_batches)
+    }
+
     /// How many exposures it has.
     pub fn exposures(&self) -> usize {
         let in_batches = self.batches.iter().map(ExposureBatch::len);

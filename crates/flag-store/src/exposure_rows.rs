@@ -9,7 +9,7 @@ use crate::counts_rows::{counts_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposure_log::{
-    Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
+    AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
 };
 use crate::exposure_recent::Recent;
 use crate::exposures::ExposureRecord;
@@ -29,7 +29,7 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
 
     /// Writes a batch as rows, each for itself; results in its order.
-    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         Box::pin(async move {
             let mut rows = Vec::with_capacity(batch.len());
             let encoded = batch.exposures();
@@ -67,7 +67,7 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
 }
 
 impl<T: ExposureRows> ExposureLog for T {
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         self.write_batch(batch)
     }
 

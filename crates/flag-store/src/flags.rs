@@ -103,7 +103,7 @@ impl FlagStore {
         flag: &FlagKey,
         at: Timestamp,
     ) -> Result<Option<Metadata>, ReadError> {
-        let row = self.newest_row_at(RowType::Flag, flag, at).await?;
+        let row = self.newest_row_at(RowType::Metadata, flag, at).await?;
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
 
@@ -117,7 +117,7 @@ impl FlagStore {
 
     /// The metadata that is in force; one reverse scan of one row.
     pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
-        let row = self.newest_row(RowType::Flag, flag).await?.row;
+        let row = self.newest_row(RowType::Metadata, flag).await?.row;
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
 
@@ -165,14 +165,14 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Vec<Result<Metadata, UnreadableRow>>, StoreError> {
-        let rows = self.newest_rows_of(RowType::Flag, flag, limit).await?;
+        let rows = self.newest_rows_of(RowType::Metadata, flag, limit).await?;
         Ok(rows.iter().map(decode_metadata).collect())
     }
 
     /// Every flag of a project with its newest metadata, by type and name; one scan of one row per flag.
     pub async fn flags(&self, project: &ProjectName) -> Result<Vec<FlagEntry>, StoreError> {
         let entries = self
-            .newest_rows(RowType::Flag, project)
+            .newest_rows(RowType::Metadata, project)
             .await?
             .into_iter()
             .map(|(flag, row)| {

@@ -76,7 +76,7 @@ impl FlagStore {
 /// How the columns of metadata begin.
 const METADATA: &str = "FLAG/";
 
-/// The columns of a mark. Releases before the first of them set the second alone.
+/// The columns of a mark. Releases that do not know the first change only the second.
 const MARKS: [&str; 2] = [CHANGE_ID, LATEST_CHANGE];
 
 fn is_mark(column: &[u8]) -> bool {
@@ -216,7 +216,7 @@ pub(crate) fn new_change_mark() -> Cells {
 pub(crate) fn head_column(row_type: RowType, flag: &FlagKey) -> String {
     match row_type {
         RowType::Revision => format!("{}/{}", flag.flag_type, flag.name),
-        RowType::Flag => format!("{METADATA}{}/{}", flag.flag_type, flag.name),
+        RowType::Metadata => format!("{METADATA}{}/{}", flag.flag_type, flag.name),
     }
 }
 

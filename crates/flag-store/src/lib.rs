@@ -54,8 +54,8 @@ pub use crate::exposure_counts::{
     MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
-    Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
-    NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch,
+    AppendResult, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
+    NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch, newest_readable,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;

@@ -78,7 +78,7 @@ impl FlagStore {
         page: usize,
     ) -> Result<BTreeSet<FlagKey>, StoreError> {
         let mut flags = BTreeSet::new();
-        for row_type in [RowType::Flag, RowType::Revision] {
+        for row_type in [RowType::Metadata, RowType::Revision] {
             flags.extend(self.flags_with(row_type, project, usize::MAX, page).await?);
         }
         Ok(flags)
@@ -121,7 +121,7 @@ fn end_of(row_type: RowType, key: &[u8]) -> Option<Vec<u8>> {
 fn revisions(key: &[u8]) -> Option<FlagPrefix> {
     match FlagRowKey::subject_of(key)? {
         (RowType::Revision, flag) => Some(FlagPrefix::of(&flag)),
-        (RowType::Flag, _) => None,
+        (RowType::Metadata, _) => None,
     }
 }
 
@@ -227,10 +227,10 @@ mod tests {
     async fn the_flags_of_a_project_have_metadata_or_revisions() {
         let rows = MemoryStore::default();
         for (row_type, project, name) in [
-            (RowType::Flag, "p", "a"),
+            (RowType::Metadata, "p", "a"),
             (RowType::Revision, "p", "a"),
             (RowType::Revision, "p", "ab"),
-            (RowType::Flag, "p", "c"),
+            (RowType::Metadata, "p", "c"),
             (RowType::Revision, "pp", "d"),
         ] {
             let prefix = flag_prefix(row_type, &flag(project, name));

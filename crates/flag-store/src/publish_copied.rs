@@ -20,7 +20,7 @@ impl FlagStore {
     /// A claim stays as it is, and a concurrent append wins: the rows are the truth. Safe to repeat.
     /// Returns the time of the newest revision.
     pub async fn publish_newest(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
-        self.publish_newest_of(RowType::Flag, flag).await?;
+        self.publish_newest_of(RowType::Metadata, flag).await?;
         self.publish_newest_of(RowType::Revision, flag).await
     }
 

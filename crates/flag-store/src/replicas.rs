@@ -17,10 +17,10 @@ use crate::stored::{decode_replica, decode_served, encode_replica, encode_served
 /// A replica that has not reported for this long does not count; it reports each minute.
 const SILENCE: Duration = Duration::from_mins(3);
 
-/// One that has not for longer is not named either: it has no flag left that it may serve, by default.
+/// After this silence it is not named either: by default it may not serve any flag any more that it has.
 const NAMED: Duration = Duration::from_hours(24);
 
-/// A clock that differs less is about right: a report takes a moment, and some stores keep whole seconds.
+/// Smaller differences of clocks are ignored: a report takes a moment, and some stores keep whole seconds.
 const CLOCK_ERROR: Duration = Duration::from_secs(30);
 
 /// The most flags whose latest change a replica reports.

@@ -22,7 +22,7 @@ pub(crate) use self::replica::{REPLICAS, replica_key, replica_of, served_key, se
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowType {
     /// Metadata.
-    Flag,
+    Metadata,
     /// A revision.
     Revision,
 }
@@ -31,13 +31,13 @@ impl RowType {
     /// The spelling of keys.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Flag => "FLAG",
+            Self::Metadata => "FLAG",
             Self::Revision => "REVISION",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Flag, Self::Revision]
+        [Self::Metadata, Self::Revision]
             .into_iter()
             .find(|row_type| row_type.as_str() == text)
     }

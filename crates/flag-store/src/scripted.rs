@@ -9,7 +9,9 @@ use flag_model::{InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
-use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange};
+use crate::exposure_log::{
+    AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange,
+};
 use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
 use crate::memory::{MemoryLog, MemoryStore};
@@ -292,7 +294,7 @@ fn like(error: &StoreError) -> StoreError {
 }
 
 impl ExposureLog for ScriptedLog {
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         let records = batch
             .exposures()
             .flat_map(|scope| scope.record(batch.booleans()))

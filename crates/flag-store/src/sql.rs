@@ -39,7 +39,7 @@ pub fn sql(pattern: &Pattern<'_>, tables: TableNames<'_>) -> String {
     let (table, rest) = match *pattern {
         Pattern::LatestMetadata(flag) => (
             tables.flags,
-            newest_first(like(flag_prefix(RowType::Flag, flag))) + " LIMIT 1",
+            newest_first(like(flag_prefix(RowType::Metadata, flag))) + " LIMIT 1",
         ),
         Pattern::LatestRevision(flag) => (
             tables.flags,
@@ -51,10 +51,10 @@ pub fn sql(pattern: &Pattern<'_>, tables: TableNames<'_>) -> String {
         ),
         Pattern::Flags(project) => (
             tables.flags,
-            newest_first(like(project_prefix(RowType::Flag, project))),
+            newest_first(like(project_prefix(RowType::Metadata, project))),
         ),
         Pattern::FlagsWithLatest(project) => {
-            let metadata = like(project_prefix(RowType::Flag, project));
+            let metadata = like(project_prefix(RowType::Metadata, project));
             let revisions = like(project_prefix(RowType::Revision, project));
             (
                 tables.flags,

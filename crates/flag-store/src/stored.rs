@@ -42,7 +42,7 @@ pub const FAMILY: &str = "metadata";
 pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 
 /// The column of a head row that gets another value, drawn at random, with every change that readers should notice.
-/// Releases before it set [`LATEST_CHANGE`] alone, and leave this as it is.
+/// Releases that do not know it change only [`LATEST_CHANGE`].
 pub(crate) const CHANGE_ID: &str = "ChangeId";
 
 /// What is odd about a row, noted while it is read.

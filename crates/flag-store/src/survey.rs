@@ -80,7 +80,7 @@ impl FlagRow {
             Ok(key) => key,
         };
         match key.row_type {
-            RowType::Flag => read_metadata(row, Some(oddities)).map(Self::Metadata),
+            RowType::Metadata => read_metadata(row, Some(oddities)).map(Self::Metadata),
             RowType::Revision => read_revision(row, options, Some(oddities)).map(Self::Revision),
         }
     }

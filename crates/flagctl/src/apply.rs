@@ -49,7 +49,7 @@ pub(crate) struct PlannedFlag {
 pub(crate) struct Defaults {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
-    /// The default digest of version 1.
+    /// The default hash algorithm of version 1.
     pub(crate) v1: HashAlgorithm,
     /// How new flags may be named.
     pub(crate) names: NewName,

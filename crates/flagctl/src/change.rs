@@ -27,7 +27,7 @@ pub(crate) struct Change {
     /// Which instances receive another value; of metadata none do.
     effect: Effect,
     /// The revision in force and the next one; absent for a first revision and for metadata.
-    plans: Option<Arc<Plans>>,
+    plans: Option<Arc<PlanPair>>,
     /// What is said of the instances that were seen.
     seen: Vec<String>,
     /// A risk that needs a confirmation by name.
@@ -36,7 +36,7 @@ pub(crate) struct Change {
 
 /// What decides before a change and after it.
 #[derive(Debug)]
-pub(crate) struct Plans {
+pub(crate) struct PlanPair {
     pub(crate) before: Plan,
     pub(crate) after: Plan,
 }
@@ -50,7 +50,7 @@ impl Change {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
         let rows = revision_differences(newest, &next);
         let effect = Effect::of(newest, &next);
-        let plans = newest.map(|newest| Plans {
+        let plans = newest.map(|newest| PlanPair {
             before: Plan::compile(newest.clone()),
             after: Plan::compile(next.clone()),
         });
@@ -112,7 +112,7 @@ impl Change {
     }
 
     /// What decides before and after; none for a first revision and for metadata.
-    pub(crate) fn plans(&self) -> Option<Arc<Plans>> {
+    pub(crate) fn plans(&self) -> Option<Arc<PlanPair>> {
         self.plans.clone()
     }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flag_model::{FlagKey, ProjectName, Timestamp};
 use flag_store::{
     Columns, ExposureLog, ExposureRecord, ExposureScope, FlagRow, FlagRowKey, Insert, PAGE, Pages,
-    Row, RowType, StoreError, TimeRange, project_rows,
+    Row, RowType, StoreError, TimeRange, UnreadableBatch, project_rows,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -69,6 +69,8 @@ pub(crate) struct CopyCounts {
     pub(crate) differing: u64,
     /// The keys of the first of those.
     pub(crate) conflicts: Vec<String>,
+    /// Those that cannot be read, and were not copied.
+    pub(crate) unreadable: Vec<UnreadableBatch>,
     /// The time of the last revision of each flag by key in the source store, if the key has a valid time.
     pub(crate) flags: BTreeMap<FlagKey, Option<Timestamp>>,
 }
@@ -108,7 +110,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies the exposures of a log.
+    /// Copies the exposures of a log, and counts those that cannot be read.
     pub(crate) async fn exposures(
         &self,
         from: &dyn ExposureLog,
@@ -117,12 +119,12 @@ impl Copy<'_> {
         let mut after = None;
         loop {
             let of = ExposureScope::Project(self.project);
-            let page = from.page(of, TimeRange::ALL, after.as_ref(), PAGE).await;
-            let page = page.map_err(|source| self.from.failed(source))?;
-            let outcomes = page.records.into_iter();
-            let outcomes = outcomes.map(|record| self.exposure(record));
+            let page = from.batches(of, TimeRange::ALL, after.as_ref(), PAGE).await;
+            let mut page = page.map_err(|source| self.from.failed(source))?;
+            after = page.next.take();
+            copied.unreadable.append(&mut page.unreadable);
+            let outcomes = page.into_records().map(|record| self.exposure(record));
             self.count(outcomes, &mut copied).await?;
-            after = page.next;
             if after.is_none() {
                 return Ok(copied);
             }

@@ -19,7 +19,7 @@ use self::coverage::Coverage;
 use self::instance_impact::{Full, InstanceImpact, MAX};
 use self::list::{List, ListError};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
-use crate::change::{Change, Plans};
+use crate::change::{Change, PlanPair};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
@@ -27,8 +27,10 @@ use crate::failure::{CommandError, Failure};
 use crate::interpret::ArgumentError;
 use crate::output::{self, with_progress};
 
-/// How long the log is read if nobody has asked for it.
+/// How long the log is read if nobody has asked for it; with `--yes` nobody looks at it before the change is written, which is
+/// not held up then.
 const READ_FOR: Duration = Duration::from_secs(3);
+const READ_FOR_WITH_YES: Duration = Duration::from_millis(250);
 
 /// How many exposures are read at once.
 const AT_ONCE: usize = 5_000;
@@ -79,7 +81,7 @@ pub(crate) async fn confirm_change(
     mut changes: Vec<Change>,
     args: &ChangeArgs,
 ) -> Result<Confirmed, Failure> {
-    let refused = add_impact(context, &mut changes, &args.seen).await?;
+    let refused = add_impact(context, &mut changes, args).await?;
     if let Some(refused) = refused {
         for change in &changes {
             output::preview(&change.text());
@@ -93,7 +95,10 @@ pub(crate) async fn confirm_change(
 async fn add_impact(
     context: &Context,
     changes: &mut [Change],
-    args: &SeenArgs,
+    ChangeArgs {
+        confirm,
+        seen: args,
+    }: &ChangeArgs,
 ) -> Result<Option<ImpactError>, Failure> {
     let is_unreadable = |change: &&mut Change| change.risks.contains(&Risk::Unreadable);
     if args.at_most.is_some()
@@ -114,7 +119,13 @@ async fn add_impact(
         }
         Some(Seen::Off) => Ok(None),
         None if !is_wanted => {
-            look_briefly(context, changes, args).await;
+            let is_shown_first = !confirm.yes || confirm.dry_run;
+            let read_for = if is_shown_first {
+                READ_FOR
+            } else {
+                READ_FOR_WITH_YES
+            };
+            look_briefly(context, changes, args, read_for).await;
             Ok(None)
         }
         seen => {
@@ -131,18 +142,28 @@ async fn add_impact(
 }
 
 /// Does so if nobody has asked for it: in a short time, and in silence if the log has nothing of the flags.
-async fn look_briefly(context: &Context, changes: &mut [Change], args: &SeenArgs) {
+async fn look_briefly(
+    context: &Context,
+    changes: &mut [Change],
+    args: &SeenArgs,
+    read_for: Duration,
+) {
     let reading = async {
         let log = context.open_log_alone().await?;
         let mut looking = ImpactReader::new(log.as_ref(), args, Seen::DEFAULT)?;
         looking.all(context, changes).await?;
         Ok::<_, Failure>(looking.found)
     };
-    let why = match tokio::time::timeout(READ_FOR, reading).await {
+    let why = match tokio::time::timeout(read_for, reading).await {
         Ok(Ok(0)) => None,
         Ok(Ok(_)) => return,
-        Ok(Err(_)) => Some("the exposure log cannot be read; --seen 7d says why"),
-        Err(_) => Some("the log was not read in 3 s; --seen 7d reads it"),
+        Ok(Err(_)) => Some("the exposure log cannot be read; --seen 7d says why".to_owned()),
+        Err(_) => {
+            let read_for = read_for.as_secs_f64();
+            Some(format!(
+                "the log was not read in {read_for} s; --seen 7d reads it"
+            ))
+        }
     };
     let said = why.map(|why| format!("instances seen: not counted, as {why}"));
     for change in changes {
@@ -206,7 +227,7 @@ impl<'a> ImpactReader<'a> {
         &mut self,
         context: &Context,
         change: &Change,
-        plans: &Plans,
+        plans: &PlanPair,
     ) -> Result<(Vec<String>, Option<ImpactError>), Failure> {
         let failed = |source: StoreError| Failure::from(context.store_failed(source));
         let flag = &change.flag;

@@ -97,7 +97,7 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 }
 
 /// The next revision of a flag: the arguments applied to the newest one, if that can be read; none if nothing changes.
-/// `format` is the flag's format, if it has one, and `v1` the default digest of version 1.
+/// `format` is the flag's format, if it has one, and `v1` the default hash algorithm of version 1.
 pub(crate) fn plan_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,

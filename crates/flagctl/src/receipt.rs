@@ -90,8 +90,8 @@ impl Observed {
     }
 }
 
-/// Whether it is known that a replica does not serve an old revision. One that was first asked for the project a moment before the change
-/// may serve one until it looks for changes, and reports that then.
+/// Whether it is known that a replica serves no older revision. One without a report about the project may have cached the flag
+/// just before the change; its next poll and the report after that settle it.
 fn found_out(replica: &Replica, state: Serving, after: Duration) -> bool {
     match state {
         Serving::Yes => true,

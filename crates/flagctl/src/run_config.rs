@@ -110,7 +110,7 @@ fn row_key(outer: &ConfigText<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigE
 
 fn row_type(outer: &ConfigText<'_>) -> Result<RowType, ConfigError> {
     let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
-    let types = [RowType::Flag, RowType::Revision];
+    let types = [RowType::Metadata, RowType::Revision];
     let found = outer.text_field(ROW_TYPE)?;
     let Some(row_type) = types.into_iter().find(|known| known.as_str() == found) else {
         let suggestion = did_you_mean(&found.to_uppercase(), &types.map(RowType::as_str));
@@ -126,7 +126,7 @@ fn row_type(outer: &ConfigText<'_>) -> Result<RowType, ConfigError> {
             return Err(outer.wrong(&[Step::Key(IS_NEW)], problem));
         }
     };
-    if is_new == (row_type == RowType::Flag) {
+    if is_new == (row_type == RowType::Metadata) {
         return Ok(row_type);
     }
     let expected = if is_new {
@@ -173,7 +173,7 @@ fn read_cells(
     odd.retain(|odd| is_told(odd, &row));
     let overrides = odd.iter().find(|odd| odd.field.ends_with(".OverrideList"));
     let read = match (key.row_type, overrides) {
-        (RowType::Flag, _) => {
+        (RowType::Metadata, _) => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
         (RowType::Revision, Some(odd)) if !is_copy => Err(refused(odd)),

@@ -9,7 +9,7 @@ use crate::asking::ask;
 use crate::client_state::ClientState;
 use crate::push::PushMode;
 use crate::push::change::Change;
-use crate::question::Key;
+use crate::question::QuestionKey;
 use crate::sse::Event;
 
 /// How many prefetched values are fetched again after a change; others are fetched when they are asked for.
@@ -53,7 +53,7 @@ fn refetch(state: &Arc<ClientState>, change: &Change) {
 }
 
 /// Has a value fetched, unless it was meanwhile. While the service fails, the last known value stays.
-fn fetch(state: &Arc<ClientState>, key: &Key) {
+fn fetch(state: &Arc<ClientState>, key: &QuestionKey) {
     let now = Instant::now();
     let spawn = |job| {
         tokio::spawn(job);

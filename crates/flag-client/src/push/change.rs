@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use flag_api::{ChangedFlag, EventData};
 use flag_model::FlagType;
 
-use crate::question::{FlagRef, Key};
+use crate::question::{FlagRef, QuestionKey};
 
 /// Which flags have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Change {
     }
 
     /// Whether it is about the flag of this question.
-    pub(crate) fn is_about(&self, key: &Key) -> bool {
+    pub(crate) fn is_about(&self, key: &QuestionKey) -> bool {
         self.is_about_flag(key.question().flag)
     }
 

@@ -1,8 +1,8 @@
 //! Flags whose change was announced recently. The replicas of a service learn of a change one after the other, within a
-//! second; so another one than that which announced it may answer with the old value.
+//! second; so a replica other than the announcing one may still answer with the old value.
 //!
-//! An answer that was asked for some time after the announcement is therefore cached for half that time, but at least 250 ms. A stale
-//! answer of a replica that is late by `t` lives until `1.5 t` at most; the cost is about ten more requests per value.
+//! An answer requested `t` after the announcement is therefore cached for `t/2` only, but at least 250 ms. An old answer of a
+//! replica that is late by `t` lives until `1.5 t` at most; the cost is about ten more requests per value.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

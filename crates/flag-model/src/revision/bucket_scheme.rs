@@ -9,23 +9,23 @@ use crate::name::Salt;
 /// How instances are placed on the rollout line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BucketScheme {
-    /// Version 1, of the Python framework: a digest of the bare instance id, whole percentages, ranges by position.
+    /// Version 1, of the Python framework: a hash of the bare instance id, whole percentages, ranges by position.
     V1 {
-        /// The digest.
+        /// The hash algorithm.
         algorithm: HashAlgorithm,
-        /// What names it.
+        /// Where that is named.
         source: AlgorithmSource,
     },
     /// Version 2: any algorithm, over salt and instance id, percentages with three decimals, stored ranges.
     V2 {
-        /// The digest.
+        /// The hash algorithm.
         algorithm: HashAlgorithm,
         /// The text that is hashed before the instance id.
         salt: Salt,
     },
 }
 
-/// What names the digest of a revision of version 1.
+/// Where the hash algorithm of a revision of version 1 is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlgorithmSource {
     /// Its row, and so will the rows that follow it.

@@ -34,7 +34,7 @@ pub(crate) async fn cache() -> FlagCache {
         max_stale: Duration::from_hours(24),
         entries: 100,
         deadline,
-        is_polled: false,
+        watches_changes: false,
         keeps_rows: false,
     };
     let reads = tokio::runtime::Handle::current();

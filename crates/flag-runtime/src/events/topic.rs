@@ -27,7 +27,8 @@ pub(super) struct Topic {
     number: u64,
     /// The digest of the project, once its head row was read.
     pub(super) digest: Option<ProjectDigest>,
-    /// The digest of the latest event, which promises nothing that is still pending.
+    /// The digest that was sent with the latest event. It does not cover pending changes, so whoever reconnects with it is told
+    /// of them.
     published: Option<ProjectDigest>,
     /// Whether a flag of the project is known.
     pub(super) has_flags: bool,

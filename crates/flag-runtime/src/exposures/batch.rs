@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, Timestamp};
 use flag_store::{
-    Appended, BatchId, Clock as _, ExposureBatch, ExposureLog, StoreError, SystemClock,
+    AppendResult, BatchId, Clock as _, ExposureBatch, ExposureLog, StoreError, SystemClock,
     WriteExposureError,
 };
 use futures_util::FutureExt as _;
@@ -154,7 +154,7 @@ fn new_id() -> BatchId {
 }
 
 /// Appends the exposures; returns their results in their order.
-async fn append_all(exposures: &ExposureBatch, log: &dyn ExposureLog) -> Vec<Appended> {
+async fn append_all(exposures: &ExposureBatch, log: &dyn ExposureLog) -> Vec<AppendResult> {
     let appended = AssertUnwindSafe(async { log.append(exposures).await });
     let results = appended.catch_unwind().await;
     let panicked = |_| {

@@ -295,7 +295,7 @@ impl Inner {
 
     /// Notes a request for an unknown flag of the project; returns how long the flag is remembered as unknown.
     pub(super) fn note_unknown(&self, project: &ProjectName) -> Duration {
-        if self.projects.note_unknown(project) || !self.settings.is_polled {
+        if self.projects.note_unknown(project) || !self.settings.watches_changes {
             negative_cache::VALID_FOR
         } else {
             negative_cache::VALID_FOR_UNWATCHED

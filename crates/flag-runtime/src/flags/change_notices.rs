@@ -14,10 +14,11 @@ use super::entry::CacheEntry;
 pub(crate) enum NoticeOutcome {
     /// Nothing: no read was needed.
     Known,
-    /// The flag is being read, in the background.
-    Reading,
-    /// It is being read again, as the rows contradict the head row; or for the first time.
-    ReadingAgain,
+    /// The flag is in memory, and the first read since the notice is under way in the background.
+    AwaitingRead,
+    /// A read is under way, after which the outcome may still be this one: the rows contradicted the head row before, or
+    /// the flag is not in memory.
+    Unsettled,
 }
 
 impl FlagCache {
@@ -40,9 +41,9 @@ impl FlagCache {
         }
         drop(inner.begin(flag, ReadMode::Force));
         if entry.is_some_and(|entry| !entry.is_read_since(since)) {
-            NoticeOutcome::Reading
+            NoticeOutcome::AwaitingRead
         } else {
-            NoticeOutcome::ReadingAgain
+            NoticeOutcome::Unsettled
         }
     }
 
@@ -59,9 +60,15 @@ impl FlagCache {
         }
     }
 
-    /// Whether requests are answered with this published revision of a flag, or with what a read shows that began after the
-    /// change was seen. A flag that is not in memory is read when it is requested; a read in flight may have begun before.
-    pub(crate) fn serves(&self, flag: &FlagKey, published: Timestamp, seen: Instant) -> bool {
+    /// Whether no request can get a revision of a flag that is older than this published one: that is cached, or was read after
+    /// the change was seen, or the flag is not cached, and the next request reads it. False while it is being loaded, as that read
+    /// may have begun before, or if it cannot be read.
+    pub(crate) fn serves_nothing_older(
+        &self,
+        flag: &FlagKey,
+        published: Timestamp,
+        seen: Instant,
+    ) -> bool {
         let inner = &self.shared;
         let is_loading = inner.is_loading(flag);
         let head = Some(HeadCell::Newest(published));

@@ -195,7 +195,7 @@ pub(crate) fn settings() -> FlagCacheSettings {
         max_stale: MAX_STALE,
         entries: 100,
         deadline: DEADLINE,
-        is_polled: true,
+        watches_changes: true,
         keeps_rows: false,
     }
 }

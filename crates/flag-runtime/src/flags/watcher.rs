@@ -45,7 +45,7 @@ pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration)
     // By then other replicas have polled too.
     let repeat_after = period + SUBSCRIBED_PAUSE;
     let publish = events.publish(repeat_after, |flag, time, seen| {
-        serving.serves(flag, time, seen)
+        serving.serves_nothing_older(flag, time, seen)
     });
     tokio::join!(watch(store, flags, period), publish);
 }
@@ -149,7 +149,7 @@ impl ChangeWatcher {
             announce(self.flags.events(), &project, &seen, Replaced::default());
             let mut changed = seen.recently_published();
             changed.retain(|(flag, time, since)| {
-                time.is_some_and(|time| !self.flags.serves(flag, time, *since))
+                time.is_some_and(|time| !self.flags.serves_nothing_older(flag, time, *since))
             });
             note_served(&self.flags, &project, &seen, changed);
             seen.notify(&self.flags);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flag_store::{Appended, ExposureLog, RowStore, StoreError, WriteExposureError};
+use flag_store::{AppendResult, ExposureLog, RowStore, StoreError, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -282,8 +282,8 @@ impl Bounds {
     async fn append(
         &self,
         exposures: usize,
-        call: impl Future<Output = Vec<Appended>>,
-    ) -> Vec<Appended> {
+        call: impl Future<Output = Vec<AppendResult>>,
+    ) -> Vec<AppendResult> {
         let operation = Operation::WriteBatch;
         let Ok(permit) = self.call_permit(&self.write_circuit, operation) else {
             return all_unavailable(exposures, "circuit open");
@@ -306,7 +306,7 @@ impl Bounds {
 }
 
 /// Returns the failure, if any, of each exposure that was sent to the store; invalid exposures are never sent.
-fn sent(results: &[Appended]) -> impl Iterator<Item = Option<&StoreError>> {
+fn sent(results: &[AppendResult]) -> impl Iterator<Item = Option<&StoreError>> {
     results.iter().filter_map(|result| match result {
         Err(WriteExposureError::Store(error)) => Some(Some(error)),
         Err(_) => None,
@@ -315,14 +315,14 @@ fn sent(results: &[Appended]) -> impl Iterator<Item = Option<&StoreError>> {
 }
 
 /// Returns the failure of a batch that had no answer at all.
-fn common_failure(results: &[Appended]) -> Option<&StoreError> {
+fn common_failure(results: &[AppendResult]) -> Option<&StoreError> {
     let mut failures = sent(results);
     let first = failures.next()??;
     let is_transient = |error: Option<&StoreError>| error.is_some_and(StoreError::is_transient);
     (first.is_transient() && failures.all(is_transient)).then_some(first)
 }
 
-fn all_unavailable(exposures: usize, why: &'static str) -> Vec<Appended> {
+fn all_unavailable(exposures: usize, why: &'static str) -> Vec<AppendResult> {
     let failure = || StoreError::Unavailable { source: why.into() };
     (0..exposures).map(|_| Err(failure().into())).collect()
 }

@@ -7,7 +7,7 @@ use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
 use flag_model::{Invalid, OwnerId, Timestamp};
 use flag_store::{Clock as _, SystemClock};
 
-use super::rate::Allowance;
+use super::rate::ArrivalTime;
 
 /// A valid key, which presented keys are compared with.
 #[derive(Clone, Debug)]
@@ -20,8 +20,8 @@ pub(crate) struct ValidKey {
     pub(super) ends: Option<Timestamp>,
     /// Who holds it, for people; may be empty.
     pub(super) comment: Box<str>,
-    /// The rate allowance of its holder; survives a reload of the file.
-    pub(super) allowance: Arc<Allowance>,
+    /// The theoretical arrival time of its holder; survives a reload of the file.
+    pub(super) arrival: Arc<ArrivalTime>,
     /// Who uses it, if an identity-aware proxy says so.
     pub(super) person: Option<String>,
 }
@@ -65,10 +65,10 @@ impl ValidKey {
 pub(super) struct KeySet(HashMap<KeyId, Arc<ValidKey>>);
 
 impl KeySet {
-    /// Returns the keys of a file; keys that were in `before` keep their allowances.
+    /// Returns the keys of a file; keys that were in `before` keep theirs.
     pub(super) fn new(file: &KeyFile, before: &Self) -> Self {
         let keys = file.keys.iter().map(|key| {
-            let allowance = before.0.get(&key.id).map(|key| Arc::clone(&key.allowance));
+            let arrival = before.0.get(&key.id).map(|key| Arc::clone(&key.arrival));
             let valid = ValidKey {
                 id: key.id.clone(),
                 fingerprint: key.fingerprint.clone(),
@@ -76,7 +76,7 @@ impl KeySet {
                 projects: key.projects.clone(),
                 ends: key.ends(),
                 comment: key.comment.as_str().into(),
-                allowance: allowance.unwrap_or_default(),
+                arrival: arrival.unwrap_or_default(),
                 person: None,
             };
             (key.id.clone(), Arc::new(valid))
@@ -110,7 +110,7 @@ mod tests {
             projects: Projects::All,
             ends: None,
             comment: comment.into(),
-            allowance: Arc::default(),
+            arrival: Arc::default(),
             person: None,
         };
         assert_eq!(valid.editor().unwrap().as_str(), expected);

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use super::authorization::Principal;
 use super::error::AccessError;
 
-/// The most addresses in memory; an address that was dropped starts again with a full allowance.
+/// The most addresses in memory; an address that was dropped starts again with a full arrival.
 const ADDRESSES: usize = 32_768;
 
 /// Bits of an IPv6 address that identify a caller: a subscriber owns the rest.
@@ -37,9 +37,10 @@ pub(crate) struct RateSettings {
     pub(crate) callers: Callers,
 }
 
-/// The allowance of one caller: the nanosecond at which all its requests are paid for.
+/// The theoretical arrival time of a caller, as the generic cell rate algorithm calls it: the nanosecond at which all its
+/// requests are paid for.
 #[derive(Debug, Default)]
-pub(super) struct Allowance(AtomicU64);
+pub(super) struct ArrivalTime(AtomicU64);
 
 /// Counts the requests of every caller.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(super) struct RateLimit {
     cost: u64,
     /// Nanoseconds that a caller may owe when it sends a request.
     credit: u64,
-    addresses: Cache<IpAddr, Arc<Allowance>>,
+    addresses: Cache<IpAddr, Arc<ArrivalTime>>,
 }
 
 impl RateLimit {
@@ -73,7 +74,7 @@ impl RateLimit {
     ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, principal) {
-            (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.allowance, now),
+            (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.arrival, now),
             _ => client().and_then(|client| self.wait(&self.of(client), now)),
         };
         waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
@@ -89,39 +90,37 @@ impl RateLimit {
     ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, principal) {
-            (Callers::ByKey, Principal::Holder(key)) => {
-                self.wait_for_more(&key.allowance, now, more)
-            }
+            (Callers::ByKey, Principal::Holder(key)) => self.wait_for_more(&key.arrival, now, more),
             _ => client().and_then(|client| self.wait_for_more(&self.of(client), now, more)),
         };
         waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
 
-    fn of(&self, address: IpAddr) -> Arc<Allowance> {
+    fn of(&self, address: IpAddr) -> Arc<ArrivalTime> {
         let address = subscriber(address);
         self.addresses.get(&address).unwrap_or_else(|| {
-            let allowance = Arc::<Allowance>::default();
-            self.addresses.insert(address, Arc::clone(&allowance));
-            allowance
+            let arrival = Arc::<ArrivalTime>::default();
+            self.addresses.insert(address, Arc::clone(&arrival));
+            arrival
         })
     }
 
     /// Takes the cost of a request, or returns how long to wait.
-    fn wait(&self, allowance: &Allowance, now: u64) -> Option<Duration> {
-        wait(allowance, now, self.credit, self.cost)
+    fn wait(&self, arrival: &ArrivalTime, now: u64) -> Option<Duration> {
+        wait(arrival, now, self.credit, self.cost)
     }
 
     /// The same for further answers of a request, without its own cost.
-    fn wait_for_more(&self, allowance: &Allowance, now: u64, more: u64) -> Option<Duration> {
+    fn wait_for_more(&self, arrival: &ArrivalTime, now: u64, more: u64) -> Option<Duration> {
         let cost = self.cost.saturating_mul(more);
-        wait(allowance, now, self.credit + self.cost, cost)
+        wait(arrival, now, self.credit + self.cost, cost)
     }
 }
 
 /// Takes a cost from a caller that owes no more than its credit, or returns how long to wait.
-fn wait(allowance: &Allowance, now: u64, credit: u64, cost: u64) -> Option<Duration> {
+fn wait(arrival: &ArrivalTime, now: u64, credit: u64, cost: u64) -> Option<Duration> {
     let paid = |owed: u64| owed.max(now).saturating_add(cost);
-    let taken = allowance
+    let taken = arrival
         .0
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
             (owed.saturating_sub(now) <= credit).then(|| paid(owed))
@@ -156,40 +155,40 @@ mod tests {
     }
 
     /// How many of these requests, made at this nanosecond, are let in.
-    fn let_in(limit: &RateLimit, allowance: &Allowance, now: u64, requests: usize) -> usize {
-        let waits = (0..requests).map(|_| limit.wait(allowance, now));
+    fn let_in(limit: &RateLimit, arrival: &ArrivalTime, now: u64, requests: usize) -> usize {
+        let waits = (0..requests).map(|_| limit.wait(arrival, now));
         waits.filter(Option::is_none).count()
     }
 
     #[test]
     fn a_quiet_caller_may_ask_in_a_burst_and_then_at_its_rate() {
-        let (limit, allowance) = (limit(10, 5), Allowance::default());
-        assert_eq!(let_in(&limit, &allowance, SECOND, 100), 5);
-        let wait = limit.wait(&allowance, SECOND).unwrap();
+        let (limit, arrival) = (limit(10, 5), ArrivalTime::default());
+        assert_eq!(let_in(&limit, &arrival, SECOND, 100), 5);
+        let wait = limit.wait(&arrival, SECOND).unwrap();
         assert_eq!(wait, Duration::from_millis(100));
         let later = (1..=20).map(|tenth| SECOND + tenth * SECOND / 10);
-        let later = later.map(|now| let_in(&limit, &allowance, now, 7));
+        let later = later.map(|now| let_in(&limit, &arrival, now, 7));
         assert!(later.into_iter().all(|number| number == 1));
-        assert_eq!(let_in(&limit, &allowance, 60 * SECOND, 100), 5);
+        assert_eq!(let_in(&limit, &arrival, 60 * SECOND, 100), 5);
     }
 
     #[test]
     fn further_answers_are_paid_for_before_the_next_request() {
-        let (limit, allowance) = (limit(10, 2), Allowance::default());
-        assert_eq!(limit.wait(&allowance, SECOND), None);
-        assert_eq!(limit.wait_for_more(&allowance, SECOND, 99), None);
+        let (limit, arrival) = (limit(10, 2), ArrivalTime::default());
+        assert_eq!(limit.wait(&arrival, SECOND), None);
+        assert_eq!(limit.wait_for_more(&arrival, SECOND, 99), None);
         // 100 requests are owed, of which the burst forgives one.
         let wait = Duration::from_millis(9_900);
-        assert_eq!(limit.wait(&allowance, SECOND), Some(wait));
-        assert_eq!(let_in(&limit, &allowance, SECOND * 109 / 10 - 1, 1), 0);
-        assert_eq!(let_in(&limit, &allowance, SECOND * 109 / 10, 5), 1);
+        assert_eq!(limit.wait(&arrival, SECOND), Some(wait));
+        assert_eq!(let_in(&limit, &arrival, SECOND * 109 / 10 - 1, 1), 0);
+        assert_eq!(let_in(&limit, &arrival, SECOND * 109 / 10, 5), 1);
     }
 
     #[test]
     fn of_many_requests_at_once_one_may_ask_for_more() {
-        let (limit, allowance) = (limit(10, 5), Allowance::default());
-        assert_eq!(let_in(&limit, &allowance, SECOND, 5), 5);
-        let more = (0..5).map(|_| limit.wait_for_more(&allowance, SECOND, 499));
+        let (limit, arrival) = (limit(10, 5), ArrivalTime::default());
+        assert_eq!(let_in(&limit, &arrival, SECOND, 5), 5);
+        let more = (0..5).map(|_| limit.wait_for_more(&arrival, SECOND, 499));
         assert_eq!(more.filter(Option::is_none).count(), 1);
     }
 

@@ -62,7 +62,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
             max_stale: max_stale?,
             entries: entries?,
             deadline: deadline?,
-            is_polled: poll.is_some(),
+            watches_changes: poll.is_some(),
             keeps_rows: snapshot.is_some(),
         },
         buckets: buckets?,

@@ -45,11 +45,13 @@ pub(super) struct Listings {
     projects: Arc<ProjectNames>,
 }
 
+/// Flags by name and type.
+type Flags = Arc<[Arc<FlagSummary>]>;
+
 /// The flags of a project at one time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listing {
-    /// By name and type.
-    pub(super) flags: Arc<[Arc<FlagSummary>]>,
+    pub(super) flags: Flags,
     /// What filters of these flags suggest.
     pub(super) suggestions: Arc<Suggestions>,
     /// How many there are, if they are still being read.

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use flag_api::{
     AT, EXPLAIN_PARTS, ExplainQuery, ExplainedTreatment, Explanation, FLAG_NAME, INSTANCE_ID,
-    Parameter, ParameterProblem, ReplyValue, ServedAnswer,
+    InvalidParameter, ParameterProblem, ReplyValue, ServedAnswer,
 };
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, Timestamp, quoted};
 use flag_rollout::{decide, groups};
@@ -66,7 +66,7 @@ fn invalid(
     }: Invalid,
 ) -> ApiError {
     let problem = ParameterProblem::Invalid { found, expected };
-    ApiError::InvalidRequest(vec![Parameter { name, problem }])
+    ApiError::InvalidRequest(vec![InvalidParameter { name, problem }])
 }
 
 fn encode(

@@ -6,7 +6,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use flag_api::{
-    CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter,
+    CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, InvalidParameter, PROJECT_NAME,
     ParameterProblem, REASON, STALE,
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
@@ -30,24 +30,30 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     let FlagRequest {
         target,
         instance,
-        reply,
+        reason_header,
     } = decode(context)?;
     context.check_project(&target.flag().project)?;
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            match respond(context, &instance, &current, encode(reply)) {
+            match respond(context, &instance, &current, encode(reason_header)) {
                 Ok(response) => Ok(response),
                 Err(later) => {
                     let response =
-                        respond_later(context, &instance, &current, *later, encode(reply));
+                        respond_later(context, &instance, &current, *later, encode(reason_header));
                     Box::pin(response).await
                 }
             }
         }
         // In a box, as it is rare and large, and the server moves this future.
         Target::NeedsLookup(flag) => {
-            Box::pin(look_up_and_respond(context, &instance, &flag, reply)).await
+            Box::pin(look_up_and_respond(
+                context,
+                &instance,
+                &flag,
+                reason_header,
+            ))
+            .await
         }
     }
 }
@@ -56,16 +62,16 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
 struct FlagRequest<'a> {
     target: Target,
     instance: InstanceId<'a>,
-    reply: Reply,
+    reason_header: ReasonHeader,
 }
 
-/// What the reply holds.
+/// Whether the reply has the header of the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reply {
-    /// What that of the Python framework holds.
-    Plain,
-    /// The reason too, in a header.
-    WithReason,
+enum ReasonHeader {
+    /// No, as the replies of the Python framework.
+    Omit,
+    /// Yes.
+    Send,
 }
 
 /// The flag of a request.
@@ -90,10 +96,10 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let query = FlagQuery::parse(context.request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
     let fresh = find_fresh(context, &query);
-    let reply = if query.with_reason {
-        Reply::WithReason
+    let reason_header = if query.with_reason {
+        ReasonHeader::Send
     } else {
-        Reply::Plain
+        ReasonHeader::Omit
     };
     let instance = InstanceId::new(query.instance_id).map_err(invalid(INSTANCE_ID));
     if let Some(current) = fresh {
@@ -102,7 +108,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
         return Ok(FlagRequest {
             target,
             instance,
-            reply,
+            reason_header,
         });
     }
     let project = ProjectName::new(&query.project_name).map_err(invalid(PROJECT_NAME));
@@ -118,7 +124,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
             Ok(FlagRequest {
                 target,
                 instance,
-                reply,
+                reason_header,
             })
         }
         (Ok(_), Ok(_), Err(_), Ok(_)) if !query.flag_type.is_empty() => {
@@ -145,18 +151,20 @@ async fn look_up_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
-    reply: Reply,
+    reason_header: ReasonHeader,
 ) -> Result<HttpResponse, ApiError> {
     let current = look_up(context, flag).await?;
-    match respond(context, instance, &current, encode(reply)) {
+    match respond(context, instance, &current, encode(reason_header)) {
         Ok(response) => Ok(response),
-        Err(later) => respond_later(context, instance, &current, *later, encode(reply)).await,
+        Err(later) => {
+            respond_later(context, instance, &current, *later, encode(reason_header)).await
+        }
     }
 }
 
 /// Encodes a recorded decision.
 fn encode(
-    reply: Reply,
+    reason_header: ReasonHeader,
 ) -> impl Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse {
     move |context, instance, decision, current| {
         let json = reply::write(
@@ -172,7 +180,7 @@ fn encode(
             let (name, value) = CACHE_STATUS_STALE;
             response.headers_mut().insert(name, value);
         }
-        if reply == Reply::WithReason {
+        if reason_header == ReasonHeader::Send {
             let reason = HeaderValue::from_static(decision.reason.as_str());
             let name = HeaderName::from_static(REASON);
             response.headers_mut().insert(name, reason);
@@ -181,12 +189,12 @@ fn encode(
     }
 }
 
-fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {
+fn invalid(name: &'static str) -> impl Fn(Invalid) -> InvalidParameter {
     move |invalid| {
         let Invalid {
             found, expected, ..
         } = invalid;
-        Parameter {
+        InvalidParameter {
             name,
             problem: ParameterProblem::Invalid { found, expected },
         }

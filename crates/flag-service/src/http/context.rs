@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::error::ErrorInternalServerError;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use flag_api::{PROJECT, Parameter, ParameterProblem, project_of_path};
+use flag_api::{InvalidParameter, PROJECT, ParameterProblem, project_of_path};
 use flag_model::ProjectName;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ impl RequestContext {
 pub(crate) fn valid_project(name: &str) -> Result<ProjectName, ApiError> {
     ProjectName::new(name).map_err(|wrong| {
         let (found, expected) = (wrong.found, wrong.expected);
-        ApiError::InvalidRequest(vec![Parameter {
+        ApiError::InvalidRequest(vec![InvalidParameter {
             name: PROJECT,
             problem: ParameterProblem::Invalid { found, expected },
         }])

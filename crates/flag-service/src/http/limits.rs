@@ -83,7 +83,7 @@ impl Limits {
         self.connections.held.caller()
     }
 
-    /// Refuses a request that is too large according to its head; a body may have `most_body` bytes.
+    /// Refuses a request that is too large according to its head; `max_body` is the limit of a body in bytes.
     ///
     /// A body of unknown length is counted when it is read.
     pub(crate) fn check_size(request: &HttpRequest, max_body: usize) -> Result<(), LimitError> {

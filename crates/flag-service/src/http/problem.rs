@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
+use flag_api::{Code, InvalidParameter, PROBLEM_JSON, Problem, UNKNOWN_FLAG};
 use flag_model::{InvalidPercent, ProjectName, quoted};
 use flag_runtime::{CacheError, QueueFull, SubscribeError};
 use flag_store::{StoreError, UnreadableRow};
@@ -28,7 +28,7 @@ pub(crate) enum ApiError {
     /// The flag type is neither `feature` nor `data`.
     InvalidFlagType(String),
     /// These parameters are missing or invalid.
-    InvalidRequest(Vec<Parameter>),
+    InvalidRequest(Vec<InvalidParameter>),
     /// There is no revision of the flag to decide with.
     Flag(CacheError),
     /// The store failed to list the flags of a project.
@@ -250,7 +250,7 @@ fn internal() -> (Code, String) {
     (Code::Internal, "the service made a mistake".to_owned())
 }
 
-fn list(wrong: &[Parameter]) -> String {
+fn list(wrong: &[InvalidParameter]) -> String {
     wrong
         .iter()
         .map(ToString::to_string)

@@ -8,7 +8,7 @@ use flag_model::Timestamp;
 use flag_store::ExposureRecord;
 use rusqlite::{Connection, params};
 
-use super::read::{Flag, flag, read, record};
+use super::read::{Flag, flag, read};
 use super::span_class::SpanClass;
 use crate::failure::Failure;
 use crate::schema;
@@ -66,7 +66,7 @@ fn find_in_class(
             continue;
         };
         let same_time = batch.entries().filter(|entry| entry.created == created);
-        let mut records = same_time.filter_map(|entry| record(&batch, entry));
+        let mut records = same_time.filter_map(|entry| batch.record(entry));
         if let Some(record) = records.find(|record| record.key() == key) {
             return Ok(Some(record));
         }

@@ -180,7 +180,7 @@ fn page_of_blocks(
             };
             let entries = entries_of(&batch, scope.instance.as_ref());
             let entries = entries.filter(|entry| within.contains(Some(entry.created)));
-            let records = entries.filter_map(|entry| record(&batch, entry));
+            let records = entries.filter_map(|entry| batch.record(entry));
             let records = records.skip(already);
             let wanted = query.limit - page.records.len();
             let before = page.records.len();
@@ -234,7 +234,7 @@ pub(crate) fn newest_in_blocks(
                         })
                 });
                 let wanted: Vec<_> = entries.collect();
-                newest.extend(wanted.into_iter().filter_map(|entry| record(&batch, entry)));
+                newest.extend(wanted.into_iter().filter_map(|entry| batch.record(entry)));
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -387,7 +387,7 @@ pub(super) fn records<'a>(
     batch: &'a ExposureBatch,
     instance: Option<&'a InstanceId<'static>>,
 ) -> impl Iterator<Item = ExposureRecord> + 'a {
-    entries_of(batch, instance).filter_map(|entry| record(batch, entry))
+    entries_of(batch, instance).filter_map(|entry| batch.record(entry))
 }
 
 fn entries_of<'a>(
@@ -396,13 +396,6 @@ fn entries_of<'a>(
 ) -> impl Iterator<Item = BatchEntry<'a>> {
     let entries = batch.entries().rev();
     entries.filter(move |entry| instance.is_none_or(|id| id.as_str() == entry.instance))
-}
-
-pub(super) fn record<'a>(
-    batch: &'a ExposureBatch,
-    entry: BatchEntry<'a>,
-) -> Option<ExposureRecord> {
-    batch.exposure(entry)?.record(batch.booleans()).ok()
 }
 
 pub(super) fn time(micros: i64) -> Timestamp {

@@ -198,7 +198,7 @@ impl Append<'_> {
         let mut cells = match self.row_type {
             // If the writer dies after the insert, the change mark makes readers look for the row.
             RowType::Revision => new_change_mark(),
-            RowType::Flag => Cells::default(),
+            RowType::Metadata => Cells::default(),
         };
         cells.set(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;

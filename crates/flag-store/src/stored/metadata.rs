@@ -24,7 +24,7 @@ const COLUMNS: &[&str] = &[
 /// The row of metadata.
 pub fn encode_metadata(metadata: &Metadata) -> Row {
     let key = FlagRowKey {
-        row_type: RowType::Flag,
+        row_type: RowType::Metadata,
         flag: metadata.flag.clone(),
         created: metadata.created(),
     };
@@ -67,7 +67,7 @@ pub(crate) fn read_metadata(
     row: &Row,
     oddities: Option<&Oddities>,
 ) -> Result<Metadata, UnreadableRow> {
-    let reader = Reader::open(row, RowType::Flag, oddities)?;
+    let reader = Reader::open(row, RowType::Metadata, oddities)?;
     reader.look_at_columns(COLUMNS);
     let parts = MetadataParts {
         flag: reader.key.flag.clone(),

@@ -16,7 +16,7 @@ pub(crate) struct ConfirmArgs {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Name of a flag whose risky change is meant: nobody keeps the control value, everybody gets a new bucket, instances
+    /// Confirm the risky change of the flag with this name: no instance keeps the control value, all get a new bucket, instances
     /// move between treatments, treatments are left out, a rollback is undone, or a revision ahead of the clock will
     /// replace it; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -28,7 +28,8 @@ pub(crate) struct ConfirmArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "5s",
-        value_parser = length
+        value_parser = length,
+        help_heading = "Options"
     )]
     pub(crate) wait: Option<Duration>,
     /// Show the cells of the row as they were written

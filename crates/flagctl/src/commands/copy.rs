@@ -74,10 +74,14 @@ pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failu
         exposures: exposures.as_ref().map(Into::into),
     };
     output::show(&copied, args.output.form)?;
-    if differing > 0 {
-        return Err(Failure::explained_by_output(ExitCode::Conflict));
+    let unreadable = exposures.iter().flat_map(|copied| &copied.unreadable);
+    let unreadable = unreadable.inspect(|batch| output::notice(&batch.to_string()));
+    let not_copied = unreadable.count() > 0;
+    match (differing > 0, not_copied) {
+        (true, _) => Err(Failure::explained_by_output(ExitCode::Conflict)),
+        (false, true) => Err(Failure::explained_by_output(ExitCode::Incomplete)),
+        (false, false) => Ok(()),
     }
-    Ok(())
 }
 
 /// Copies flags, then exposures if they are wanted, and reports flags that have a newer revision in the target.

@@ -258,11 +258,15 @@ impl Doctor {
         let mut after = None;
         while !exposures.is_complete() {
             let of = ExposureScope::Project(&project);
-            let page = log.page(of, TimeRange::ALL, after.as_ref(), PAGE).await?;
-            for record in &page.records {
+            let page = log.batches(of, TimeRange::ALL, after.as_ref(), PAGE);
+            let mut page = page.await?;
+            after = page.next.take();
+            for batch in &page.unreadable {
+                exposures.unreadable_batch(batch);
+            }
+            for record in page.into_records() {
                 exposures.look_at(record.row());
             }
-            after = page.next;
             if after.is_none() {
                 break;
             }

@@ -14,7 +14,7 @@ use flag_settings::{Reader, read_instance_names};
 use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
 
 use self::follow::follow;
-use self::selection::Selection;
+use self::selection::{Selection, Unreadable};
 use self::shown::{Progress, Shown};
 use crate::args::{FlagWords, Form, FormParser, RevisionName};
 use crate::context::Context;
@@ -192,9 +192,10 @@ async fn show(
                 follow(log, selection, &mut shown).await?;
             } else {
                 let all = all(log, selection, args.limit, &mut shown);
-                with_progress_beside_output(progress, all).await?;
+                let unreadable = with_progress_beside_output(progress, all).await?;
+                output::notice_formulas(shown.changed(), "ndjson");
+                unreadable.report()?;
             }
-            output::notice_formulas(shown.changed(), "ndjson");
             Ok(())
         }
     }
@@ -212,7 +213,8 @@ async fn newest(
     });
     let flag = &selection.flag;
     let reading = selection.newest(log, limit + 1);
-    let records = with_progress(format!("reading the exposures of {flag}"), reading).await?;
+    let reading = with_progress(format!("reading the exposures of {flag}"), reading);
+    let (records, unreadable) = reading.await?;
     let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
     if exposures.len() > limit {
         exposures.truncate(limit);
@@ -223,16 +225,17 @@ async fn newest(
         flag,
         exposures: &exposures,
     };
-    Ok(output::show(&exposures, form)?)
+    output::show(&exposures, form)?;
+    Ok(unreadable.report()?)
 }
 
-/// Shows all exposures as they are read, or the newest.
+/// Shows all exposures as they are read, or the newest; returns what cannot be read.
 async fn all(
     log: &dyn ExposureLog,
     selection: &Selection,
     limit: Option<u32>,
     shown: &mut Shown<'_>,
-) -> Result<(), ShowError> {
+) -> Result<Unreadable, ShowError> {
     shown.show(&[])?;
     let show = |records: Vec<ExposureRecord>| {
         let written = shown.show(&records)?;
@@ -264,8 +267,9 @@ async fn summarize(
         progress.add(records.len());
         Ok::<_, ShowError>(ControlFlow::Continue(()))
     });
-    with_progress(progress, count).await?;
-    Ok(output::show(&summary, form)?)
+    let unreadable = with_progress(progress, count).await?;
+    output::show(&summary, form)?;
+    Ok(unreadable.report()?)
 }
 
 /// Says that no exposure is logged, or none that fits; a failure if there is no such flag.

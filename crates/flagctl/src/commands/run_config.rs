@@ -132,7 +132,7 @@ async fn revise(
     .await
 }
 
-/// Keeps the digest in the newest row if the configuration has none.
+/// Keeps the hash algorithm in the newest row if the configuration has none.
 fn following(newest: Option<BucketScheme>, format: BucketScheme) -> BucketScheme {
     match (newest, format) {
         (

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use flag_model::{FlagValue, InstanceId, Reason, quoted};
 use flag_rollout::decide;
 
-use crate::change::Plans;
+use crate::change::PlanPair;
 
 /// The most instances of a flag that are told apart, which takes about 350 MB.
 pub(super) const MAX: usize = 10_000_000;
@@ -16,7 +16,7 @@ const SHOWN: usize = 10;
 
 /// What becomes of the instances that were seen.
 pub(super) struct InstanceImpact<'p> {
-    plans: &'p Plans,
+    plans: &'p PlanPair,
     /// 128 bits of each instance, with keys of this process: two instances that share them will not be met.
     known: HashSet<u128>,
     keys: [RandomState; 2],
@@ -48,7 +48,7 @@ pub(super) struct Full;
 
 impl<'p> InstanceImpact<'p> {
     /// None yet.
-    pub(super) fn new(plans: &'p Plans) -> Self {
+    pub(super) fn new(plans: &'p PlanPair) -> Self {
         Self {
             plans,
             known: HashSet::new(),

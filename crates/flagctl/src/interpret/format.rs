@@ -11,7 +11,7 @@ use crate::args::FormatArgs;
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
      --resalt moves it to version 2 and gives everybody a new bucket";
 
-/// The format of the next revision; `v1` is the default digest of version 1.
+/// The format of the next revision; `v1` is the default hash algorithm of version 1.
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&BucketScheme>,
@@ -54,7 +54,7 @@ fn first(
     }
 }
 
-/// Version 1 with a digest that its row names.
+/// Version 1 with a hash algorithm that its row names.
 fn of_version_1(algorithm: HashAlgorithm) -> BucketScheme {
     BucketScheme::V1 {
         algorithm,

@@ -194,7 +194,7 @@ fn text(value: &impl ToString) -> String {
     value.to_string()
 }
 
-/// The digest that the row of a revision names.
+/// The hash algorithm that the row of a revision names.
 pub(crate) fn named_algorithm(format: &BucketScheme) -> Option<HashAlgorithm> {
     match format {
         BucketScheme::V1 {

@@ -80,7 +80,7 @@ pub(super) fn check_fields(
         all.get(..all.len() - last).unwrap_or(all)
     };
     let known = match key.row_type {
-        RowType::Flag => OF_METADATA,
+        RowType::Metadata => OF_METADATA,
         RowType::Revision => of_version(OF_REVISION, 1),
     };
     let known_of_treatment = of_version(OF_TREATMENT, 2);

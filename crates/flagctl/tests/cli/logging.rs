@@ -301,3 +301,63 @@ fn init_upgrades_what_an_older_release_logged() {
     let unset = json(&flagctl(&dir, &["init", "-o", "json"]));
     assert_eq!(unset["parts"][1]["is"], Value::Null);
 }
+
+/// Cuts what the first block of the log holds, as a failing disk might.
+fn damage(dir: &Path) {
+    let script = "import sqlite3, sys; log = sqlite3.connect(sys.argv[1]); \
+                  log.execute('UPDATE block_data SET data = substr(data, 1, 9) WHERE block = 1'); log.commit()";
+    let python = Command::new("python3")
+        .args(["-c", script])
+        .arg(dir.join("exposures.db"))
+        .status();
+    assert!(python.unwrap().success());
+}
+
+#[test]
+fn exposures_that_are_damaged_are_named_and_hide_no_others() {
+    let dir = with_exposures(701);
+    damage(dir.path());
+    let named = format!(
+        "500 exposures to csr-assistant/feature/{NAME} of 2026-11-01 00:00:00.000000 to 2026-11-01 00:08:19.000000 \
+         cannot be read: "
+    );
+    let check = |output: &Output, lines: usize| {
+        let error = stderr(output);
+        assert_eq!(output.status.code(), Some(5), "{error}");
+        assert_eq!(error.matches(&named).count(), 1, "{error}");
+        assert_eq!(stdout(output).lines().count(), lines, "{error}");
+    };
+    check(&on_flag(&dir, "exposures", &["-o", "ndjson"]), 201);
+    check(&on_flag(&dir, "exposures", &["--limit", "1000"]), 202);
+    let newest = ["-o", "csv", "--limit", "1000"];
+    check(&on_flag(&dir, "exposures", &newest), 202);
+    let summary = on_flag(&dir, "exposures", &["--summary", "-o", "json"]);
+    assert_eq!(summary.status.code(), Some(5));
+    assert!(stdout(&summary).contains("134"), "{}", stdout(&summary));
+    // What does not need the damaged ones is as ever.
+    assert_eq!(requests(&dir, &["--limit", "1"]), ["r-700"]);
+    assert_eq!(
+        requests(&dir, &["--since", "2026-11-01 00:11:40"]),
+        ["r-700"]
+    );
+
+    let doctor = flagctl(&dir, &["doctor", "csr-assistant", "-o", "json"]);
+    let doctor = stdout(&doctor);
+    assert!(doctor.contains(&named), "{doctor}");
+    assert!(doctor.contains("201 exposures can be read"), "{doctor}");
+
+    let to = TempDir::new().unwrap();
+    let from = format!("embedded:{}", dir.path().display());
+    let target = format!("embedded:{}", to.path().display());
+    let ends = ["--from", &from, "--to", &target];
+    let copy = [
+        &["copy", "csr-assistant"],
+        &ends[..],
+        &["--exposures", "--yes"],
+    ]
+    .concat();
+    let copied = flagctl(&dir, &copy);
+    assert_eq!(copied.status.code(), Some(9), "{}", stderr(&copied));
+    assert!(stderr(&copied).contains(&named), "{}", stderr(&copied));
+    assert_eq!(requests(&to, &["--limit", "1000"]).len(), 201);
+}

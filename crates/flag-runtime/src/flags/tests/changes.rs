@@ -69,7 +69,7 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
     world.store(Answer::Hangs);
     for (flag, state) in head_row.flags() {
         let heard = world.cache.apply_notice(&flag, Some(state), Instant::now());
-        assert_eq!(heard, NoticeOutcome::Reading);
+        assert_eq!(heard, NoticeOutcome::AwaitingRead);
     }
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));

@@ -11,8 +11,8 @@ use crate::events::{ChangedFlag, PublishedChange};
 use crate::flags::cache::FlagCache;
 use crate::flags::change_notices::NoticeOutcome;
 
-/// How long a changed flag is compared with the cache, at least until it is read. A claim may be this much older than its
-/// revision, and a read that began before the change may end after it.
+/// How long a changed flag is compared with the cache; longer if it was not read by then. A claim may precede its row by this
+/// time, and a read that began before the change may end after it.
 const COMPARED_FOR: Duration = Duration::from_secs(30);
 
 /// The most flags of a project that one poll reads again, so that other reads are not held up; the rest wait for the next
@@ -113,7 +113,7 @@ impl SeenHeadRow {
             }
             let outcome = flags.apply_notice(&flag, state, since);
             budget -= usize::from(outcome != NoticeOutcome::Known);
-            if outcome == NoticeOutcome::Reading || since.elapsed() < COMPARED_FOR {
+            if outcome == NoticeOutcome::AwaitingRead || since.elapsed() < COMPARED_FOR {
                 self.changed.insert(flag, (state, since));
             }
         }

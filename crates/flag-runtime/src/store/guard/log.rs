@@ -2,7 +2,7 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
+    AppendResult, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
     ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
     MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
 };
@@ -12,7 +12,7 @@ use super::super::metrics::Operation;
 use super::{StoreGuard, all_unavailable};
 
 impl ExposureLog for StoreGuard<dyn ExposureLog> {
-    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         let call = async move {
             match self.store.opened() {
                 Ok(log) => log.append(batch).await,

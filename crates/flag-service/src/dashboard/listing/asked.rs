@@ -11,23 +11,23 @@ use tokio::time::Instant;
 /// How far back the counts are read, in minutes: usually the first is enough.
 const STEPS: [i64; 3] = [60, 24 * 60, Asked::DAYS * 24 * 60];
 
-/// How long an answer counts.
-const VALID_FOR: Duration = Duration::from_hours(1);
-
 /// Whether a flag was asked for lately.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::dashboard) struct Asked {
     /// Whether it was, within [`Asked::DAYS`].
     pub(in crate::dashboard) is_asked: bool,
-    found: Instant,
+    pub(super) found: Instant,
 }
 
 impl Asked {
     /// A flag that was not asked for in these days is told.
     pub(in crate::dashboard) const DAYS: i64 = 7;
 
-    pub(super) fn is_recent(self) -> bool {
-        self.found.elapsed() < VALID_FOR
+    /// How long an answer counts.
+    pub(super) const VALID_FOR: Duration = Duration::from_hours(1);
+
+    pub(super) fn is_recent(&self) -> bool {
+        self.found.elapsed() < Self::VALID_FOR
     }
 }
 

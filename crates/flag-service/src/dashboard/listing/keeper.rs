@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use flag_model::{FlagKey, ProjectName};
 use flag_store::{Clock as _, ExposureLog, FlagStore, HeadRow, ReadError, StoreError, SystemClock};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use super::asked::{self, Asked, AskedFlags};
-use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN, Suggestions};
+use super::{CHECKED_AFTER, FlagSummary, Flags, Listing, READ_AGAIN, Suggestions};
 
 /// How long a page waits for a listing that is complete, and for one that is not.
 const WAITS: Duration = Duration::from_millis(300);
@@ -22,6 +22,9 @@ const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
 /// Pause between flags of which it is found out whether they were asked for: there is no hurry.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How much longer than finding it out the pause is at least: so that takes at most a tenth of a reader of the store.
+const REST: u32 = 9;
 
 /// Keys in a scan.
 const PAGE: usize = 1_000;
@@ -40,6 +43,8 @@ pub(super) struct Keeper {
     listing: ArcSwap<Listing>,
     asked: Arc<AskedFlags>,
     is_asking: AtomicBool,
+    /// The flags of which it was found out whether they were asked for, and when the first answer was found.
+    asked_of: ArcSwapOption<(Flags, Instant)>,
     /// Whether something has changed since the last look began.
     is_outdated: AtomicBool,
 }
@@ -76,6 +81,7 @@ impl Keeper {
             }),
             asked: Arc::default(),
             is_asking: AtomicBool::new(false),
+            asked_of: ArcSwapOption::empty(),
             is_outdated: AtomicBool::new(false),
         }
     }
@@ -222,24 +228,39 @@ impl Keeper {
         let Some(log) = self.log.clone() else {
             return;
         };
-        if self.is_asking.swap(true, Ordering::Relaxed) {
+        if self.is_all_known() || self.is_asking.swap(true, Ordering::Relaxed) {
             return;
         }
         tokio::spawn(async move {
-            let listing = self.listing.load_full();
-            for summary in &*listing.flags {
-                let known = self.asked.get(&summary.flag);
-                if known.is_some_and(Asked::is_recent) {
-                    continue;
-                }
-                let Ok(asked) = asked::find(&*log, &summary.flag, SystemClock.now()).await else {
-                    break;
-                };
-                self.asked.insert(summary.flag.clone(), asked);
-                tokio::time::sleep(PAUSE).await;
-            }
+            let _ = self.ask_of_all(&*log).await;
             self.is_asking.store(false, Ordering::Relaxed);
         });
+    }
+
+    /// Whether it is still known of each flag of the listing whether it was asked for: going through thousands of flags
+    /// after each look would keep evaluations waiting.
+    fn is_all_known(&self) -> bool {
+        let asked_of = self.asked_of.load();
+        let listing = self.listing.load();
+        asked_of.as_deref().is_some_and(|(flags, first)| {
+            Arc::ptr_eq(flags, &listing.flags) && first.elapsed() < Asked::VALID_FOR
+        })
+    }
+
+    async fn ask_of_all(&self, log: &dyn ExposureLog) -> Result<(), StoreError> {
+        let (flags, mut first) = (Arc::clone(&self.listing.load().flags), Instant::now());
+        for summary in &*flags {
+            if let Some(known) = self.asked.get(&summary.flag).filter(Asked::is_recent) {
+                first = first.min(known.found);
+                continue;
+            }
+            let asking = Instant::now();
+            let asked = asked::find(log, &summary.flag, SystemClock.now()).await?;
+            self.asked.insert(summary.flag.clone(), asked);
+            sleep(PAUSE.max(asking.elapsed() * REST)).await;
+        }
+        self.asked_of.store(Some(Arc::new((flags, first))));
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ const MAX_URI: usize = 8 << 10;
 /// The largest headers, path and query included. actix-http reads up to 128 KiB before it refuses by itself.
 const MAX_HEAD: usize = 32 << 10;
 
-/// Refuses a request that is too large; a body may have `most_body` bytes.
+/// Refuses a request that is too large; `max_body` is the limit of a body in bytes.
 pub(super) fn check(request: &HttpRequest, max_body: usize) -> Result<(), LimitError> {
     let uri = request.uri();
     let uri = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);

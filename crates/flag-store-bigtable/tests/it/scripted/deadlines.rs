@@ -78,3 +78,22 @@ async fn hold_when_connecting_leads_nowhere() {
     }
     check(address).await;
 }
+
+#[tokio::test]
+async fn a_scan_of_many_rows_has_the_time_of_a_batch() {
+    let server = Scripted::always(Answer::Silence).await;
+    let settings = BigtableSettings {
+        batch_deadline: 4 * SHORT,
+        ..settings_that_wait(server.address, SHORT / 4, SHORT / 4)
+    };
+    let store = BigtableStore::connect(settings).await.unwrap();
+    // How long it took says which deadline it had, also on a busy machine.
+    for (limit, is_as_long) in [(500, false), (501, true)] {
+        match store.scan(Scan::prefix("").limit(limit)).await {
+            Err(StoreError::TimedOut { after }) => {
+                assert_eq!(after >= 4 * SHORT, is_as_long, "{limit}");
+            }
+            scanned => panic!("{limit}: {scanned:?}"),
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The first exposures of a project, in the order of their keys.
 
 use flag_model::ProjectName;
-use flag_store::{Row, check_exposure};
+use flag_store::{Row, UnreadableBatch, check_exposure};
 
 use super::rows::{NAMED, counted};
 use crate::output::{Checks, Status};
@@ -46,6 +46,11 @@ impl ProjectExposures {
                 (self.found).unreadable_row(Status::Warning, "exposure", &error, meaning);
             }
         }
+    }
+
+    /// Notes exposures that cannot be read, as what they are kept in is damaged.
+    pub(super) fn unreadable_batch(&mut self, batch: &UnreadableBatch) {
+        (self.found).note(Status::Warning, "exposures", batch.to_string());
     }
 
     /// Adds the results. None of them is a failure: no decision depends on the log, and its rows cannot be corrected.

@@ -72,7 +72,8 @@ impl ProjectRows {
             }
             let metadata = entry.metadata.map(|row| newest(row, Metadata::created));
             let revision = entry.revision.map(|row| newest(row, Revision::created));
-            for (row_type, newest) in [(RowType::Flag, metadata), (RowType::Revision, revision)] {
+            for (row_type, newest) in [(RowType::Metadata, metadata), (RowType::Revision, revision)]
+            {
                 let subject = (row_type, entry.flag.clone());
                 rows.newest.extend(newest.map(|newest| (subject, newest)));
             }

@@ -6,8 +6,12 @@ use std::ops::ControlFlow;
 use flag_model::{FlagKey, InstanceId};
 use flag_store::{
     Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, NewestExposures, StoreError,
-    TimeRange,
+    TimeRange, UnreadableBatch, newest_readable,
 };
+
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::notice;
 
 /// How many records are read at once.
 const AT_ONCE: usize = 5_000;
@@ -48,13 +52,15 @@ impl Selection {
         is_within && group.is_none_or(|group| group == record.group())
     }
 
-    /// The newest of them, the newest first.
+    /// The newest of them, the newest first, and what cannot be read.
     pub(super) async fn newest(
         &self,
         log: &dyn ExposureLog,
         limit: usize,
-    ) -> Result<Vec<ExposureRecord>, StoreError> {
-        self.newest_within(log, self.within, limit).await
+    ) -> Result<(Vec<ExposureRecord>, Unreadable), StoreError> {
+        let mut unreadable = Unreadable::default();
+        let newest = self.newest_within(log, self.within, limit, &mut unreadable);
+        Ok((newest.await?, unreadable))
     }
 
     async fn newest_within(
@@ -62,6 +68,7 @@ impl Selection {
         log: &dyn ExposureLog,
         within: TimeRange,
         limit: usize,
+        unreadable: &mut Unreadable,
     ) -> Result<Vec<ExposureRecord>, StoreError> {
         let query = |of| ExposureQuery {
             scope: of,
@@ -71,28 +78,34 @@ impl Selection {
         };
         let mut newest = NewestExposures::new(query(ExposureScope::Flag(&self.flag)));
         for scope in self.scopes() {
-            newest.extend(log.newest(query(scope)).await?);
+            let (found, more) = newest_readable(log, query(scope)).await?;
+            newest.extend(found);
+            unreadable.add(more);
         }
         Ok(newest.into_records())
     }
 
     /// Visits the newest of them, the newest first, until told to stop; in memory there are some thousands at once. Those without
-    /// a valid time come last.
+    /// a valid time come last. Returns what cannot be read.
     pub(super) async fn each_newest<E: From<StoreError>>(
         &self,
         log: &dyn ExposureLog,
         limit: usize,
         mut visit: impl FnMut(Vec<ExposureRecord>) -> Result<ControlFlow<()>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Unreadable, E> {
         if limit <= NEWEST_AT_ONCE {
-            let _ = visit(self.newest(log, limit).await?)?;
-            return Ok(());
+            let (newest, unreadable) = self.newest(log, limit).await?;
+            let _ = visit(newest)?;
+            return Ok(unreadable);
         }
+        let mut unreadable = Unreadable::default();
         let mut left = limit;
         let mut border = Border::new(self.within);
         while left > 0 {
             let wanted = left.min(NEWEST_AT_ONCE) + border.visited.len();
-            let mut records = self.newest_within(log, border.within, wanted).await?;
+            let mut records = self
+                .newest_within(log, border.within, wanted, &mut unreadable)
+                .await?;
             let is_last = records.len() < wanted;
             records.retain(|record| border.is_beyond(record));
             records.truncate(left);
@@ -100,14 +113,14 @@ impl Selection {
             border.go_to(&records);
             let is_end = is_last || records.is_empty();
             if visit(records)?.is_break() {
-                return Ok(());
+                return Ok(unreadable);
             }
             if is_end {
                 break;
             }
         }
         if left == 0 || self.within != TimeRange::ALL {
-            return Ok(());
+            return Ok(unreadable);
         }
         let untold = |mut records: Vec<ExposureRecord>| {
             records.retain(|record| record.created().is_none());
@@ -118,30 +131,60 @@ impl Selection {
         self.each(log, untold).await
     }
 
-    /// Visits all of them in the order of the log, until told to stop; in memory there are a few thousand at once.
+    /// Visits all of them in the order of the log, until told to stop; in memory there are a few thousand at once. Returns what
+    /// cannot be read.
     pub(super) async fn each<E: From<StoreError>>(
         &self,
         log: &dyn ExposureLog,
         mut visit: impl FnMut(Vec<ExposureRecord>) -> Result<ControlFlow<()>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Unreadable, E> {
+        let mut unreadable = Unreadable::default();
         for scope in self.scopes() {
             let mut after: Option<Cursor> = None;
             loop {
-                let page = log
-                    .page(scope, self.within, after.as_ref(), AT_ONCE)
-                    .await?;
-                let mut records = page.records;
-                records.retain(|record| self.has(record));
+                let page = log.batches(scope, self.within, after.as_ref(), AT_ONCE);
+                let mut page = page.await?;
+                after = page.next.take();
+                unreadable.add(std::mem::take(&mut page.unreadable));
+                let records = page.into_records();
+                let records = records.filter(|record| self.has(record)).collect();
                 if visit(records)?.is_break() {
-                    return Ok(());
+                    return Ok(unreadable);
                 }
-                after = page.next;
                 if after.is_none() {
                     break;
                 }
             }
         }
-        Ok(())
+        Ok(unreadable)
+    }
+}
+
+/// Exposures of the time that cannot be read, and may be of the selection.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Unreadable(Vec<UnreadableBatch>);
+
+impl Unreadable {
+    /// A log that is read in parts finds the same ones again.
+    fn add(&mut self, found: Vec<UnreadableBatch>) {
+        for batch in found {
+            if !self.0.contains(&batch) {
+                self.0.push(batch);
+            }
+        }
+    }
+
+    /// Names them to the caller; a failure if there are any.
+    pub(super) fn report(&self) -> Result<(), Failure> {
+        for batch in &self.0 {
+            notice(&batch.to_string());
+        }
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        notice("all others are shown; a backup of the log may have them");
+        Err(Failure::explained_by_output(ExitCode::Refused))
     }
 }
 
@@ -251,7 +294,8 @@ mod tests {
             Ok::<_, StoreError>(ControlFlow::Continue(()))
         };
         let log = log().await;
-        selection.each_newest(&log, limit, visit).await.unwrap();
+        let unreadable = selection.each_newest(&log, limit, visit).await;
+        assert!(unreadable.unwrap().0.is_empty());
         assert_eq!(keys.len(), times.len(), "some came twice");
         (parts, times)
     }
