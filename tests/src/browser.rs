@@ -183,12 +183,13 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Presses a key: a character, or `Enter`, `Escape` or `Tab`.
+    /// Presses a key: a character, or `Enter`, `Escape`, `Tab` or `Backspace`.
     pub fn press(&mut self, key: &str) {
         let code = match key {
             "Enter" => 13,
             "Escape" => 27,
             "Tab" => 9,
+            "Backspace" => 8,
             _ => 0,
         };
         let mut down = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": code });

@@ -10,5 +10,6 @@ mod identity_proxy;
 mod live;
 mod other_store;
 mod pages;
+mod search;
 
 pub(crate) use self::pages::revision;

@@ -60,11 +60,17 @@ function move(by) {
   links[next].scrollIntoView({ block: "nearest" });
 }
 
+/** Leaves a field as it is: browsers empty a search field on Escape, and a form that it has left does not hear of that. */
+function leave(field, event) {
+  event.preventDefault();
+  field.blur();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const field = event.target.closest("input, select, textarea");
   if (field) {
-    if (event.key === "Escape") field.blur();
+    if (event.key === "Escape") leave(field, event);
     return;
   }
   const dialog = document.getElementById("keys");
