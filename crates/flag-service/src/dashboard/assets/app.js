@@ -84,42 +84,86 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+/** The address of the page with what a form asks for. */
+function addressOf(form) {
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+  return `${location.pathname}?${query}`;
+}
+
+/** Puts what the address asks for into the fields of a form. */
+function fill(form) {
+  const query = new URLSearchParams(location.search);
+  for (const field of form.elements) if (field.name) field.value = query.get(field.name) ?? "";
+}
+
+/** Whether an input is one of many keystrokes: not what is chosen from a list, or emptied by a button. */
+function isTyped(event) {
+  return Boolean(event.inputType) && event.inputType !== "insertReplacementText";
+}
+
+/**
+ * Keeps what a form asks for in the address, so that Back undoes it as a person did it: each choice, and what was typed as a
+ * whole once it is sent. While something is typed, the address follows without a step of its own.
+ */
+function addresses(form) {
+  const here = () => location.pathname + location.search;
+  let sent = here();
+  return {
+    typed: () => history.replaceState(null, "", addressOf(form)),
+    chosen() {
+      const address = addressOf(form);
+      if (address !== here()) history.pushState(null, "", address);
+      sent = address;
+    },
+    sent() {
+      history.replaceState(null, "", sent);
+      this.chosen();
+    },
+    wentBack() {
+      fill(form);
+      sent = here();
+    },
+  };
+}
+
 /** Shows the result of a search without loading the page, and writes it into the address. */
 function searchAsYouType() {
   const form = document.querySelector("form.filter[role=search]");
   const results = document.getElementById("results");
   if (!form || !results) return;
+  const address = addresses(form);
   let timer = 0;
   let running = null;
-  const update = async () => {
-    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
-    const address = `${location.pathname}?${query}`;
+  const show = async () => {
     running?.abort();
     running = new AbortController();
     try {
-      const answer = await fetch(address, { signal: running.signal, headers: { accept: "text/html" } });
+      const answer = await fetch(location.href, { signal: running.signal, headers: { accept: "text/html" } });
       if (!answer.ok || answer.redirected) {
-        location.assign(address);
+        location.reload();
         return;
       }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       results.replaceChildren(...page.getElementById("results").childNodes);
-      history.replaceState(null, "", address);
       prepare(results);
       say(results.querySelector(".count")?.textContent ?? "");
     } catch (error) {
       if (error.name !== "AbortError") say("The search failed. Try again.");
     }
   };
-  form.addEventListener("input", () => {
+  const search = (how, delay = 0) => {
     clearTimeout(timer);
-    timer = setTimeout(update, searchDelay);
-  });
+    timer = setTimeout(() => {
+      address[how]();
+      show();
+    }, delay);
+  };
+  form.addEventListener("input", (event) => isTyped(event) ? search("typed", searchDelay) : search("chosen"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    clearTimeout(timer);
-    update();
+    search("sent");
   });
+  window.addEventListener("popstate", () => search("wentBack"));
 }
 
 /** Loads a page again that says that it is not complete, while somebody looks. */

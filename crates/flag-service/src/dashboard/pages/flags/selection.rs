@@ -19,7 +19,9 @@ const PER_PAGE: usize = 50;
 pub(super) struct Selection {
     words: Vec<String>,
     flag_type: Option<FlagType>,
+    /// A part of the owner, in lower case.
     owner: Option<String>,
+    /// A part of one of the tags, in lower case.
     tag: Option<String>,
     pub(super) state: Option<State>,
     sort: SortBy,
@@ -149,8 +151,8 @@ impl Selection {
         Self {
             words: words.split_whitespace().map(str::to_owned).collect(),
             flag_type: FlagType::parse(query.get("type")).ok(),
-            owner: query.given("owner").map(str::to_owned),
-            tag: query.given("tag").map(str::to_owned),
+            owner: query.given("owner").map(str::to_lowercase),
+            tag: query.given("tag").map(str::to_lowercase),
             state: state.and_then(|found| {
                 let mut states = State::ALL.into_iter();
                 states.find(|state| state.class() == found)
@@ -194,8 +196,8 @@ impl Selection {
         let tag = self.tag.as_ref();
         self.flag_type
             .is_none_or(|flag_type| flag.flag.flag_type == flag_type)
-            && owner.is_none_or(|owner| flag.owner == *owner)
-            && tag.is_none_or(|tag| flag.tags.contains(tag))
+            && owner.is_none_or(|owner| has(&flag.owner, owner))
+            && tag.is_none_or(|part| flag.tags.iter().any(|tag| has(tag, part)))
             && flag.has_words(&self.words)
             && self
                 .state
@@ -203,15 +205,22 @@ impl Selection {
     }
 }
 
+/// Whether a text has this part, which is in lower case.
+fn has(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Flags `f0`, `f1`, … of which the third ones belong to ann.
+    /// Flags `f0`, `f1`, … of which the third ones belong to Ann, and the second ones have the tag `T1`.
     fn flags(count: usize) -> Vec<Arc<FlagSummary>> {
         let flags = (0..count).map(|n| {
-            let owner = if n % 3 == 0 { "ann" } else { "bob" };
-            Arc::new(FlagSummary::for_tests(&format!("f{n}"), owner))
+            let owner = if n % 3 == 0 { "Ann" } else { "Bob" };
+            let mut flag = FlagSummary::for_tests(&format!("f{n}"), owner);
+            flag.tags = vec!["both".to_owned(), format!("T{}", n % 2)];
+            Arc::new(flag)
         });
         let mut flags: Vec<_> = flags.collect();
         flags.sort_by(|one, other| one.flag.name.cmp(&other.flag.name));
@@ -248,7 +257,9 @@ mod tests {
         check("page=0", 120, "f0", 120, 1);
         check("q=F11+ANN", 120, "f111", 3, 1);
         check("owner=ann&q=f1", 120, "f102", 9, 1);
-        check("owner=an", 120, "", 0, 1);
+        check("owner=aN", 120, "f0", 40, 1);
+        check("owner=ann2", 120, "", 0, 1);
+        check("tag=T1", 120, "f1", 60, 1);
         check("type=data", 120, "", 0, 1);
         check("state=no-revision", 120, "f0", 120, 1);
         check("state=expired", 120, "", 0, 1);
