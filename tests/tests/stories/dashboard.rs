@@ -11,5 +11,6 @@ mod live;
 mod other_store;
 mod pages;
 mod search;
+mod states;
 
 pub(crate) use self::pages::revision;

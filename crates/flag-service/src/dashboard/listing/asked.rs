@@ -1,4 +1,4 @@
-//! Whether a flag was asked for lately, according to the counts of exposures.
+//! Whether a flag was asked for lately, and when last, according to the counts of exposures.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ const STEPS: [i64; 3] = [60, 24 * 60, Asked::DAYS * 24 * 60];
 /// Whether a flag was asked for lately.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::dashboard) struct Asked {
-    /// Whether it was, within [`Asked::DAYS`].
-    pub(in crate::dashboard) is_asked: bool,
+    /// The latest minute with an answer; none if there is no such minute within [`Asked::DAYS`].
+    minute: Option<Minute>,
     pub(super) found: Instant,
 }
 
@@ -25,6 +25,17 @@ impl Asked {
 
     /// How long an answer counts.
     pub(super) const VALID_FOR: Duration = Duration::from_hours(1);
+
+    /// Whether it was, within [`Asked::DAYS`].
+    pub(in crate::dashboard) fn is_asked(&self) -> bool {
+        self.minute.is_some()
+    }
+
+    /// When it was asked for last; at most an hour before it really was, and none if that is not known.
+    pub(in crate::dashboard) fn last(&self) -> Option<Timestamp> {
+        let minute = self.minute.filter(|_| self.is_recent());
+        minute.map(Minute::start)
+    }
 
     pub(super) fn is_recent(&self) -> bool {
         self.found.elapsed() < Self::VALID_FOR
@@ -70,22 +81,20 @@ pub(super) async fn find(
             since,
             until,
         };
-        if log
-            .counts(query)
-            .await?
-            .iter()
-            .any(|counts| counts.total() > 0)
-        {
-            return Ok(answer(true));
+        let counts = log.counts(query).await?.into_iter();
+        let asked = counts.filter(|counts| counts.total() > 0);
+        let minute = asked.map(|counts| counts.minute).max();
+        if minute.is_some() {
+            return Ok(answer(minute));
         }
         until = since;
     }
-    Ok(answer(false))
+    Ok(answer(None))
 }
 
-fn answer(is_asked: bool) -> Asked {
+fn answer(minute: Option<Minute>) -> Asked {
     Asked {
-        is_asked,
+        minute,
         found: Instant::now(),
     }
 }

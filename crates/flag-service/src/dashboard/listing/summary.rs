@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use flag_describe::{sentence, shortened};
-use flag_model::{BUCKETS, FlagKey, Metadata, Revision, Timestamp};
+use flag_model::{BUCKETS, FlagKey, Metadata, MetadataParts, Revision, Timestamp};
 use flag_rollout::{Allocation, groups};
 
 /// The longest description and comment in a list, in characters.
@@ -21,6 +21,8 @@ pub(in crate::dashboard) struct FlagSummary {
     pub(in crate::dashboard) owner: String,
     pub(in crate::dashboard) tags: Vec<String>,
     expires_on: Option<String>,
+    /// Whether its value is frozen until the code no longer asks for it.
+    pub(in crate::dashboard) is_retired: bool,
     pub(in crate::dashboard) revision: Option<Result<RevisionSummary, String>>,
     /// Why its metadata cannot be read.
     metadata_problem: Option<String>,
@@ -115,6 +117,7 @@ impl FlagSummary {
         let description = metadata.as_ref().map(|parts| parts.description.as_str());
         let description = shortened(description.unwrap_or_default(), SHOWN);
         let expires_on = metadata.as_ref().and_then(|parts| parts.expires_on);
+        let is_retired = metadata.as_ref().is_some_and(MetadataParts::is_retired);
         let tags = metadata.map(|parts| parts.tags).unwrap_or_default();
         let name = flag.name.as_str();
         let searched = format!("{name}\n{description}\n{owner}\n{}", tags.join("\n"));
@@ -123,6 +126,7 @@ impl FlagSummary {
             owner,
             expires_on: expires_on.map(|date| date.to_string()),
             revision: revision.map(|revision| revision.map(|revision| summary(&revision))),
+            is_retired,
             metadata_problem,
             searched: searched.to_lowercase(),
             tags,
@@ -195,7 +199,7 @@ fn summary(revision: &Revision) -> RevisionSummary {
 impl FlagSummary {
     /// A boolean flag without a revision.
     pub(in crate::dashboard) fn for_tests(name: &str, owner: &str) -> Self {
-        use flag_model::{MetadataParts, OwnerId};
+        use flag_model::OwnerId;
 
         let flag: FlagKey = format!("p/feature/{name}").parse().unwrap();
         let parts = MetadataParts {

@@ -4,7 +4,7 @@ mod selection;
 use flag_model::ProjectName;
 use maud::{Markup, html};
 
-use self::selection::{Selected, Selection, SortBy, State};
+use self::selection::{Context, Selected, Selection, SortBy, State};
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{
@@ -26,7 +26,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         return Err(no_project());
     }
     let selection = Selection::read(&request.query);
-    let context = selection::Context {
+    let context = Context {
         now: request.now,
         stale: request.state.flags.stale_flags(&project),
         asked: sources.listings.asked(&project),
@@ -38,7 +38,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         listing: &listing,
         selection: &selection,
         selected: &selected,
-        is_asked_known: context.asked.len() >= listing.flags.len(),
+        context: &context,
         other_environment: sources
             .other_store
             .as_ref()
@@ -59,8 +59,7 @@ struct Page<'a> {
     listing: &'a Listing,
     selection: &'a Selection,
     selected: &'a Selected,
-    /// Whether it is known of all flags when they were asked for.
-    is_asked_known: bool,
+    context: &'a Context,
     other_environment: Option<&'a str>,
 }
 
@@ -111,10 +110,15 @@ impl Page<'_> {
                 p.problem role="alert" { "The store does not answer (" (shown(problem)) ")."
                     @if let Some(as_of) = listing.as_of { " This is what was known at " (time(as_of)) "." } }
             }
-            @if self.selection.state == Some(State::NotAsked) && !self.is_asked_known {
+            @if self.selection.state == Some(State::NotAsked) && !self.is_asked_known() {
                 p.notice { "It is not known yet of every flag when it was asked for. Load the page again to see more." }
             }
         }
+    }
+
+    /// Whether it is known of all flags when they were asked for.
+    fn is_asked_known(&self) -> bool {
+        self.context.asked.len() >= self.listing.flags.len()
     }
 
     fn count(&self) -> String {
@@ -157,7 +161,10 @@ impl Page<'_> {
                     @if !flag.owner.is_empty() { div { (shown(&flag.owner)) } }
                     @for tag in &flag.tags { a.tag href=(self.request.query.link("/flags", &[("tag", tag), ("page", "")])) { (shown(tag)) } " " }
                 }
-                td { @for state in states { span class={ "state " (state.class()) } { (state.text()) } " " } }
+                td {
+                    @for state in states { span class={ "state " (state.class()) } { (state.text()) } " " }
+                    @if let Some(asked) = self.context.asked(flag) { div.hint { (asked) } }
+                }
             }
         }
     }

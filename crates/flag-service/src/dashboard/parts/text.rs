@@ -39,7 +39,8 @@ fn iso(text: &str) -> String {
     format!("{}Z", text.get(..23).unwrap_or(&text))
 }
 
-fn ago(passed: Duration) -> String {
+/// How long ago something was, such as `2 days ago`.
+pub(in crate::dashboard) fn ago(passed: Duration) -> String {
     let seconds = passed.as_secs();
     let (number, unit) = match seconds {
         0..60 => return "just now".to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flag_model::{FlagKey, FlagType, Timestamp};
 
 use crate::dashboard::listing::{Asked, AskedFlags, FlagSummary};
-use crate::dashboard::parts::Pager;
+use crate::dashboard::parts::{Pager, ago};
 use crate::dashboard::query::Query;
 
 /// Flags on a page.
@@ -51,6 +51,8 @@ pub(super) enum State {
     Unchanged,
     /// It was not asked for in 7 days.
     NotAsked,
+    /// Its value is frozen until the code no longer asks for it.
+    Retired,
 }
 
 /// What states depend on besides the flag.
@@ -80,17 +82,18 @@ impl SortBy {
 }
 
 impl State {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Unreadable,
         Self::NoRevision,
         Self::Stale,
         Self::Expired,
         Self::Unchanged,
         Self::NotAsked,
+        Self::Retired,
     ];
 
     /// Values of the parameter, with their texts.
-    pub(super) const CHOICES: [(&'static str, &'static str); 7] = [
+    pub(super) const CHOICES: [(&'static str, &'static str); 8] = [
         ("", "any"),
         ("unreadable", "unreadable"),
         ("no-revision", "no revision yet"),
@@ -98,6 +101,7 @@ impl State {
         ("expired", "expired"),
         ("unchanged", "unchanged for 30 days"),
         ("not-asked", "not asked for in 7 days"),
+        ("retired", "retired"),
     ];
 
     /// Its class, which is also its value of the parameter.
@@ -115,6 +119,7 @@ impl State {
             Self::Expired => "expired",
             Self::Unchanged => "unchanged for 30 days at 0 or 100 %",
             Self::NotAsked => "not asked for in 7 days",
+            Self::Retired => "retired",
         }
     }
 }
@@ -128,8 +133,18 @@ impl Context {
             State::Expired => flag.is_expired(self.now),
             State::Unchanged => flag.is_unchanged(self.now),
             State::NotAsked => self.is_not_asked(flag),
+            State::Retired => flag.is_retired,
         };
         State::ALL.into_iter().filter(has).collect()
+    }
+
+    /// About when a flag was asked for last, if that is known; what was found out counts for an hour.
+    pub(super) fn asked(&self, flag: &FlagSummary) -> Option<String> {
+        let passed = self.now.since(self.asked.get(&flag.flag)?.last()?);
+        if passed < Duration::from_hours(2) {
+            return Some("asked for in the last 2 hours".to_owned());
+        }
+        Some(format!("last asked for about {}", ago(passed)))
     }
 
     /// A flag that was changed within that time may be too new to be asked for.
@@ -139,7 +154,7 @@ impl Context {
             .changed()
             .is_some_and(|changed| self.now.since(changed) > Duration::from_hours(24 * days));
         let asked = self.asked.get(&flag.flag);
-        is_old && asked.is_some_and(|asked| !asked.is_asked)
+        is_old && asked.is_some_and(|asked| !asked.is_asked())
     }
 }
 
