@@ -77,25 +77,27 @@ pub(in crate::dashboard) fn bucket_line(revision: &Revision, place: Option<Bucke
 pub(in crate::dashboard) fn legend(revision: &Revision) -> Markup {
     let treatments = groups(revision).into_iter().zip(&revision.treatments);
     html! {
-        table.legend {
-            caption.hidden { "Rollout groups" }
-            thead { tr { th scope="col" { "Group" } th scope="col" { "Value" } th scope="col" { "Share" } th scope="col" { "Buckets" } th scope="col" { "By name" } } }
-            tbody {
-                @for (position, ((group, ranges), treatment)) in treatments.enumerate() {
-                    tr {
-                        th scope="row" { (swatch(&colour(position))) " " (shown(&group)) }
-                        td { (value(&treatment.value)) }
-                        td { (treatment.percent.to_string()) " %" }
-                        td { (list(&ranges)) }
-                        td { (counted_ids(treatment.overrides.len())) }
+        div.wide tabindex="0" role="region" aria-label="Rollout groups" {
+            table.legend {
+                caption.hidden { "Rollout groups" }
+                thead { tr { th scope="col" { "Group" } th scope="col" { "Value" } th scope="col" { "Share" } th scope="col" { "Buckets" } th scope="col" { "By name" } } }
+                tbody {
+                    @for (position, ((group, ranges), treatment)) in treatments.enumerate() {
+                        tr {
+                            th scope="row" { (swatch(&colour(position))) " " (shown(&group)) }
+                            td { (value(&treatment.value)) }
+                            td { (treatment.percent.to_string()) " %" }
+                            td { (list(&ranges)) }
+                            td { (counted_ids(treatment.overrides.len())) }
+                        }
                     }
-                }
-                tr {
-                    th scope="row" { (swatch("gc")) " " (CONTROL_GROUP) }
-                    td { (value(&revision.control)) }
-                    td { "the others" }
-                    td { "–" }
-                    td { "–" }
+                    tr {
+                        th scope="row" { (swatch("gc")) " " (CONTROL_GROUP) }
+                        td { (value(&revision.control)) }
+                        td { "the others" }
+                        td { "–" }
+                        td { "–" }
+                    }
                 }
             }
         }
