@@ -2,8 +2,6 @@
 //!
 //! Without Chromium these stories are left out, and say so; without npm only the check of accessibility is.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use flag_model::{FlagKey, Metadata, MetadataParts, OwnerId, RevisionParts};
@@ -11,6 +9,8 @@ use flag_store::{Clock as _, RowOptions, SystemClock, encode_metadata, encode_re
 use flag_tests::{Browser, Service, TestStore};
 use serde_json::json;
 
+pub(super) use super::checks::{axe, check_accessibility, check_no_complaint, width};
+use super::checks::{check_text, root};
 use super::pages::revision;
 
 pub(super) const LIST: &str = "/dashboard/flags?project=csr-assistant";
@@ -27,55 +27,6 @@ pub(super) fn browser(story: &str) -> Option<Browser> {
         println!("LEFT OUT: {story}: this machine has no Chromium");
     }
     browser
-}
-
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The script of axe, installed as `tests/browser` pins it; `None` without npm or network.
-pub(super) fn axe() -> Option<String> {
-    let folder = root().join("target/axe");
-    let script = folder.join("node_modules/axe-core/axe.min.js");
-    if !script.exists() {
-        std::fs::create_dir_all(&folder).unwrap();
-        for file in ["package.json", "package-lock.json"] {
-            std::fs::copy(root().join("tests/browser").join(file), folder.join(file)).unwrap();
-        }
-        let npm = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output();
-        if !npm.is_ok_and(|npm| npm.status.success()) {
-            println!("LEFT OUT: accessibility: npm cannot install axe-core");
-            return None;
-        }
-    }
-    Some(std::fs::read_to_string(script).unwrap())
-}
-
-/// Fails if axe finds a serious fault on the page.
-#[track_caller]
-pub(super) fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
-    let Some(axe) = axe else { return };
-    browser.eval(&format!("{axe}; true"));
-    let found = browser.eval(
-        "axe.run().then(found => found.violations.filter(each => ['serious', 'critical'].includes(each.impact))\
-         .map(each => each.id + ': ' + each.nodes.map(node => node.html + node.failureSummary).join(' | ')))",
-    );
-    let page = browser.text("location.href");
-    assert_eq!(found, json!([]), "{page}");
-}
-
-/// Fails if a page was refused something by its policy, or a script failed or spoke.
-#[track_caller]
-pub(super) fn check_no_complaint(browser: &Browser) {
-    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
-}
-
-pub(super) fn width(browser: &mut Browser) -> u64 {
-    let width = browser.eval("document.documentElement.scrollWidth");
-    width.as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,13 +206,7 @@ async fn markup_in_every_stored_field_stays_text_and_axe_finds_no_serious_fault(
                 .complaints
                 .retain(|complaint| !complaint.contains("status of 40"));
             browser.goto(page);
-            let strange = browser.eval(
-                "document.querySelectorAll('img, iframe, [onerror], script:not([src^=\"/dashboard/assets/\"]), a[href^=\"javascript\" i]').length",
-            );
-            assert_eq!(strange, json!(0), "{page}");
-            let hidden =
-                browser.eval("/[\\u202e\\u200b]/.test(document.body.innerText + document.title)");
-            assert_eq!(hidden, json!(false), "{page}");
+            check_text(&mut browser);
             check_accessibility(&mut browser, axe.as_ref());
         }
     }

@@ -5,10 +5,9 @@ use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
 use flag_tests::{Browser, TestStore, flagctl};
 use serde_json::json;
 
-use super::browser::{
-    HOSTILE, axe, browser, check_accessibility, check_no_complaint, leave_hostile_flag, root, width,
-};
+use super::browser::{HOSTILE, browser, keep_picture, leave_hostile_flag};
 use super::changes::Ann;
+use super::checks::{axe, check_accessibility, check_no_complaint, check_text, width};
 
 const FLAG: &str = "project=csr-assistant&type=feature&name=multi_step_api_router";
 
@@ -131,7 +130,7 @@ async fn from_a_phone_without_a_script_a_flag_is_rolled_back_though_a_colleague_
         "Errors since r2"
     );
     if std::env::var_os("FLAG_BLESS").is_some() {
-        picture(&mut browser, "meanwhile-phone");
+        keep_picture(&mut browser, "meanwhile-phone");
     }
     tap(&mut browser, "Roll back to r1");
     fits(&mut browser);
@@ -167,7 +166,7 @@ async fn by_keyboard_alone_a_percentage_is_set_and_a_flag_is_switched_off_in_pro
         for scheme in ["light", "dark"] {
             browser.prefer(scheme);
             browser.size(1_200, 1_250);
-            picture(&mut browser, &format!("change-{scheme}"));
+            keep_picture(&mut browser, &format!("change-{scheme}"));
         }
     }
     tab_to(&mut browser, "comment");
@@ -247,7 +246,8 @@ async fn hostile_text_stays_text_on_the_pages_of_changes_and_axe_finds_no_seriou
             format!("{change}&do={HOSTILE}"),
         ] {
             browser.goto(&page);
-            check_text(&mut browser, axe.as_ref());
+            check_text(&mut browser);
+            check_accessibility(&mut browser, axe.as_ref());
         }
         browser.goto(&effect);
         write_into(&mut browser, "comment", HOSTILE);
@@ -255,7 +255,8 @@ async fn hostile_text_stays_text_on_the_pages_of_changes_and_axe_finds_no_seriou
         tap(&mut browser, "Set treatment_1 to 20 %");
         let refused = main_text(&mut browser);
         assert!(refused.contains("not the name of the flag"), "{refused}");
-        check_text(&mut browser, axe.as_ref());
+        check_text(&mut browser);
+        check_accessibility(&mut browser, axe.as_ref());
     }
     // Into force with a hostile comment, after a change in between whose comment is hostile, too.
     let name = browser.text("new URL(location.href).searchParams.get('name') || document.querySelector('input[name=name]').value");
@@ -276,7 +277,8 @@ async fn hostile_text_stays_text_on_the_pages_of_changes_and_axe_finds_no_seriou
         assert_ne!(shown, name);
         write_into(&mut browser, "confirm", &shown);
         tap(&mut browser, "Set treatment_1 to 20 %");
-        check_text(&mut browser, axe.as_ref());
+        check_text(&mut browser);
+        check_accessibility(&mut browser, axe.as_ref());
     }
     let done = browser.text("document.querySelector('.done').innerText");
     assert!(done.starts_with("r3 is in force"), "{done}");
@@ -284,22 +286,4 @@ async fn hostile_text_stays_text_on_the_pages_of_changes_and_axe_finds_no_seriou
         .complaints
         .retain(|complaint| !complaint.contains("status of 40"));
     check_no_complaint(&browser);
-}
-
-/// Fails if stored or sent text became markup, is invisible, or if axe finds a serious fault.
-#[track_caller]
-fn check_text(browser: &mut Browser, axe: Option<&String>) {
-    let page = browser.text("location.href");
-    let strange = browser.eval(
-        "document.querySelectorAll('img, iframe, [onerror], script:not([src^=\"/dashboard/assets/\"]), a[href^=\"javascript\" i]').length",
-    );
-    assert_eq!(strange, json!(0), "{page}");
-    let hidden = browser.eval("/[\\u202e\\u200b]/.test(document.body.innerText + document.title)");
-    assert_eq!(hidden, json!(false), "{page}");
-    check_accessibility(browser, axe);
-}
-
-fn picture(browser: &mut Browser, name: &str) {
-    let file = root().join(format!("docs/dashboard-{name}.png"));
-    std::fs::write(file, browser.picture()).unwrap();
 }

@@ -6,7 +6,8 @@ use flag_tests::{Browser, Service, StreamProxy, TestStore, Treatment, flagctl};
 use serde_json::json;
 
 use super::access::Keys;
-use super::browser::{FLAG, LIST, browser, check_no_complaint};
+use super::browser::{FLAG, LIST, browser};
+use super::checks::check_no_complaint;
 
 fn revise(store: &TestStore, percent: u32) {
     let percent = format!("--percent={percent}");

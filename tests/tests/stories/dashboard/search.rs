@@ -7,11 +7,12 @@ use flag_store::{Clock as _, RowOptions, SystemClock, encode_metadata, encode_re
 use flag_tests::{Browser, Service, TestStore};
 use serde_json::json;
 
-use super::browser::{FLAG, LIST, browser, check_no_complaint};
+use super::browser::{FLAG, LIST, browser};
+use super::checks::check_no_complaint;
 use super::pages::{page, revision};
 
 /// The list of the flags of [`leave_60_flags`].
-const MANY: &str = "/dashboard/flags?project=many";
+pub(super) const MANY: &str = "/dashboard/flags?project=many";
 
 /// What a field has.
 fn value(browser: &mut Browser, id: &str) -> String {
@@ -63,7 +64,7 @@ async fn escape_leaves_the_search_with_its_text_and_its_rows() {
 }
 
 /// Leaves 60 flags; two have metadata: `flag_00` of `Ann Smith` with the tag `Payments`, `flag_01` of `Bob` without a revision.
-async fn leave_60_flags(store: &TestStore) {
+pub(super) async fn leave_60_flags(store: &TestStore) {
     let now = SystemClock.now().saturating_sub(Duration::from_mins(1));
     let flag = |number: u32| -> FlagKey {
         let flag_type = if number.is_multiple_of(2) {
