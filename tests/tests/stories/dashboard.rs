@@ -8,6 +8,7 @@ mod checks;
 mod compare;
 mod every_page;
 mod failures;
+mod hostile;
 mod identity_proxy;
 mod live;
 mod other_store;

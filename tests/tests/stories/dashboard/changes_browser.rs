@@ -5,9 +5,10 @@ use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
 use flag_tests::{Browser, TestStore, flagctl};
 use serde_json::json;
 
-use super::browser::{HOSTILE, browser, keep_picture, leave_hostile_flag};
+use super::browser::{browser, keep_picture};
 use super::changes::Ann;
 use super::checks::{axe, check_accessibility, check_no_complaint, check_text, width};
+use super::hostile::{HOSTILE, leave_hostile_flag};
 
 const FLAG: &str = "project=csr-assistant&type=feature&name=multi_step_api_router";
 

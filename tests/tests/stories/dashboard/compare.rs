@@ -5,8 +5,9 @@ use flag_store::{Clock as _, RowOptions, SystemClock, encode_metadata, encode_re
 use flag_tests::{Service, TestStore};
 use serde_json::json;
 
-use super::browser::{HOSTILE, browser, keep_picture};
+use super::browser::{browser, keep_picture};
 use super::checks::{axe, check_accessibility, check_no_complaint, check_text, width};
+use super::hostile::HOSTILE;
 use super::pages::{ago, page, revision};
 
 /// Leaves revisions of flags: the hours that have passed since each, and its percentage.

@@ -3,6 +3,7 @@ mod pairs;
 mod side;
 mod view;
 
+use flag_describe::{is_typed, visible};
 use flag_model::{ProjectName, Revision};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use maud::{Markup, html};
@@ -61,8 +62,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         let form = form(sources, request, &project).await?;
         return Ok(frame("Compare with another project", &form));
     };
-    let with = ProjectName::new(with);
-    let with = with.map_err(|error| PageError::Invalid(format!("with: {error}")))?;
+    let with = named(sources, with).await?;
     if !request.viewer.may_see(&with) {
         return Err(no_project(&with));
     }
@@ -74,6 +74,18 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let [one, other] = [0, 1].map(|at| sides.get(at).map(Side::name).unwrap_or_default());
     let page = Page::make(request, sides).await?;
     Ok(frame(&format!("{one} and {other}"), &page.content()))
+}
+
+/// The project of this name, which may be written as the form suggests it.
+async fn named(sources: &Sources, name: &str) -> Result<ProjectName, PageError> {
+    if name.starts_with('"') {
+        let mut projects = sources.listings.projects().current().await?.into_iter();
+        if let Some(project) = projects.find(|project| is_typed(project.as_str(), name)) {
+            return Ok(project);
+        }
+    }
+    let project = ProjectName::new(name);
+    project.map_err(|error| PageError::Invalid(format!("with: {error}")))
 }
 
 fn not_yet() -> Markup {
@@ -94,11 +106,11 @@ async fn form(
             input type="hidden" name="project" value=(project.as_str());
             div { label for="with" { "Compare " (shown(project.as_str())) " with the project" }
                 input id="with" name="with" list="projects" required autocomplete="off" spellcheck="false"; }
-            datalist id="projects" { @for other in others.take(SUGGESTED) { option value=(other.as_str()) {} } }
+            datalist id="projects" { @for other in others.take(SUGGESTED) { option value=(visible(other.as_str())) {} } }
             @if let Some(store) = other_store {
                 div { label for="in" { "In" } select id="in" name="in" {
-                    option value="" { (sources.settings.environment) ", here" }
-                    option value=(OTHER_STORE) { (store.environment()) }
+                    option value="" { (visible(&sources.settings.environment)) ", here" }
+                    option value=(OTHER_STORE) { (visible(store.environment())) }
                 } }
             }
             button type="submit" { "Compare" }

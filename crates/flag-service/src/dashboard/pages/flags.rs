@@ -1,6 +1,7 @@
 //! The flags of a project: search, filters, order, pages; all of them in the address.
 mod selection;
 
+use flag_describe::visible;
 use flag_model::ProjectName;
 use maud::{Markup, html};
 
@@ -133,7 +134,7 @@ impl Page<'_> {
     fn table(&self) -> Markup {
         html! {
             table.flags {
-                caption.hidden { "Flags of " (self.project.as_str()) }
+                caption.hidden { "Flags of " (shown(self.project.as_str())) }
                 thead { tr {
                     th scope="col" { "Flag" } th scope="col" { "Who gets what" } th scope="col" { "Changed" }
                     th scope="col" { "Owner, tags" } th scope="col" { "State" }
@@ -195,11 +196,12 @@ fn choice(name: &str, query: &Query, choices: &[(&str, &str)]) -> Markup {
     }
 }
 
+/// A field with suggestions as a person sees them; the selection understands those, too.
 fn suggested(name: &str, query: &Query, suggestions: &[String]) -> Markup {
     let list = format!("{name}s");
     html! {
         input id=(name) name=(name) list=(list) value=(query.get(name)) autocomplete="off" spellcheck="false";
-        datalist id=(list) { @for suggestion in suggestions { option value=(suggestion) {} } }
+        datalist id=(list) { @for suggestion in suggestions { option value=(visible(suggestion)) {} } }
     }
 }
 

@@ -76,7 +76,7 @@ impl Frame<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    title { (flag_describe::visible(self.title)) " · " (environment) " · Flags" }
+                    title { (flag_describe::visible(self.title)) " · " (flag_describe::visible(environment)) " · Flags" }
                     link rel="icon" type="image/svg+xml" href={ (HOME) "/assets/icon.svg" };
                     link rel="stylesheet" href={ (HOME) "/assets/app.css?" (VERSION) };
                     script src={ (HOME) "/assets/app.js?" (VERSION) } defer {}

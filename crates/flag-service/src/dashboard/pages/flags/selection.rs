@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_describe::visible;
 use flag_model::{FlagKey, FlagType, Timestamp};
 
 use crate::dashboard::listing::{Asked, AskedFlags, FlagSummary};
@@ -220,9 +221,10 @@ impl Selection {
     }
 }
 
-/// Whether a text has this part, which is in lower case.
+/// Whether a text, or what a field suggests for it, has this part, which is in lower case.
 fn has(text: &str, part: &str) -> bool {
-    text.to_lowercase().contains(part)
+    let contains = |text: &str| text.to_lowercase().contains(part);
+    contains(text) || (part.starts_with('"') && contains(&visible(text)))
 }
 
 #[cfg(test)]
