@@ -10,6 +10,7 @@ mod every_page;
 mod failures;
 mod hostile;
 mod identity_proxy;
+mod keyboard;
 mod live;
 mod other_store;
 mod pages;

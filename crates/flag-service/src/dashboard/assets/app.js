@@ -75,7 +75,8 @@ document.addEventListener("keydown", (event) => {
   }
   const dialog = document.getElementById("keys");
   if (dialog.open) return;
-  const search = document.querySelector("input[type=search]");
+  // On the page of a flag that is the instance that is looked up.
+  const search = document.querySelector("#instance, input[type=search]");
   if (event.key === "/" && search) search.focus(), search.select();
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);

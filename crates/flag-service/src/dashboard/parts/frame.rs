@@ -14,7 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The keys of the script.
 const KEYS: [(&str, &str); 6] = [
-    ("/", "Search"),
+    ("/", "Search, or look up an instance"),
     ("j", "Next row"),
     ("k", "Row before"),
     ("Enter", "Open the row"),
