@@ -216,10 +216,17 @@ impl Browser {
 
     /// Lets the system of the browser prefer `light` or `dark`.
     pub fn prefer(&mut self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.show_on("screen", &[("prefers-color-scheme", scheme)]);
+    }
+
+    /// Shows pages on a medium, `screen` or `print`, to somebody with these preferences.
+    pub fn show_on(&mut self, medium: &str, preferences: &[(&str, &str)]) {
+        let features = preferences.iter();
+        let features = features.map(|(name, value)| json!({ "name": name, "value": value }));
+        let features: Vec<Value> = features.collect();
         self.command(
             "Emulation.setEmulatedMedia",
-            &json!({ "features": features }),
+            &json!({ "media": medium, "features": features }),
         );
     }
 

@@ -12,6 +12,7 @@ mod hostile;
 mod identity_proxy;
 mod keyboard;
 mod live;
+mod media;
 mod other_store;
 mod pages;
 mod search;
