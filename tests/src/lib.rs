@@ -86,6 +86,11 @@ pub fn binaries() -> PathBuf {
     PathBuf::from(folder)
 }
 
+/// Whether our binaries are optimised, so that their figures count.
+pub fn are_optimised() -> bool {
+    binaries().ends_with("release")
+}
+
 /// The path of a binary that the tests start.
 pub fn binary(name: &str) -> PathBuf {
     binaries().join(name)

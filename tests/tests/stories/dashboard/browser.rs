@@ -4,7 +4,7 @@
 
 use flag_model::FlagKey;
 use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
-use flag_tests::{Browser, Service, TestStore};
+use flag_tests::{Browser, Service, TestStore, are_optimised};
 use serde_json::json;
 
 use super::checks::root;
@@ -24,6 +24,15 @@ pub(super) fn browser(story: &str) -> Option<Browser> {
     browser
 }
 
+/// How long a page takes until all of it is there, in milliseconds: the median of nine times.
+fn median_load(browser: &mut Browser, url: &str) -> f64 {
+    let times = browser.eval(&format!(
+        "(async () => {{ const times = []; for (let at = 0; at < 9; at++) {{ const began = performance.now(); \
+         await (await fetch('{url}')).text(); times.push(performance.now() - began) }} return times.sort((one, other) => one - other) }})()"
+    ));
+    times[4].as_f64().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flag_among_10_000_is_found_by_keyboard_alone() {
     let Some(mut browser) = browser("a flag among 10,000") else {
@@ -40,11 +49,13 @@ async fn a_flag_among_10_000_is_found_by_keyboard_alone() {
     let list = format!("{}/dashboard/flags?project=many", service.url());
     browser.goto(&list);
     browser.wait_until("document.querySelector('.count').textContent === '10,000 flags' || (location.reload(), false)");
-    for (what, query) in [("the list", ""), ("a filter", "&q=_07777&type=feature")] {
-        let took = browser.eval(&format!(
-            "(async () => {{ const began = performance.now(); await (await fetch('{list}{query}')).text(); return performance.now() - began }})()"
-        ));
+    for (what, query, most) in [
+        ("the list", "", 200.0),
+        ("a filter", "&q=_07777&type=feature", 100.0),
+    ] {
+        let took = median_load(&mut browser, &format!("{list}{query}"));
         println!("{what} of 10,000 flags takes {took} ms");
+        assert!(took < most || !are_optimised(), "{what}: {took} ms");
     }
     browser.press("/");
     browser.write("_07777");
