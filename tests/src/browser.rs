@@ -96,6 +96,13 @@ impl Browser {
     /// Sends a command, and returns its result.
     #[track_caller]
     pub fn command(&mut self, method: &str, parameters: &Value) -> Value {
+        let answer = self.ask(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Sends a command, and returns the answer, which may be an error.
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -107,8 +114,7 @@ impl Browser {
         loop {
             let message = self.messages.recv_timeout(PATIENCE).unwrap();
             if message["id"] == json!(self.last) {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].clone();
+                return message;
             }
             self.listen(&message);
         }
@@ -179,8 +185,8 @@ impl Browser {
         let wrapped =
             format!("(() => {{ try {{ return {expression} }} catch {{ return false }} }})()");
         let parameters = json!({ "expression": wrapped, "returnByValue": true });
-        let answer = self.command("Runtime.evaluate", &parameters);
-        answer["result"]["value"].clone()
+        let answer = self.ask("Runtime.evaluate", &parameters);
+        answer["result"]["result"]["value"].clone()
     }
 
     /// Presses a key: a character, or `Enter`, `Escape`, `Tab` or `Backspace`.
