@@ -6,6 +6,7 @@ mod changes;
 mod changes_browser;
 mod compare;
 mod failures;
+mod health;
 mod identity_proxy;
 mod live;
 mod other_store;
