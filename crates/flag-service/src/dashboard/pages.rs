@@ -1,5 +1,6 @@
 //! The pages.
 mod change;
+mod commands;
 mod compare;
 mod flag;
 mod flags;

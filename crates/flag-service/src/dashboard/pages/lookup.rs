@@ -1,12 +1,12 @@
 //! Who gets what: what an instance receives, now or at a past time, why, and what was really served to it lately.
 
-use flag_describe::{flag_words, word};
 use flag_model::{BUCKETS, CONTROL_GROUP, FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Decision, Plan, decide};
 use flag_store::StoreError;
 use flag_verify::{ServedAgain, served_around};
 use maud::{Markup, html};
 
+use super::commands::explain;
 use super::stored::readable;
 use super::timeline::Numbers;
 use crate::dashboard::error::PageError;
@@ -80,17 +80,6 @@ pub(super) async fn lookup(
         (lately(&served))
         (command(&explain(flag, text, at)))
     }))
-}
-
-fn explain(flag: &FlagKey, instance: &str, at: Option<Timestamp>) -> String {
-    let at = at.map(|at| format!("--at {} ", word(&at.to_string())));
-    let end = if instance.starts_with('-') { "-- " } else { "" };
-    format!(
-        "flagctl explain {}{end}{} {}",
-        at.unwrap_or_default(),
-        flag_words(flag),
-        word(instance)
-    )
 }
 
 fn decided(

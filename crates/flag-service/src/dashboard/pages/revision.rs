@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use flag_describe::{flag_words, sentence, word};
+use flag_describe::sentence;
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
 use super::change::roll_back_to;
+use super::commands;
 use super::stored::{no_revision, readable, revision_of};
 use super::timeline::{Numbers, difference};
 use crate::dashboard::error::PageError;
@@ -49,7 +50,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         @if let [_, Some(_)] = numbers.neighbours(at) {
             h2 { "Put it into force again" }
             (roll_back_to(&sources.settings, &request.viewer, &flag, at))
-            (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
+            (command(&commands::roll_back_to(&flag, at)))
         }
     }))
 }

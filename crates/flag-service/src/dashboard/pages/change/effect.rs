@@ -5,8 +5,9 @@ use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
 use crate::dashboard::change::{Planned, Sample, Wanted, sample};
+use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{Numbers, difference};
-use crate::dashboard::parts::{bucket_line, counted, legend, shown, thousands};
+use crate::dashboard::parts::{bucket_line, command, counted, legend, shown, thousands};
 use crate::dashboard::query::revision_link;
 
 impl ChangePage<'_> {
@@ -46,6 +47,10 @@ impl ChangePage<'_> {
                 @if let Some(now) = now {
                     h3 { "What differs" }
                     (difference(self.state.history.first(), &planned.preview(now)))
+                }
+                @if let Some(text) = of_change(&self.state.flag, now, wanted) {
+                    h3 { "The same with " code { "flagctl" } }
+                    (command(&text))
                 }
             }
         }
