@@ -14,5 +14,5 @@ pub(super) use self::frame::{Crumb, Frame, environment_mark};
 pub(super) use self::live::{again_and_again, follows};
 pub(super) use self::pager::Pager;
 pub(super) use self::text::{
-    command, copy_button, counted, lines, shown, thousands, time, time_ago, time_text,
+    command, copy_button, counted, kept_fields, lines, shown, thousands, time, time_ago, time_text,
 };

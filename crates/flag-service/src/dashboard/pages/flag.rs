@@ -95,7 +95,7 @@ impl FlagPage<'_> {
             }
             section aria-labelledby="lookup" {
                 h2 id="lookup" { "Who gets what" }
-                (lookup::form(self.flag, &self.request.query))
+                (lookup::form(&self.request.query))
                 @if let Some(lookup) = &self.lookup { (lookup) }
             }
             section aria-labelledby="served" {

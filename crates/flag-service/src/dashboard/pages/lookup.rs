@@ -10,7 +10,7 @@ use super::commands::explain;
 use super::stored::readable;
 use super::timeline::Numbers;
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{bucket_line, command, shown, thousands, time};
+use crate::dashboard::parts::{bucket_line, command, kept_fields, shown, thousands, time};
 use crate::dashboard::query::{Query, parse_time, revision_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -22,12 +22,10 @@ const SERVED: usize = 10;
 type ServedLately = Result<Vec<ServedAgain>, StoreError>;
 
 /// The form.
-pub(super) fn form(flag: &FlagKey, query: &Query) -> Markup {
+pub(super) fn form(query: &Query) -> Markup {
     html! {
         form.filter method="get" action="#lookup" {
-            input type="hidden" name="project" value=(flag.project.as_str());
-            input type="hidden" name="type" value=(flag.flag_type.as_str());
-            input type="hidden" name="name" value=(flag.name.as_str());
+            (kept_fields(query, &["instance", "at"]))
             div { label for="instance" { "Instance id" }
                 input id="instance" name="instance" value=(query.get("instance")) required autocomplete="off" spellcheck="false"; }
             div { label for="at" { "Time (UTC), or how long ago" }

@@ -6,6 +6,8 @@ use flag_describe::{escaped_lines, visible};
 use flag_model::Timestamp;
 use maud::{Markup, html};
 
+use crate::dashboard::query::Query;
+
 /// A value, a name or an id; its direction does not reach the text around it.
 pub(in crate::dashboard) fn shown(text: &str) -> Markup {
     html! { bdi { (visible(text)) } }
@@ -67,6 +69,13 @@ pub(in crate::dashboard) fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Hidden fields by which a form keeps the other parameters of its page.
+pub(in crate::dashboard) fn kept_fields(query: &Query, without: &[&str]) -> Markup {
+    html! {
+        @for (name, value) in query.kept(without) { input type="hidden" name=(name) value=(value); }
+    }
 }
 
 /// A command, ready to be copied.
