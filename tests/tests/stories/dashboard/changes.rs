@@ -93,7 +93,7 @@ impl Ann {
 }
 
 /// The hidden fields of the form by which a page is confirmed, as a browser sends them.
-fn fields(page: &str) -> String {
+pub(super) fn fields(page: &str) -> String {
     let (_, form) = page
         .split_once("<form class=\"change\" method=\"post\"")
         .unwrap();

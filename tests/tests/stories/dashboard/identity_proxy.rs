@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use flag_tests::{IdentityProxy, Method, Service};
+use flag_tests::{IdentityProxy, Method, Service, flagctl};
 use serde_json::{Value, json};
 
 use super::access::{FLAG, Keys, NOTICED, form, send, sign_in};
 use super::browser::{axe, browser, check_accessibility, check_no_complaint, width};
+use super::changes::fields;
 
 const ANN: &str = "ann@example.com";
 
@@ -150,6 +151,44 @@ async fn where_a_proxy_says_who_somebody_is_no_key_is_asked_for() {
     browser.goto(&format!("{}/dashboard", service.url()));
     assert!(width(&mut browser) <= 360);
     check_no_complaint(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_person_of_the_proxy_has_their_address_in_the_history() {
+    let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
+    let service = behind(&proxy, &keys, &["read", "admin"]).await;
+    let effect = FLAG.replace("/flag?", "/change?") + "&do=percent&group=treatment_1&percent=25";
+    let effect = effect.replace("llm_version", "llm_provider");
+    let [ann, bob] = [ANN, "bob@example.com"].map(|person| proxy.assertion(person, &[]));
+    let (status, shown) = page(&service, &effect, &ann).await;
+    assert_eq!(status, 200, "{shown}");
+    assert!(
+        shown.contains("Recorded as a change of <bdi>ann@example.com"),
+        "{shown}"
+    );
+    let sent = format!("{}&comment=To+a+quarter", fields(&shown));
+    let submit = async |person: &str| {
+        let request = form(&service, "/dashboard/change", &sent);
+        send(request.header(IdentityProxy::HEADER, person)).await
+    };
+    // The form is of one person, even though all have the same rights.
+    let (status, _, text) = submit(&bob).await;
+    assert_eq!(status, 403, "{text}");
+    assert!(text.contains("does not belong to your session"), "{text}");
+    let (status, headers, text) = submit(&ann).await;
+    assert_eq!(status, 303, "{text}");
+    let done = headers["location"].to_str().unwrap();
+    let (_, text) = page(&service, done, &ann).await;
+    assert!(
+        text.contains("r2 is in force: <bdi>25 % get vertex"),
+        "{text}"
+    );
+    let history = flagctl(&keys.store, &["history", "csr-assistant/llm_provider"]);
+    assert_eq!(history.code, 0, "{history:?}");
+    for part in ["ann@example.com", "To a quarter"] {
+        assert!(history.stdout.contains(part), "{history:?}");
+    }
+    assert!(!history.stdout.contains("bob@example.com"), "{history:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
