@@ -4,6 +4,7 @@ mod access;
 mod browser;
 mod changes;
 mod changes_browser;
+mod chart;
 mod commands;
 mod compare;
 mod failures;

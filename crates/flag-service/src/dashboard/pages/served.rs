@@ -8,7 +8,7 @@ use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreE
 use maud::{Markup, html};
 
 use super::timeline::Numbers;
-use crate::dashboard::parts::{Bin, Chart, Mark, colour, counted, shown, thousands};
+use crate::dashboard::parts::{Bin, Chart, Mark, colour, counted, each_minute, shown, thousands};
 use crate::dashboard::query::Query;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -17,10 +17,12 @@ use crate::dashboard::sources::Sources;
 const GROUPS: usize = 7;
 
 /// The spans of time that can be chosen: parameter, text, minutes, minutes of a bar.
-const SPANS: [(&str, &str, i64, i64); 3] = [
+const SPANS: [(&str, &str, i64, i64); 4] = [
     ("", "24 hours", 24 * 60, 30),
     ("1h", "1 hour", 60, 1),
     ("7d", "7 days", 7 * 24 * 60, 120),
+    // As long as counts are kept.
+    ("30d", "30 days", 30 * 24 * 60, 8 * 60),
 ];
 
 /// The name of the groups that are added up.
@@ -67,16 +69,28 @@ impl Served {
         numbers: &Numbers,
         query: &Query,
     ) -> Markup {
-        let Ok(counts) = &self.counts else {
-            return html! { p.problem { "The exposure log does not answer." } };
-        };
-        let chart = self.chart(counts, newest, numbers);
         html! {
+            (each_minute())
             nav.spans aria-label="Span of time" {
                 @for (at, (name, text, ..)) in SPANS.iter().enumerate() {
                     a href={ (query.link("/flag", &[("span", name)])) "#served" } aria-current=[(at == self.span).then_some("true")] { (text) }
                 }
             }
+            @match &self.counts {
+                Ok(counts) => (self.counted(counts, newest, numbers)),
+                Err(_) => p.problem { "The exposure log does not answer. A shorter time may take it less long." },
+            }
+        }
+    }
+
+    fn counted(
+        &self,
+        counts: &[MinuteCounts],
+        newest: Option<&Revision>,
+        numbers: &Numbers,
+    ) -> Markup {
+        let chart = self.chart(counts, newest, numbers);
+        html! {
             @if chart.total() == 0 {
                 p { "No answer was logged in this time." }
             } @else {
