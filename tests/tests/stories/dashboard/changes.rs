@@ -126,7 +126,7 @@ async fn a_change_shows_what_it_does_and_is_made_by_the_signed_in_name(store: Te
     let percent = "do=percent&group=treatment_1&percent=100";
     let began = Instant::now();
     // Exposures are logged in the background.
-    let counted = "The one instance found in the exposure log receives another value.";
+    let counted = "The one instance found in 1 row of the exposure log receives another value.";
     while !ann.effect(percent).await.contains(counted) {
         assert!(began.elapsed() < NOTICED, "the answer is not counted");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -383,26 +383,51 @@ async fn a_form_of_another_session_or_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_change_a_flag_is_offered_nothing_and_refused() {
-    for (scopes, options, says) in [
+async fn whoever_may_not_change_a_flag_sees_what_a_change_would_do_and_is_refused() {
+    for (scopes, options, reason, refusal) in [
         (
             &["read"][..],
             &["--dashboard-writes=on"][..],
+            "takes a key with the scope <code>admin</code>",
             "lacks the scope admin",
         ),
-        (&["read", "admin"], &[], "This dashboard only reads"),
+        (
+            &["read", "admin"],
+            &[],
+            "This dashboard only reads; <code>FLAG_DASHBOARD_WRITES=on</code>",
+            "This dashboard only reads",
+        ),
     ] {
         let ann = Ann::with(TestStore::embedded(), scopes, options, &[]).await;
         let (_, _, flag) = ann.get(&format!("/dashboard/flag?{FLAG}")).await;
-        assert!(!flag.contains("/dashboard/change"), "{flag}");
-        let path = format!("/dashboard/change?{FLAG}&do=off");
-        let (status, _, page) = ann.get(&path).await;
-        assert_eq!(status, 403, "{page}");
-        must_say(&page, &[says]);
+        must_say(&flag, &["Each only shows what it would do.", reason]);
+        for (wanted, says) in [
+            (
+                "do=off",
+                &["40 % of all instances", "flagctl kill --comment"][..],
+            ),
+            (
+                "do=percent&group=treatment_1&percent=100",
+                &["Careful: nobody keeps", "flagctl revise --percent 100"],
+            ),
+            ("do=percent", &["Show what it does"]),
+        ] {
+            let page = ann.effect(wanted).await;
+            must_say(&page, says);
+            let is_effect = wanted != "do=percent";
+            assert_eq!(page.contains(reason), is_effect, "{page}");
+            for absent in [
+                "name=\"comment\"",
+                "name=\"token\"",
+                "method=\"post\" action=\"/dashboard/change",
+            ] {
+                assert!(!page.contains(absent), "{absent} is in {page}");
+            }
+        }
         let sent = format!("{FLAG}&do=off&base=2026-01-01&comment=Off");
         let (status, _, page) = ann.send(&sent).await;
         assert_eq!(status, 403, "{page}");
-        must_say(&page, &[says]);
+        must_say(&page, &[refusal]);
         assert_eq!(ann.history().len(), 1);
     }
 }

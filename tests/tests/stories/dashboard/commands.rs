@@ -1,10 +1,12 @@
 //! The commands that pages print: each is run as it stands, and succeeds.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use flag_store::{RowOptions, encode_revision};
-use flag_tests::{Service, TestStore, binary};
+use flag_tests::{Service, TestStore, binary, flagctl};
 
+use super::access::NOTICED;
 use super::pages::{ago, page, revision};
 
 /// Commands that ask before they write.
@@ -128,4 +130,77 @@ async fn every_command_of_a_flag_succeeds_as_it_is_printed(store: TestStore) {
     }
 }
 
-flag_tests::on_both_stores!(every_command_of_a_flag_succeeds_as_it_is_printed);
+async fn every_command_of_a_change_and_of_a_comparison_succeeds(store: TestStore) {
+    add_flags(&store);
+    must_succeed(
+        &store,
+        "flagctl add q feature one --description=d --yes",
+        "",
+    );
+    let other = "flagctl revise --yes --comment=c q feature one --control=true";
+    must_succeed(&store, other, "");
+    let service = Service::start(&store);
+    let flag = "project=p&type=data&name=two";
+    let (_, history) = run(
+        &store,
+        "flagctl history p data two -o json | grep -m1 -o '20[0-9: .-]*'",
+        "",
+    );
+    let newest = history.lines().nth(1).unwrap().trim();
+    for (wanted, part) in [
+        (
+            "do=percent&group=treatment_2&percent=5",
+            "--treatment '#2' --percent 5 --from-revision",
+        ),
+        ("do=off", "flagctl kill --comment"),
+        ("do=off&overrides=yes", "flagctl kill --overrides"),
+    ] {
+        let text = page(&service, &format!("/dashboard/change?{flag}&{wanted}")).await;
+        let commands = printed(&text);
+        let [command] = commands.as_slice() else {
+            panic!("{wanted}: {commands:#?}")
+        };
+        assert!(command.contains(part), "{command}");
+        must_succeed(&store, command, "--dry-run");
+        must_succeed(&store, command, "--yes --yes-i-mean two");
+    }
+    let to = newest.replace(' ', "T");
+    let text = page(
+        &service,
+        &format!("/dashboard/change?{flag}&do=rollback&to={to}"),
+    )
+    .await;
+    let [command] = &printed(&text)[..] else {
+        panic!("{text}")
+    };
+    assert!(command.contains("flagctl rollback --to"), "{command}");
+    must_succeed(&store, command, "--yes --yes-i-mean two");
+
+    let text = page(&service, "/dashboard/compare?project=p&with=q").await;
+    let [compared, carried] = &printed(&text)[..] else {
+        panic!("{text}")
+    };
+    let (code, said) = run(&store, compared, "");
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("< project: p") && said.contains("> project: q"),
+        "{said}"
+    );
+    must_succeed(&store, carried, "");
+    // What it shows is what it does.
+    let carried = carried.replace("--dry-run", "--yes --yes-i-mean one --yes-i-mean two");
+    must_succeed(&store, &carried, "");
+    let compare = "/dashboard/compare?project=p&with=q&show=all";
+    let began = Instant::now();
+    while !page(&service, compare).await.contains("5 flags equal") {
+        assert!(began.elapsed() < NOTICED, "the projects still differ");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = flagctl(&store, &["latest", "q", "data", "two", "-ojson"]);
+    assert_eq!(told.code, 0, "{told:?}");
+}
+
+flag_tests::on_both_stores!(
+    every_command_of_a_flag_succeeds_as_it_is_printed,
+    every_command_of_a_change_and_of_a_comparison_succeeds,
+);

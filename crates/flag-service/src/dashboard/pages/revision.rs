@@ -49,7 +49,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         (difference(before.as_ref(), &revision))
         @if let [_, Some(_)] = numbers.neighbours(at) {
             h2 { "Put it into force again" }
-            (roll_back_to(&sources.settings, &request.viewer, &flag, at))
+            (roll_back_to(&sources.settings, request, &flag, at))
             (command(&commands::roll_back_to(&flag, at)))
         }
     }))
