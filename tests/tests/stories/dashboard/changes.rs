@@ -457,6 +457,44 @@ async fn a_key_that_is_revoked_in_between_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_comment_outlives_a_session_that_ends_before_its_form_is_sent() {
+    let ann = Ann::on(TestStore::embedded()).await;
+    let page = ann.effect("do=off").await;
+    let sent = format!("{}&comment=Errors+%3Cb%3E%22%26%0AINC-7", fields(&page));
+    let request = form(&ann.service, "/dashboard/change", &sent);
+    let (status, _, refused) = send(request).await;
+    assert_eq!(status, 401, "{refused}");
+    must_say(&refused, &["Your comment", "Errors &lt;b&gt;&quot;&amp;"]);
+    assert!(!refused.contains("<b>"), "{refused}");
+    let link = |page: &str, text: &str| {
+        let (before, _) = page.split_once(&format!("\">{text}</a>")).unwrap();
+        let (_, link) = before.rsplit_once("href=\"").unwrap();
+        link.replace("&amp;", "&")
+    };
+    let in_form = ">Errors &lt;b&gt;&quot;&amp;\nINC-7</textarea>";
+    // Signing in again leads to the form with the comment.
+    let to_sign_in = link(&refused, "Sign in");
+    let (_, next) = to_sign_in.split_once("next=").unwrap();
+    let fields = format!("key={}&next={next}", ann.key);
+    let (status, headers, text) = send(form(&ann.service, "/dashboard/sign-in", &fields)).await;
+    assert_eq!(status, 303, "{text}");
+    let session = headers["set-cookie"].to_str().unwrap();
+    let session = session.split_once(';').unwrap().0;
+    let location = headers["location"].to_str().unwrap();
+    let (status, _, again) = get(&ann.service, location, Some(session)).await;
+    assert_eq!(status, 200, "{again}");
+    must_say(&again, &[in_form, "name=\"token\""]);
+    // So does a form of the session before.
+    let request = form(&ann.service, "/dashboard/change", &sent);
+    let (status, _, refused) = send(request.header("cookie", session)).await;
+    assert_eq!(status, 403, "{refused}");
+    let again = link(&refused, "Open the form again");
+    let (_, _, again) = get(&ann.service, &again, Some(session)).await;
+    must_say(&again, &[in_form]);
+    assert_eq!(ann.history().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_a_key_is_not_for_has_no_flag_to_change() {
     let ann = Ann::on(TestStore::embedded()).await;
     let other = "project=other&type=feature&name=f&do=off";
