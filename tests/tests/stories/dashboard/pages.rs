@@ -128,7 +128,13 @@ async fn a_permanent_link_shows_a_revision_and_its_difference(store: TestStore) 
         "{text}"
     );
     let text = page(&service, &link(second)).await;
-    for part in ["In force now", "r1, before", "10 % true", "20 % true"] {
+    for part in [
+        "In force now",
+        "r1, before",
+        "10 % true",
+        "20 % true",
+        "so there is nothing to roll back to",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let absent = service.request(Method::GET, &link(ago(3)));
