@@ -14,5 +14,6 @@ pub(super) use self::frame::{Crumb, Frame, environment_mark};
 pub(super) use self::live::{again_and_again, each_minute, follows};
 pub(super) use self::pager::Pager;
 pub(super) use self::text::{
-    command, copy_button, counted, kept_fields, lines, shown, thousands, time, time_ago, time_text,
+    capitalised, command, copy_button, counted, kept_fields, lines, shown, thousands, time,
+    time_ago, time_text,
 };

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use self::readings::Readings;
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{Frame, again_and_again, shown, time};
+use crate::dashboard::parts::{Frame, again_and_again, capitalised, shown, time};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 use crate::http::Health;
@@ -124,7 +124,7 @@ fn fields(health: &Value) -> Vec<(String, String)> {
     let fields = health.as_object().into_iter().flatten();
     let fields = fields.filter(|(name, _)| *name != "status");
     fields
-        .map(|(name, value)| (name.replace('_', " "), text(Some(value))))
+        .map(|(name, value)| (capitalised(&name.replace('_', " ")), text(Some(value))))
         .collect()
 }
 

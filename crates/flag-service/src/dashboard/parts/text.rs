@@ -71,6 +71,13 @@ pub(in crate::dashboard) fn thousands(number: u64) -> String {
     text
 }
 
+/// A sentence begins with a capital letter.
+pub(in crate::dashboard) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
 /// Hidden fields by which a form keeps the other parameters of its page.
 pub(in crate::dashboard) fn kept_fields(query: &Query, without: &[&str]) -> Markup {
     html! {
@@ -139,5 +146,11 @@ mod tests {
             assert_eq!(thousands(number), text);
         }
         assert_eq!(counted(1, "flag"), "1 flag");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_letter() {
+        assert_eq!(capitalised("10 % of all"), "10 % of all");
+        assert_eq!(capitalised("nothing changes"), "Nothing changes");
     }
 }

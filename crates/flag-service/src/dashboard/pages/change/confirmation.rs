@@ -2,13 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::effect::capitalised;
 use super::offer::reason;
 use super::{ChangePage, Missing};
 use crate::dashboard::change::{Planned, Wanted};
 use crate::dashboard::error::PageError;
 use crate::dashboard::pages::timeline::Numbers;
-use crate::dashboard::parts::shown;
+use crate::dashboard::parts::{capitalised, shown};
 use crate::dashboard::query::{flag_link, flag_parameters, link};
 
 impl ChangePage<'_> {

@@ -7,7 +7,9 @@ use super::{ChangePage, effect_link};
 use crate::dashboard::change::{Planned, Sample, Wanted, sample};
 use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{Numbers, difference};
-use crate::dashboard::parts::{bucket_line, command, counted, legend, shown, thousands};
+use crate::dashboard::parts::{
+    bucket_line, capitalised, command, counted, legend, shown, thousands,
+};
 use crate::dashboard::query::revision_link;
 
 impl ChangePage<'_> {
@@ -110,13 +112,6 @@ fn of_sample(sample: Sample) -> String {
     }
 }
 
-/// A sentence begins with a capital letter.
-pub(super) fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(characters).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +133,5 @@ mod tests {
             sample(9, 3, 1).ends_with("in 9 rows of the exposure log, 1 receives another value.")
         );
         assert!(sample(1, 1, 0).ends_with("in 1 row of the exposure log keeps its value."));
-        assert_eq!(capitalised("10 % of all"), "10 % of all");
-        assert_eq!(capitalised("nothing changes"), "Nothing changes");
     }
 }
