@@ -58,15 +58,38 @@ impl FlagCache {
     /// Returns the flags of a project that are served by their last known values, as the store cannot be reached, with the
     /// time when each was last confirmed to be in force.
     pub fn stale_flags(&self, project: &ProjectName) -> BTreeMap<FlagKey, Timestamp> {
+        self.stale_flags_of(|other| other == project)
+    }
+
+    /// The same of all projects that are meant.
+    pub fn stale_flags_of(
+        &self,
+        is_meant: impl Fn(&ProjectName) -> bool,
+    ) -> BTreeMap<FlagKey, Timestamp> {
         let inner = &self.shared;
         let (now, is_open) = (Instant::now(), inner.circuit.is_open());
         let stale = inner.entries.iter().filter(|(flag, entry)| {
-            flag.project == *project
+            is_meant(&flag.project)
                 && entry.age(now) == Age::Stale
                 && (is_open || entry.has_failed(now))
         });
         let stale = stale.map(|(flag, entry)| (flag, entry.last_confirmed()));
         stale.collect()
+    }
+
+    /// Returns the flags whose newest revision cannot be read, with the reason, as far as they were asked for.
+    pub fn unreadable_flags(&self) -> BTreeMap<FlagKey, String> {
+        let unreadable = self.shared.unreadable();
+        let unreadable = unreadable.iter();
+        unreadable
+            .map(|(flag, row)| (flag.clone(), row.to_string()))
+            .collect()
+    }
+
+    /// Returns the flags with a row that is passed over, as its time is invalid or too far in the future, with the key of
+    /// that row.
+    pub fn passed_over_flags(&self) -> BTreeMap<FlagKey, String> {
+        self.shared.passed_over().clone()
     }
 
     /// Returns every flag that may be served after a restart, in order.

@@ -110,7 +110,7 @@ impl Dashboard {
         let request = PageRequest::new(context, path, query)?;
         let sources = Arc::clone(&self.sources);
         let permits = match path {
-            "/change" => &self.change_permits,
+            "/change" if pages::has_form(&self.sources.settings, &request) => &self.change_permits,
             "/compare" if pages::wants_other_store(&request.query) => &self.other_store_permits,
             _ => &self.permits,
         };

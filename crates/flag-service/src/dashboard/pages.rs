@@ -1,5 +1,6 @@
 //! The pages.
 mod change;
+mod commands;
 mod compare;
 mod flag;
 mod flags;
@@ -17,7 +18,7 @@ mod timeline;
 
 use maud::Markup;
 
-pub(super) use self::change::{ChangePage, Missing, check_may_change, refused};
+pub(super) use self::change::{ChangePage, Missing, check_may_change, has_form, refused};
 pub(super) use self::compare::wants_other_store;
 pub(super) use self::problem::problem;
 pub(super) use self::sign_in::{SignIn, SignInProblem};

@@ -11,8 +11,9 @@ pub(super) use self::bar::{bucket_line, colour, legend, split_bar};
 pub(super) use self::chart::{Bin, Chart, Mark};
 pub(super) use self::difference::difference_table;
 pub(super) use self::frame::{Crumb, Frame, environment_mark};
-pub(super) use self::live::{again_and_again, follows};
+pub(super) use self::live::{again_and_again, each_minute, follows};
 pub(super) use self::pager::Pager;
 pub(super) use self::text::{
-    ago, command, copy_button, counted, lines, shown, thousands, time, time_ago, time_text,
+    ago, capitalised, command, copy_button, counted, kept_fields, lines, shown, thousands, time,
+    time_ago, time_text,
 };

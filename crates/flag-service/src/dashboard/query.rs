@@ -31,6 +31,14 @@ impl Query {
         Some(self.get(name)).filter(|value| !value.is_empty())
     }
 
+    /// The parameters that a form of the page keeps: those with a value, without these and what was changed just now.
+    pub(super) fn kept(&self, without: &[&str]) -> impl Iterator<Item = (&str, &str)> {
+        let kept = self.0.iter().filter(|(name, value)| {
+            !value.is_empty() && name != "done" && !without.contains(&name.as_str())
+        });
+        kept.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The project of the page.
     pub(super) fn project(&self) -> Result<ProjectName, PageError> {
         let name = self.get("project");

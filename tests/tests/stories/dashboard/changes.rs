@@ -93,7 +93,7 @@ impl Ann {
 }
 
 /// The hidden fields of the form by which a page is confirmed, as a browser sends them.
-fn fields(page: &str) -> String {
+pub(super) fn fields(page: &str) -> String {
     let (_, form) = page
         .split_once("<form class=\"change\" method=\"post\"")
         .unwrap();
@@ -126,7 +126,7 @@ async fn a_change_shows_what_it_does_and_is_made_by_the_signed_in_name(store: Te
     let percent = "do=percent&group=treatment_1&percent=100";
     let began = Instant::now();
     // Exposures are logged in the background.
-    let counted = "The one instance found in the exposure log receives another value.";
+    let counted = "The one instance found in 1 row of the exposure log receives another value.";
     while !ann.effect(percent).await.contains(counted) {
         assert!(began.elapsed() < NOTICED, "the answer is not counted");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -383,26 +383,51 @@ async fn a_form_of_another_session_or_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_change_a_flag_is_offered_nothing_and_refused() {
-    for (scopes, options, says) in [
+async fn whoever_may_not_change_a_flag_sees_what_a_change_would_do_and_is_refused() {
+    for (scopes, options, reason, refusal) in [
         (
             &["read"][..],
             &["--dashboard-writes=on"][..],
+            "takes a key with the scope <code>admin</code>",
             "lacks the scope admin",
         ),
-        (&["read", "admin"], &[], "This dashboard only reads"),
+        (
+            &["read", "admin"],
+            &[],
+            "This dashboard only reads; <code>FLAG_DASHBOARD_WRITES=on</code>",
+            "This dashboard only reads",
+        ),
     ] {
         let ann = Ann::with(TestStore::embedded(), scopes, options, &[]).await;
         let (_, _, flag) = ann.get(&format!("/dashboard/flag?{FLAG}")).await;
-        assert!(!flag.contains("/dashboard/change"), "{flag}");
-        let path = format!("/dashboard/change?{FLAG}&do=off");
-        let (status, _, page) = ann.get(&path).await;
-        assert_eq!(status, 403, "{page}");
-        must_say(&page, &[says]);
+        must_say(&flag, &["Each only shows what it would do.", reason]);
+        for (wanted, says) in [
+            (
+                "do=off",
+                &["40 % of all instances", "flagctl kill --comment"][..],
+            ),
+            (
+                "do=percent&group=treatment_1&percent=100",
+                &["Careful: nobody keeps", "flagctl revise --percent 100"],
+            ),
+            ("do=percent", &["Show what it does"]),
+        ] {
+            let page = ann.effect(wanted).await;
+            must_say(&page, says);
+            let is_effect = wanted != "do=percent";
+            assert_eq!(page.contains(reason), is_effect, "{page}");
+            for absent in [
+                "name=\"comment\"",
+                "name=\"token\"",
+                "method=\"post\" action=\"/dashboard/change",
+            ] {
+                assert!(!page.contains(absent), "{absent} is in {page}");
+            }
+        }
         let sent = format!("{FLAG}&do=off&base=2026-01-01&comment=Off");
         let (status, _, page) = ann.send(&sent).await;
         assert_eq!(status, 403, "{page}");
-        must_say(&page, &[says]);
+        must_say(&page, &[refusal]);
         assert_eq!(ann.history().len(), 1);
     }
 }
@@ -428,6 +453,44 @@ async fn a_key_that_is_revoked_in_between_changes_nothing() {
         &["Sign in first", "revoked", "/dashboard/sign-in?next="],
     );
     assert_eq!(ann.confirm(&page, "Off").await.0, 401);
+    assert_eq!(ann.history().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_outlives_a_session_that_ends_before_its_form_is_sent() {
+    let ann = Ann::on(TestStore::embedded()).await;
+    let page = ann.effect("do=off").await;
+    let sent = format!("{}&comment=Errors+%3Cb%3E%22%26%0AINC-7", fields(&page));
+    let request = form(&ann.service, "/dashboard/change", &sent);
+    let (status, _, refused) = send(request).await;
+    assert_eq!(status, 401, "{refused}");
+    must_say(&refused, &["Your comment", "Errors &lt;b&gt;&quot;&amp;"]);
+    assert!(!refused.contains("<b>"), "{refused}");
+    let link = |page: &str, text: &str| {
+        let (before, _) = page.split_once(&format!("\">{text}</a>")).unwrap();
+        let (_, link) = before.rsplit_once("href=\"").unwrap();
+        link.replace("&amp;", "&")
+    };
+    let in_form = ">Errors &lt;b&gt;&quot;&amp;\nINC-7</textarea>";
+    // Signing in again leads to the form with the comment.
+    let to_sign_in = link(&refused, "Sign in");
+    let (_, next) = to_sign_in.split_once("next=").unwrap();
+    let fields = format!("key={}&next={next}", ann.key);
+    let (status, headers, text) = send(form(&ann.service, "/dashboard/sign-in", &fields)).await;
+    assert_eq!(status, 303, "{text}");
+    let session = headers["set-cookie"].to_str().unwrap();
+    let session = session.split_once(';').unwrap().0;
+    let location = headers["location"].to_str().unwrap();
+    let (status, _, again) = get(&ann.service, location, Some(session)).await;
+    assert_eq!(status, 200, "{again}");
+    must_say(&again, &[in_form, "name=\"token\""]);
+    // So does a form of the session before.
+    let request = form(&ann.service, "/dashboard/change", &sent);
+    let (status, _, refused) = send(request.header("cookie", session)).await;
+    assert_eq!(status, 403, "{refused}");
+    let again = link(&refused, "Open the form again");
+    let (_, _, again) = get(&ann.service, &again, Some(session)).await;
+    must_say(&again, &[in_form]);
     assert_eq!(ann.history().len(), 1);
 }
 

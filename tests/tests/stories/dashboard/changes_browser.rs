@@ -166,7 +166,7 @@ async fn by_keyboard_alone_a_percentage_is_set_and_a_flag_is_switched_off_in_pro
     if std::env::var_os("FLAG_BLESS").is_some() {
         for scheme in ["light", "dark"] {
             browser.prefer(scheme);
-            browser.size(1_200, 1_250);
+            browser.size(1_200, 1_340);
             keep_picture(&mut browser, &format!("change-{scheme}"));
         }
     }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use flag_tests::{IdentityProxy, Method, Service};
+use flag_tests::{IdentityProxy, Method, Service, flagctl};
 use serde_json::{Value, json};
 
 use super::access::{FLAG, Keys, NOTICED, form, send, sign_in};
 use super::browser::{axe, browser, check_accessibility, check_no_complaint, width};
+use super::changes::fields;
 
 const ANN: &str = "ann@example.com";
 
@@ -120,9 +121,11 @@ async fn where_a_proxy_says_who_somebody_is_no_key_is_asked_for() {
     );
     assert!(!headers.contains_key("set-cookie"));
     let change = FLAG.replace("/flag?", "/change?") + "&do=off";
+    let change = change.replace("llm_version", "llm_provider");
     let (status, text) = page(&service, &change, &ann).await;
-    assert_eq!(status, 403, "{text}");
+    assert_eq!(status, 200, "{text}");
     assert!(text.contains("FLAG_IAP_KEY_ID"), "{text}");
+    assert!(!text.contains("name=\"comment\""), "{text}");
     assert!(!text.contains("/dashboard/sign-in"), "{text}");
     // Without the proxy, a key counts.
     sign_in(&service, &admin).await;
@@ -153,17 +156,56 @@ async fn where_a_proxy_says_who_somebody_is_no_key_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_person_of_the_proxy_has_their_address_in_the_history() {
+    let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
+    let service = behind(&proxy, &keys, &["read", "admin"]).await;
+    let effect = FLAG.replace("/flag?", "/change?") + "&do=percent&group=treatment_1&percent=25";
+    let effect = effect.replace("llm_version", "llm_provider");
+    let [ann, bob] = [ANN, "bob@example.com"].map(|person| proxy.assertion(person, &[]));
+    let (status, shown) = page(&service, &effect, &ann).await;
+    assert_eq!(status, 200, "{shown}");
+    assert!(
+        shown.contains("Recorded as a change of <bdi>ann@example.com"),
+        "{shown}"
+    );
+    let sent = format!("{}&comment=To+a+quarter", fields(&shown));
+    let submit = async |person: &str| {
+        let request = form(&service, "/dashboard/change", &sent);
+        send(request.header(IdentityProxy::HEADER, person)).await
+    };
+    // The form is of one person, even though all have the same rights.
+    let (status, _, text) = submit(&bob).await;
+    assert_eq!(status, 403, "{text}");
+    assert!(text.contains("does not belong to your session"), "{text}");
+    let (status, headers, text) = submit(&ann).await;
+    assert_eq!(status, 303, "{text}");
+    let done = headers["location"].to_str().unwrap();
+    let (_, text) = page(&service, done, &ann).await;
+    assert!(
+        text.contains("r2 is in force: <bdi>25 % get vertex"),
+        "{text}"
+    );
+    let history = flagctl(&keys.store, &["history", "csr-assistant/llm_provider"]);
+    assert_eq!(history.code, 0, "{history:?}");
+    for part in ["ann@example.com", "To a quarter"] {
+        assert!(history.stdout.contains(part), "{history:?}");
+    }
+    assert!(!history.stdout.contains("bob@example.com"), "{history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_whose_name_no_history_can_hold_is_told_so() {
     let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
     let service = behind(&proxy, &keys, &["read", "admin"]).await;
-    let change = FLAG.replace("/flag?", "/change?") + "&do=rollback";
+    let change = FLAG.replace("/flag?", "/change?") + "&do=off";
+    let change = change.replace("llm_version", "llm_provider");
     let ann = proxy.assertion(ANN, &[]);
     assert_eq!(page(&service, &change, &ann).await.0, 200);
     let long = proxy.assertion(&format!("{}@example.com", "l".repeat(300)), &[]);
     let says = "which cannot stand in the history of a flag: expected 1 to 256 bytes";
-    for (path, expected) in [(FLAG, 200), (change.as_str(), 403)] {
+    for path in [FLAG, change.as_str()] {
         let (status, text) = page(&service, path, &long).await;
-        assert_eq!(status, expected, "{text}");
+        assert_eq!(status, 200, "{text}");
         assert!(text.contains(says) && text.contains("lllll"), "{text}");
         assert!(!text.contains("/dashboard/sign-in"), "{text}");
     }

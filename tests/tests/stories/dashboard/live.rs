@@ -128,6 +128,44 @@ async fn a_new_project_appears_without_reloading(store: TestStore) {
 flag_tests::on_both_stores!(a_new_project_appears_without_reloading);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revision_says_without_reloading_that_it_is_no_longer_in_force() {
+    let Some(mut browser) = browser("a revision that is replaced") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    browser.goto(&format!("{}{FLAG}", service.url()));
+    let revision = browser.text("document.querySelector('.timeline a').href");
+    browser.goto(&revision);
+    wait_until_live(&mut browser);
+    let main = "document.querySelector('main').innerText";
+    let before = browser.text(main);
+    assert!(
+        before.contains("This revision is in force, so there is nothing to roll back to"),
+        "{before}"
+    );
+    assert!(!before.contains("flagctl rollback"), "{before}");
+    browser.eval("window.isSame = true");
+    revise(&store, 55);
+    browser.wait_until(&format!("{main}.includes('In force until')"));
+    let after = browser.text(main);
+    for part in [
+        "Show what rolling back to it does",
+        "flagctl rollback --to",
+        "This dashboard only reads",
+    ] {
+        assert!(after.contains(part), "{part} is not in {after}");
+    }
+    // A revision that decides the same is no way back.
+    revise(&store, 40);
+    browser.wait_until(&format!(
+        "{main}.includes('The revision in force decides as this one does')"
+    ));
+    assert_eq!(browser.eval("window.isSame"), json!(true));
+    check_no_complaint(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_live_and_a_page_that_is_not_seen_holds_no_stream() {
     let Some(mut browser) = browser("health") else {
         return;

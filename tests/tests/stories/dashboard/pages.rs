@@ -128,7 +128,13 @@ async fn a_permanent_link_shows_a_revision_and_its_difference(store: TestStore) 
         "{text}"
     );
     let text = page(&service, &link(second)).await;
-    for part in ["In force now", "r1, before", "10 % true", "20 % true"] {
+    for part in [
+        "In force now",
+        "r1, before",
+        "10 % true",
+        "20 % true",
+        "so there is nothing to roll back to",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let absent = service.request(Method::GET, &link(ago(3)));
@@ -157,9 +163,88 @@ async fn a_flag_that_cannot_be_read_is_named_and_hides_no_other(store: TestStore
     assert!(text.contains("so the flag is not served"), "{text}");
 }
 
+/// A revision with two treatments, which have ids by name.
+fn by_name(flag: &FlagKey, ids: [Vec<String>; 2]) -> Revision {
+    let parts = revision(flag, ago(1), "10").into_parts();
+    let [treatment] = parts.treatments.as_slice() else {
+        panic!("{parts:?}")
+    };
+    let treatments = ids.map(|ids| Treatment {
+        overrides: ids
+            .into_iter()
+            .map(|id| flag_model::InstanceId::new(id).unwrap())
+            .collect(),
+        ..treatment.clone()
+    });
+    let parts = RevisionParts {
+        treatments: treatments.to_vec(),
+        ..parts
+    };
+    Revision::new(ago(1), parts).unwrap()
+}
+
+async fn ids_by_name_are_counted_searched_for_and_copied(store: TestStore) {
+    let flag: FlagKey = "p/feature/f".parse().unwrap();
+    let many = (0..5_001).map(|id| format!("M{id}")).collect();
+    let few = ["A1", "A12", "B7", "C 3"].map(str::to_owned).to_vec();
+    let revision = by_name(&flag, [few, many]);
+    store
+        .leave(&[encode_revision(&revision, &RowOptions::default()).unwrap()])
+        .await;
+    let service = Service::start(&store);
+    let path = "/dashboard/flag?project=p&type=feature&name=f&span=1h&instance=B7&at=30m";
+    let all = page(&service, path).await;
+    for part in [
+        "<bdi>treatment_1</bdi>: 4 ids</h3>",
+        "<bdi>treatment_2</bdi>: 5,001 ids</h3>",
+        "data-copy=\"A1\nA12\nB7\nC 3\"",
+        "The first 5,000 of 5,001 are copied",
+        "The first 200 are shown",
+    ] {
+        assert!(all.contains(part), "{part} is not in {all}");
+    }
+    let part = page(&service, &format!("{path}&ids=A1")).await;
+    for found in [
+        "4 ids, 2 found",
+        "data-copy=\"A1\nA12\"",
+        "5,001 ids, 0 found",
+    ] {
+        assert!(part.contains(found), "{found} is not in {part}");
+    }
+    // Pasted from a file and from a sheet.
+    let list = page(&service, &format!("{path}&ids=A1%0D%0AM77,+X9%09B7%0AA1")).await;
+    for found in [
+        "Of 4 ids asked about, 2 in <bdi>treatment_1</bdi>, 1 in <bdi>treatment_2</bdi>, 1 in no list.",
+        "data-copy=\"A1\nB7\"",
+        "data-copy=\"M77\"",
+        "data-copy=\"X9\"",
+        "value=\"A1 M77, X9 B7 A1\"",
+    ] {
+        assert!(list.contains(found), "{found} is not in {list}");
+    }
+    // Each form keeps what the others have asked.
+    let form = |action: &str| {
+        let (_, form) = list.split_once(&format!("action=\"{action}\"")).unwrap();
+        form.split_once("</form>").unwrap().0.to_owned()
+    };
+    let (names, lookup) = (form("#names"), form("#lookup"));
+    for (form, kept) in [
+        (&names, "name=\"instance\" value=\"B7\""),
+        (&names, "name=\"at\" value=\"30m\""),
+        (&names, "name=\"span\" value=\"1h\""),
+        (&lookup, "name=\"span\" value=\"1h\""),
+        (&lookup, "type=\"hidden\" name=\"ids\" value=\"A1"),
+    ] {
+        assert!(form.contains(kept), "{kept} is not in {form}");
+    }
+    assert_eq!(names.matches("name=\"ids\"").count(), 1, "{names}");
+    assert_eq!(lookup.matches("name=\"instance\"").count(), 1, "{lookup}");
+}
+
 flag_tests::on_both_stores!(
     a_page_follows_what_flagctl_writes,
     an_instance_is_looked_up_at_any_time,
     a_permanent_link_shows_a_revision_and_its_difference,
     a_flag_that_cannot_be_read_is_named_and_hides_no_other,
+    ids_by_name_are_counted_searched_for_and_copied,
 );

@@ -189,8 +189,13 @@ function follow(mark) {
   return stream;
 }
 
+/** The timer of a page with counts, which no event announces. */
+let counting = 0;
+
 /** Follows while the page is seen: a browser has few connections for all of its tabs. */
 function begin() {
+  const every = Number(document.querySelector("[data-every]")?.dataset.every);
+  if (every && !counting) counting = setInterval(() => renewSoon(Math.random() * spread), every);
   for (const mark of sources()) {
     if (mark.isFollowed) continue;
     mark.isFollowed = true;
@@ -202,6 +207,8 @@ function begin() {
 }
 
 function end() {
+  clearInterval(counting);
+  counting = 0;
   for (const mark of sources()) {
     clearTimeout(mark.retry);
     clearInterval(mark.period);

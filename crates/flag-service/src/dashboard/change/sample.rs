@@ -14,7 +14,9 @@ const WAITS: Duration = Duration::from_millis(500);
 /// Instances that have asked for a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dashboard) struct Sample {
-    /// How many are known.
+    /// How many rows of the log were read.
+    pub(in crate::dashboard) rows: usize,
+    /// How many are known from them.
     pub(in crate::dashboard) seen: usize,
     /// How many of them receive another value.
     pub(in crate::dashboard) changed: usize,
@@ -43,5 +45,9 @@ pub(in crate::dashboard) async fn sample(
         seen += 1;
         changed += usize::from(decide(&now, &id).value != decide(&next, &id).value);
     }
-    (seen > 0).then_some(Sample { seen, changed })
+    (seen > 0).then_some(Sample {
+        rows: page.records.len(),
+        seen,
+        changed,
+    })
 }

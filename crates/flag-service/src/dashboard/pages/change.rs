@@ -30,6 +30,8 @@ pub(in crate::dashboard) struct ChangePage<'a> {
     /// The newest revision when the form that was sent was shown.
     base: Option<Timestamp>,
     missing: Missing,
+    /// Why the caller can only look.
+    refusal: Option<PageError>,
 }
 
 /// What a form lacks.
@@ -49,10 +51,12 @@ impl Missing {
     };
 }
 
-/// The page, before anything is sent.
+/// The page, before anything is sent. Who may only read sees what the change would do, and no form.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
     let flag = request.query.flag()?;
-    check_may_change(&sources.settings, &request.viewer, &flag)?;
+    if !request.viewer.may_see(&flag.project) {
+        return Err(PageError::NotFound(format!("flag {flag}")));
+    }
     let kind = Kind::of(&request.query)?;
     let wanted = Wanted::of(kind, &request.query)?;
     let target = wanted.and_then(|wanted| wanted.target());
@@ -64,6 +68,12 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     ChangePage::new(sources, request, &state, kind)
         .render()
         .await
+}
+
+/// Whether a page of a change has a form that the caller may send.
+pub(in crate::dashboard) fn has_form(settings: &DashboardSettings, request: &PageRequest) -> bool {
+    let flag = request.query.flag();
+    flag.is_ok_and(|flag| check_may_change(settings, &request.viewer, &flag).is_ok())
 }
 
 /// An error unless a flag exists for the caller, and can be changed by it.
@@ -112,6 +122,7 @@ impl<'a> ChangePage<'a> {
             kind,
             base: None,
             missing: Missing::NOTHING,
+            refusal: check_may_change(&sources.settings, &request.viewer, &state.flag).err(),
         }
     }
 
@@ -168,7 +179,10 @@ impl<'a> ChangePage<'a> {
         let sample = self.sample(planned).await;
         html! {
             (self.effect(wanted, planned, sample, numbers))
-            (self.confirmation(wanted, planned, numbers))
+            @match &self.refusal {
+                None => (self.confirmation(wanted, planned, numbers)),
+                Some(why) => (self.no_form(planned, why)),
+            }
         }
     }
 }

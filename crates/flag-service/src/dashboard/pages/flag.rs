@@ -1,18 +1,19 @@
 //! A flag: who gets what, its history, what was served, and the commands that change it.
 
-use flag_describe::{flag_words, sentence};
+use flag_describe::sentence;
 use flag_model::{FlagKey, Metadata, Timestamp};
 use flag_store::UnreadableRow;
 use futures_util::future::join;
 use maud::{Markup, html};
 
+use super::commands::FlagCommands;
 use super::served::Served;
 use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
 use super::{change, lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
-    Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
+    Crumb, Frame, bucket_line, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::{DashboardSettings, Sources};
@@ -94,7 +95,7 @@ impl FlagPage<'_> {
             }
             section aria-labelledby="lookup" {
                 h2 id="lookup" { "Who gets what" }
-                (lookup::form(self.flag, &self.request.query))
+                (lookup::form(&self.request.query))
                 @if let Some(lookup) = &self.lookup { (lookup) }
             }
             section aria-labelledby="served" {
@@ -110,7 +111,7 @@ impl FlagPage<'_> {
             section aria-labelledby="commands" {
                 h2 id="commands" { "Change it" }
                 (change::offer(self.settings, self.request, self.flag, &self.history))
-                @for (what, text) in self.commands() { h3 { (what) } (command(&text)) }
+                (self.commands())
             }
         }
     }
@@ -162,28 +163,17 @@ impl FlagPage<'_> {
         }
     }
 
-    fn commands(&self) -> Vec<(&'static str, String)> {
-        let words = flag_words(self.flag);
-        let mut commands = vec![("Look at it", format!("flagctl latest {words}"))];
-        if let Some(Ok(newest)) = self.history.first() {
-            if newest.treatments.len() == 1 {
-                commands.push((
-                    "Set the percentage",
-                    format!("flagctl revise --percent 10 --comment 'why' {words}"),
-                ));
-            }
-            commands.push((
-                "Give control to everybody",
-                format!("flagctl revise --remove-treatment --comment 'why' {words}"),
-            ));
-        }
-        if self.history.len() > 1 {
-            commands.push(("Roll back", format!("flagctl rollback {words}")));
-        }
-        commands.push((
-            "Change owner, tags or description",
-            format!("flagctl update --owner 'name' {words}"),
-        ));
-        commands
+    fn commands(&self) -> Markup {
+        let commands = FlagCommands {
+            flag: self.flag,
+            metadata: self
+                .metadata
+                .as_ref()
+                .and_then(|metadata| metadata.as_ref().ok()),
+            history: &self.history,
+            has_more: self.history.len() > self.shown,
+            asked: self.request.query.get("instance"),
+        };
+        commands.render()
     }
 }

@@ -1,46 +1,40 @@
-//! The state of this replica: store, caches, exposures, build.
+//! The state of this replica: store, flags by name, propagation, event streams, exposures, caches, build.
+mod flags;
+mod numbers;
+mod readings;
 
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
 use flag_describe::{SILENT_REPLICA, clock_error};
 use flag_model::Timestamp;
-use flag_store::{KnownReplicas, Replica, StoreError, known_replicas};
+use flag_store::{KnownReplicas, Replica, known_replicas};
+use futures_util::future::join;
 use maud::{Markup, html};
 use serde_json::Value;
+use tokio::time::timeout;
 
+use self::readings::Readings;
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{Frame, again_and_again, shown, time};
+use crate::dashboard::parts::{Frame, again_and_again, capitalised, shown, time};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
+use crate::http::Health;
 use crate::telemetry::metrics::Exposition;
 
-/// The metrics on the page, by the beginning of their names, under a heading each.
-const METRICS: [(&str, &[&str]); 4] = [
-    ("Flags in memory", &["flag_cache_", "flag_flags_"]),
-    (
-        "Exposures",
-        &[
-            "flag_exposures_",
-            "flag_exposure_lag",
-            "flag_exposure_counts",
-            "flag_exposure_waits",
-        ],
-    ),
-    (
-        "Calls to the store",
-        &["flag_store_circuit", "flag_store_calls"],
-    ),
-    (
-        "Pages of the dashboard",
-        &["flag_requests_total{route=\"/dashboard\""],
-    ),
-];
+/// How long the page waits for the store and for the log: less than a page may take, as it is needed most when they fail.
+const WAITS: Duration = Duration::from_millis(1_200);
 
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
-    let (status, health) = request.state.readiness.describe().await;
-    let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
+    let (health, replicas) = join(
+        timeout(WAITS, request.state.readiness.describe()),
+        timeout(WAITS, known_replicas(&*sources.log)),
+    )
+    .await;
     let metrics = request.state.metrics.text(Exposition::Prometheus);
-    let metrics = metrics.map_err(|_| PageError::Internal)?;
-    let replicas = known_replicas(&*sources.log).await;
+    let readings = Readings::parse(&metrics.map_err(|_| PageError::Internal)?);
+    let replicas = replicas.ok().and_then(Result::ok);
     let replicas = replicas.map(|replicas| replicas.seen_at(request.now));
     let frame = Frame {
         settings: &sources.settings,
@@ -51,27 +45,50 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     Ok(frame.render(&html! {
         (again_and_again())
         p { "Of the replica that answered, at " (time(request.now)) ". Another one may answer the next time." }
-        section aria-labelledby="replica" {
-            h2 id="replica" { "Replica" }
-            dl.about {
-                div { dt { "Readiness" } dd { (status.as_u16()) " " (shown(&text(health.get("status")))) } }
-                @for (name, value) in fields(&health) { div { dt { (name) } dd { (shown(&value)) } } }
-                div { dt { "Build" } dd { "flag-service " (env!("CARGO_PKG_VERSION")) } }
-            }
-        }
+        (replica(health.ok(), &readings)?)
+        (flags::section(request, &readings))
+        (numbers::sections(&readings))
         (others(replicas, request.now))
-        @for (heading, prefixes) in METRICS { (section(heading, prefixes, &metrics)) }
     }))
 }
 
+/// Readiness and build of the replica that answered; without the former if the store does not answer in time.
+fn replica(health: Option<(StatusCode, Health)>, readings: &Readings) -> Result<Markup, PageError> {
+    let health = match health {
+        Some((status, health)) => {
+            let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
+            Some((status, health))
+        }
+        None => None,
+    };
+    let build = readings.all("flag_build_info").next();
+    let of_build = |name: &str| build.map_or("unknown", |build| build.label(name));
+    Ok(html! {
+        section aria-labelledby="replica" {
+            h2 id="replica" { "Replica" }
+            dl.about {
+                @if let Some((status, health)) = &health {
+                    div { dt { "Readiness" } dd { (status.as_u16()) " " (shown(&text(health.get("status")))) } }
+                    @for (name, value) in fields(health) { div { dt { (name) } dd { (shown(&value)) } } }
+                } @else {
+                    div { dt { "Readiness" } dd { "The store has not answered within 1.2 s." } }
+                }
+                div { dt { "Build" } dd { "flag-service " (of_build("version")) } }
+                div { dt { "Commit" } dd { code { (shown(of_build("commit"))) } } }
+                div { dt { "Compiler" } dd { "rustc " (of_build("rustc")) } }
+            }
+        }
+    })
+}
+
 /// All replicas that have reported in the last minutes.
-fn others(replicas: Result<KnownReplicas, StoreError>, now: Timestamp) -> Markup {
+fn others(replicas: Option<KnownReplicas>, now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "All replicas" }
             @match replicas {
-                Ok(replicas) if replicas.live.is_empty() && replicas.silent.is_empty() => p { "None has reported in the last 3 minutes." },
-                Ok(replicas) => div.wide tabindex="0" role="region" aria-label="All replicas" {
+                Some(replicas) if replicas.live.is_empty() && replicas.silent.is_empty() => p { "None has reported in the last 3 minutes." },
+                Some(replicas) => div.wide tabindex="0" role="region" aria-label="All replicas" {
                     table {
                         thead { tr { th scope="col" { "Name" } th scope="col" { "Build" } th scope="col" { "Started" } th.number scope="col" { "Last report" } th scope="col" { "Remark" } } }
                         tbody { @for replica in replicas.live.iter().chain(&replicas.silent) {
@@ -85,7 +102,7 @@ fn others(replicas: Result<KnownReplicas, StoreError>, now: Timestamp) -> Markup
                         } }
                     }
                 },
-                Err(_) => p { "The log did not answer." },
+                None => p { "The log did not answer." },
             }
             p { code { "flagctl replicas PROJECT" } " shows which of them serve the newest revisions." }
         }
@@ -102,37 +119,12 @@ fn remark(replica: &Replica, silent: &[Replica]) -> String {
     remarks.join("; ")
 }
 
-fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {
-    let lines = metrics.lines().filter(|line| {
-        prefixes.iter().any(|prefix| line.starts_with(prefix)) && !line.contains("_bucket{")
-    });
-    let values = lines.filter_map(|line| line.rsplit_once(' '));
-    let values: Vec<_> = values
-        .filter(|(_, value)| !["0", "0.0"].contains(value))
-        .collect();
-    html! {
-        section {
-            h2 { (heading) }
-            @if values.is_empty() {
-                p { "Every number is 0." }
-            } @else {
-                div.wide tabindex="0" role="region" aria-label=(heading) {
-                    table {
-                        thead { tr { th scope="col" { "Metric" } th.number scope="col" { "Value" } } }
-                        tbody { @for (name, value) in values { tr { th scope="row" { code { (name) } } td.number { (value) } } } }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// The fields of the health of a replica, except its status; names as in `/readyz`, with spaces.
 fn fields(health: &Value) -> Vec<(String, String)> {
     let fields = health.as_object().into_iter().flatten();
     let fields = fields.filter(|(name, _)| *name != "status");
     fields
-        .map(|(name, value)| (name.replace('_', " "), text(Some(value))))
+        .map(|(name, value)| (capitalised(&name.replace('_', " ")), text(Some(value))))
         .collect()
 }
 

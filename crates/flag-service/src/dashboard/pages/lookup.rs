@@ -1,16 +1,16 @@
 //! Who gets what: what an instance receives, now or at a past time, why, and what was really served to it lately.
 
-use flag_describe::{flag_words, word};
 use flag_model::{BUCKETS, CONTROL_GROUP, FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Decision, Plan, decide};
 use flag_store::StoreError;
 use flag_verify::{ServedAgain, served_around};
 use maud::{Markup, html};
 
+use super::commands::explain;
 use super::stored::readable;
 use super::timeline::Numbers;
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{bucket_line, command, shown, thousands, time};
+use crate::dashboard::parts::{bucket_line, command, kept_fields, shown, thousands, time};
 use crate::dashboard::query::{Query, parse_time, revision_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -22,12 +22,10 @@ const SERVED: usize = 10;
 type ServedLately = Result<Vec<ServedAgain>, StoreError>;
 
 /// The form.
-pub(super) fn form(flag: &FlagKey, query: &Query) -> Markup {
+pub(super) fn form(query: &Query) -> Markup {
     html! {
         form.filter method="get" action="#lookup" {
-            input type="hidden" name="project" value=(flag.project.as_str());
-            input type="hidden" name="type" value=(flag.flag_type.as_str());
-            input type="hidden" name="name" value=(flag.name.as_str());
+            (kept_fields(query, &["instance", "at"]))
             div { label for="instance" { "Instance id" }
                 input id="instance" name="instance" value=(query.get("instance")) required autocomplete="off" spellcheck="false"; }
             div { label for="at" { "Time (UTC), or how long ago" }
@@ -80,17 +78,6 @@ pub(super) async fn lookup(
         (lately(&served))
         (command(&explain(flag, text, at)))
     }))
-}
-
-fn explain(flag: &FlagKey, instance: &str, at: Option<Timestamp>) -> String {
-    let at = at.map(|at| format!("--at {} ", word(&at.to_string())));
-    let end = if instance.starts_with('-') { "-- " } else { "" };
-    format!(
-        "flagctl explain {}{end}{} {}",
-        at.unwrap_or_default(),
-        flag_words(flag),
-        word(instance)
-    )
 }
 
 fn decided(

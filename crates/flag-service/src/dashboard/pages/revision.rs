@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use flag_describe::{flag_words, sentence, word};
+use flag_describe::sentence;
 use flag_model::{FlagKey, Revision, Timestamp};
+use flag_rollout::are_equivalent;
 use maud::{Markup, html};
 
 use super::change::roll_back_to;
+use super::commands;
 use super::stored::{no_revision, readable, revision_of};
 use super::timeline::{Numbers, difference};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
-    Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
+    Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::query::revision_link;
 use crate::dashboard::request::PageRequest;
@@ -40,18 +42,39 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         ],
         identity: request.identity.as_ref(),
     };
+    let no_way_back = no_way_back(sources, &flag, &revision).await?;
     Ok(frame.render(&html! {
+        (follows(request.state.push, &flag.project, Some(&flag)))
         (facts(&flag, &revision, &numbers, request.now))
         (bucket_line(&revision, None))
         (legend(&revision))
         h2 { "Difference to the revision before" }
         (difference(before.as_ref(), &revision))
-        @if let [_, Some(_)] = numbers.neighbours(at) {
-            h2 { "Put it into force again" }
-            (roll_back_to(&sources.settings, &request.viewer, &flag, at))
-            (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
+        h2 { "Put it into force again" }
+        @if let Some(why) = no_way_back { p.hint { (why) } }
+        @else {
+            (roll_back_to(&sources.settings, request, &flag, at))
+            (command(&commands::roll_back_to(&flag, at)))
         }
     }))
+}
+
+/// Why there is nothing to roll back to; `None` if there is.
+async fn no_way_back(
+    sources: &Sources,
+    flag: &FlagKey,
+    revision: &Revision,
+) -> Result<Option<&'static str>, PageError> {
+    let newest = readable(sources.store.latest_revision(flag).await)?;
+    Ok(match newest {
+        Some(Ok(newest)) if newest.created() == revision.created() => Some(
+            "This revision is in force, so there is nothing to roll back to. The revisions before it have a link here.",
+        ),
+        Some(Ok(newest)) if are_equivalent(&newest, revision) => Some(
+            "The revision in force decides as this one does, so rolling back to it would change nothing.",
+        ),
+        _ => None,
+    })
 }
 
 fn facts(flag: &FlagKey, revision: &Revision, numbers: &Numbers, now: Timestamp) -> Markup {

@@ -1,14 +1,18 @@
 //! Served answers of a flag over time, and whether their split fits the percentages.
+mod tally;
 
 use std::collections::BTreeMap;
 
 use flag_model::{CONTROL_GROUP, FlagKey, Reason, Revision, Timestamp};
 use flag_rollout::{Plan, RatioResult, SampleRatio};
-use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreError};
+use flag_store::{Counted, CountsQuery, CountsScope, Minute, StoreError};
 use maud::{Markup, html};
 
+use self::tally::Tally;
 use super::timeline::Numbers;
-use crate::dashboard::parts::{Bin, Chart, Mark, colour, counted, shown, thousands};
+use crate::dashboard::parts::{
+    Bin, Chart, Mark, colour, counted, each_minute, shown, thousands, time,
+};
 use crate::dashboard::query::Query;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -17,10 +21,12 @@ use crate::dashboard::sources::Sources;
 const GROUPS: usize = 7;
 
 /// The spans of time that can be chosen: parameter, text, minutes, minutes of a bar.
-const SPANS: [(&str, &str, i64, i64); 3] = [
+const SPANS: [(&str, &str, i64, i64); 4] = [
     ("", "24 hours", 24 * 60, 30),
     ("1h", "1 hour", 60, 1),
     ("7d", "7 days", 7 * 24 * 60, 120),
+    // As long as counts are kept.
+    ("30d", "30 days", 30 * 24 * 60, 8 * 60),
 ];
 
 /// The name of the groups that are added up.
@@ -28,7 +34,8 @@ const OTHERS: &str = "others";
 
 /// Served answers of a flag.
 pub(super) struct Served {
-    counts: Result<Vec<MinuteCounts>, StoreError>,
+    /// `Err(None)` if they took too long.
+    counts: Result<Tally, Option<StoreError>>,
     span: usize,
     since: Minute,
     until: Minute,
@@ -53,7 +60,7 @@ impl Served {
             until,
         };
         Self {
-            counts: sources.log.counts(query).await,
+            counts: Tally::read(&*sources.log, query, bar).await,
             span,
             since,
             until,
@@ -67,15 +74,26 @@ impl Served {
         numbers: &Numbers,
         query: &Query,
     ) -> Markup {
-        let Ok(counts) = &self.counts else {
-            return html! { p.problem { "The exposure log does not answer." } };
-        };
-        let chart = self.chart(counts, newest, numbers);
         html! {
+            (each_minute())
             nav.spans aria-label="Span of time" {
                 @for (at, (name, text, ..)) in SPANS.iter().enumerate() {
                     a href={ (query.link("/flag", &[("span", name)])) "#served" } aria-current=[(at == self.span).then_some("true")] { (text) }
                 }
+            }
+            @match &self.counts {
+                Ok(counts) => (self.counted(counts, newest, numbers)),
+                Err(Some(_)) => p.problem { "The exposure log does not answer." },
+                Err(None) => p.problem { "The exposure log has not answered in time. Choose a shorter time." },
+            }
+        }
+    }
+
+    fn counted(&self, counts: &Tally, newest: Option<&Revision>, numbers: &Numbers) -> Markup {
+        let chart = self.chart(counts, newest, numbers);
+        html! {
+            @if let Some(cut_at) = counts.cut_at {
+                p.notice { "Only what was served since " (time(cut_at.start())) " could be counted in time. Choose a shorter time." }
             }
             @if chart.total() == 0 {
                 p { "No answer was logged in this time." }
@@ -87,12 +105,7 @@ impl Served {
         }
     }
 
-    fn chart(
-        &self,
-        counts: &[MinuteCounts],
-        newest: Option<&Revision>,
-        numbers: &Numbers,
-    ) -> Chart {
+    fn chart(&self, counts: &Tally, newest: Option<&Revision>, numbers: &Numbers) -> Chart {
         let bar = SPANS.get(self.span).map_or(1, |(.., bar)| *bar);
         let groups = groups(counts);
         let first = self.since.number();
@@ -102,18 +115,16 @@ impl Served {
             answers: vec![0; groups.len()],
         });
         let mut bins: Vec<Bin> = bins.collect();
-        for counts in counts {
-            let at = usize::try_from((counts.minute.number() - first) / bar).ok();
+        for (at, counted, count) in counts.iter() {
+            let at = usize::try_from(at).ok();
             let Some(bin) = at.and_then(|at| bins.get_mut(at)) else {
                 continue;
             };
-            for (counted, count) in counts.entries() {
-                let name = group(counted);
-                let known = groups.iter().position(|group| group == name);
-                let at = known.unwrap_or(groups.len().saturating_sub(1));
-                if let Some(answers) = bin.answers.get_mut(at) {
-                    *answers = answers.saturating_add(*count);
-                }
+            let name = group(counted);
+            let known = groups.iter().position(|group| group == name);
+            let at = known.unwrap_or(groups.len().saturating_sub(1));
+            if let Some(answers) = bin.answers.get_mut(at) {
+                *answers = answers.saturating_add(count);
             }
         }
         // As on the bucket line; groups of older revisions get the colours that are left.
@@ -162,11 +173,11 @@ fn group(counted: &Counted) -> &str {
 }
 
 /// The groups with the most answers, by name, control first; the last one stands for all others, if there are more.
-fn groups(counts: &[MinuteCounts]) -> Vec<String> {
+fn groups(counts: &Tally) -> Vec<String> {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for (counted, count) in counts.iter().flat_map(MinuteCounts::entries) {
+    for (_, counted, count) in counts.iter() {
         let total = totals.entry(group(counted)).or_default();
-        *total = total.saturating_add(*count);
+        *total = total.saturating_add(count);
     }
     let mut by_total: Vec<_> = totals.into_iter().collect();
     by_total.sort_by_key(|(_, total)| std::cmp::Reverse(*total));
@@ -183,10 +194,10 @@ fn groups(counts: &[MinuteCounts]) -> Vec<String> {
 }
 
 /// Whether the answers of the revision in force are split as configured.
-fn verdict(newest: &Revision, counts: &[MinuteCounts]) -> Markup {
+fn verdict(newest: &Revision, counts: &Tally) -> Markup {
     let created: Option<Timestamp> = Some(newest.created());
     let mut answers: BTreeMap<&str, u64> = BTreeMap::new();
-    for (counted, count) in counts.iter().flat_map(MinuteCounts::entries) {
+    for (_, counted, count) in counts.iter() {
         if let Counted::Group {
             revision,
             rollout_group,
@@ -195,7 +206,8 @@ fn verdict(newest: &Revision, counts: &[MinuteCounts]) -> Markup {
             && *revision == created
             && !matches!(reason, Some(Reason::Override | Reason::Delivered))
         {
-            *answers.entry(rollout_group).or_default() += count;
+            let total: &mut u64 = answers.entry(rollout_group).or_default();
+            *total = total.saturating_add(count);
         }
     }
     let ratio = SampleRatio::of(&Plan::compile(newest.clone()), |group| {
@@ -236,16 +248,15 @@ fn percent(share: f64) -> String {
 mod tests {
     use super::*;
 
-    fn counts(groups: &[(&str, u64)]) -> MinuteCounts {
-        let flag = "p/feature/f".parse().unwrap();
-        let mut counts = MinuteCounts::new(flag, Minute::from_number(7));
+    fn counts(groups: &[(&str, u64)]) -> Tally {
+        let mut counts = Tally::default();
         for (name, count) in groups {
             let counted = Counted::Group {
                 revision: None,
                 rollout_group: (*name).to_owned(),
                 reason: None,
             };
-            counts.add(&counted, *count);
+            counts.add(7, &counted, *count);
         }
         counts
     }
@@ -253,10 +264,11 @@ mod tests {
     #[test]
     fn the_largest_groups_are_shown_control_first_and_others_together() {
         let few = counts(&[("b", 1), ("control", 2), ("a", 3)]);
-        assert_eq!(groups(&[few]), ["control", "a", "b"]);
+        assert_eq!(groups(&few), ["control", "a", "b"]);
         let names: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
-        let many: Vec<_> = names.iter().map(|name| (name.as_str(), 10)).collect();
-        let found = groups(&[counts(&many), counts(&[("t9", 5), ("control", 1)])]);
+        let many = names.iter().map(|name| (name.as_str(), 10));
+        let many: Vec<_> = many.chain([("t9", 5), ("control", 1)]).collect();
+        let found = groups(&counts(&many));
         assert_eq!(found.len(), GROUPS + 1);
         assert!(found.contains(&"t9".to_owned()));
         assert_eq!(found.last().map(String::as_str), Some(OTHERS));

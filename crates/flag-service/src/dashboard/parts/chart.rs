@@ -10,6 +10,9 @@ use super::text::{shown, thousands, time};
 const WIDTH: u64 = 1_000;
 const HEIGHT: u64 = 200;
 
+/// Marks that are nearer to each other share a label, in thousandths of the width.
+const APART: u64 = 60;
+
 /// The answers of a span of time.
 #[derive(Clone, Debug)]
 pub(in crate::dashboard) struct Bin {
@@ -55,6 +58,7 @@ impl Chart {
         );
         html! {
             figure.chart {
+                (self.mark_labels())
                 svg viewBox={ "0 -14 " (WIDTH) " " (HEIGHT + 16) } preserveAspectRatio="none" role="img" aria-label=(label) {
                     line.axis x1="0" x2=(WIDTH) y1=(HEIGHT) y2=(HEIGHT) {}
                     @for (at, bin) in self.bins.iter().enumerate() { (self.bar(at, bin, max)) }
@@ -100,6 +104,19 @@ impl Chart {
         }
     }
 
+    /// The names of the marks above their lines. This picture is not stretched, so that text keeps its shape.
+    fn mark_labels(&self) -> Markup {
+        html! {
+            @if !self.marks.is_empty() {
+                svg.marks aria-hidden="true" focusable="false" {
+                    @for (place, label) in placed(&self.marks) {
+                        text x=(per_cent(place)) y="14" text-anchor=(anchor(place)) { (label) }
+                    }
+                }
+            }
+        }
+    }
+
     fn scale(&self, max: u64) -> Markup {
         let (first, last) = (self.bins.first(), self.bins.last());
         html! {
@@ -132,6 +149,38 @@ impl Chart {
                 }
             }
         }
+    }
+}
+
+/// The labels with their places; where marks are too near, one label names the first and the last of them.
+fn placed(marks: &[Mark]) -> Vec<(u64, String)> {
+    let mut placed: Vec<(u64, String)> = Vec::new();
+    let mut first = "";
+    for mark in marks {
+        match placed.last_mut() {
+            Some((place, label)) if mark.place.saturating_sub(*place) < APART => {
+                *label = format!("{first}–{}", mark.label);
+            }
+            _ => {
+                first = &mark.label;
+                placed.push((mark.place, mark.label.clone()));
+            }
+        }
+    }
+    placed
+}
+
+/// A place in thousandths of the width.
+fn per_cent(place: u64) -> String {
+    format!("{}.{}%", place / 10, place % 10)
+}
+
+/// Keeps the labels at both ends within the picture.
+fn anchor(place: u64) -> &'static str {
+    match place {
+        0..=30 => "start",
+        31..=969 => "middle",
+        _ => "end",
     }
 }
 
@@ -190,6 +239,37 @@ mod tests {
             text.contains("left to right: r2.") && text.contains("&lt;b&gt;"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn marks_have_their_names_at_their_places_and_share_them_where_they_are_near() {
+        let mark = |place, label: &str| Mark {
+            place,
+            label: label.to_owned(),
+        };
+        let marks = [
+            mark(3, "r1"),
+            mark(400, "r2"),
+            mark(410, "r3"),
+            mark(459, "r4"),
+            mark(985, "r5"),
+        ];
+        let expected = [(3, "r1"), (400, "r2–r4"), (985, "r5")];
+        let expected = expected.map(|(place, label)| (place, label.to_owned()));
+        assert_eq!(placed(&marks), expected);
+        let chart = Chart {
+            groups: Vec::new(),
+            bins: Vec::new(),
+            marks: marks.to_vec(),
+        };
+        let text = chart.render().into_string();
+        for part in [
+            r#"<text x="0.3%" y="14" text-anchor="start">r1</text>"#,
+            r#"<text x="40.0%" y="14" text-anchor="middle">r2–r4</text>"#,
+            r#"<text x="98.5%" y="14" text-anchor="end">r5</text>"#,
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
     }
 
     #[test]

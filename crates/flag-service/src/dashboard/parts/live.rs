@@ -9,6 +9,9 @@ use crate::http::HEARTBEAT;
 /// How often a page is made again that shows what no event announces, in milliseconds.
 const EVERY: u128 = 2_000;
 
+/// How often a page with counts is made again, in milliseconds: as often as replicas write them.
+const COUNTS_EVERY: u128 = 60_000;
+
 /// The page is made again when a flag of the project changes, or this flag; nothing if the service sends no events.
 pub(in crate::dashboard) fn follows(
     sends_events: bool,
@@ -25,4 +28,9 @@ pub(in crate::dashboard) fn follows(
 /// The page is made again every two seconds.
 pub(in crate::dashboard) fn again_and_again() -> Markup {
     html! { div hidden data-beat=(EVERY) {} }
+}
+
+/// The page is made again each minute besides, as it shows counts.
+pub(in crate::dashboard) fn each_minute() -> Markup {
+    html! { div hidden data-every=(COUNTS_EVERY) {} }
 }

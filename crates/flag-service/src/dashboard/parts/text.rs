@@ -6,6 +6,8 @@ use flag_describe::{escaped_lines, visible};
 use flag_model::Timestamp;
 use maud::{Markup, html};
 
+use crate::dashboard::query::Query;
+
 /// A value, a name or an id; its direction does not reach the text around it.
 pub(in crate::dashboard) fn shown(text: &str) -> Markup {
     html! { bdi { (visible(text)) } }
@@ -70,6 +72,20 @@ pub(in crate::dashboard) fn thousands(number: u64) -> String {
     text
 }
 
+/// A sentence begins with a capital letter.
+pub(in crate::dashboard) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+/// Hidden fields by which a form keeps the other parameters of its page.
+pub(in crate::dashboard) fn kept_fields(query: &Query, without: &[&str]) -> Markup {
+    html! {
+        @for (name, value) in query.kept(without) { input type="hidden" name=(name) value=(value); }
+    }
+}
+
 /// A command, ready to be copied.
 pub(in crate::dashboard) fn command(text: &str) -> Markup {
     html! {
@@ -131,5 +147,11 @@ mod tests {
             assert_eq!(thousands(number), text);
         }
         assert_eq!(counted(1, "flag"), "1 flag");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_letter() {
+        assert_eq!(capitalised("10 % of all"), "10 % of all");
+        assert_eq!(capitalised("nothing changes"), "Nothing changes");
     }
 }

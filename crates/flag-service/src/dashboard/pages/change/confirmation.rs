@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::effect::capitalised;
+use super::offer::reason;
 use super::{ChangePage, Missing};
 use crate::dashboard::change::{Planned, Wanted};
+use crate::dashboard::error::PageError;
 use crate::dashboard::pages::timeline::Numbers;
-use crate::dashboard::parts::shown;
+use crate::dashboard::parts::{capitalised, shown};
 use crate::dashboard::query::{flag_link, flag_parameters, link};
 
 impl ChangePage<'_> {
@@ -45,6 +46,19 @@ impl ChangePage<'_> {
                         " " a href=(flag_link(flag)) { "Cancel" }
                     }
                 }
+            }
+        }
+    }
+
+    /// What stands in the place of the form for who may only look: why, and what the form would warn of.
+    pub(super) fn no_form(&self, planned: &Planned, why: &PageError) -> Markup {
+        html! {
+            section aria-labelledby="confirm-it" {
+                h2 id="confirm-it" { "Nothing to confirm" }
+                @for warning in &planned.warnings { p.problem { (warning) } }
+                @for risk in &planned.risks { p.notice { "Careful: " (risk.to_string()) "." } }
+                p.notice { "This is what the change would do; there is no form for it. " (reason(why, self.request)) }
+                p { a href=(flag_link(&self.state.flag)) { "Back to the flag" } }
             }
         }
     }

@@ -5,8 +5,11 @@ use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
 use crate::dashboard::change::{Planned, Sample, Wanted, sample};
+use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{Numbers, difference};
-use crate::dashboard::parts::{bucket_line, counted, legend, shown, thousands};
+use crate::dashboard::parts::{
+    bucket_line, capitalised, command, counted, legend, shown, thousands,
+};
 use crate::dashboard::query::revision_link;
 
 impl ChangePage<'_> {
@@ -46,6 +49,10 @@ impl ChangePage<'_> {
                 @if let Some(now) = now {
                     h3 { "What differs" }
                     (difference(self.state.history.first(), &planned.preview(now)))
+                }
+                @if let Some(text) = of_change(&self.state.flag, now, wanted) {
+                    h3 { "The same with " code { "flagctl" } }
+                    (command(&text))
                 }
             }
         }
@@ -95,23 +102,14 @@ impl ChangePage<'_> {
 fn of_sample(sample: Sample) -> String {
     let number = |number: usize| thousands(number.try_into().unwrap_or(u64::MAX));
     let (seen, changed) = (number(sample.seen), number(sample.changed));
+    let rows = counted(sample.rows.try_into().unwrap_or(u64::MAX), "row");
+    let found = format!("found in {rows} of the exposure log");
     match (sample.seen, sample.changed) {
-        (1, 0) => "The one instance found in the exposure log keeps its value.".to_owned(),
-        (1, _) => "The one instance found in the exposure log receives another value.".to_owned(),
-        (_, 1) => {
-            format!("Of {seen} instances found in the exposure log, 1 receives another value.")
-        }
-        _ => format!(
-            "Of {seen} instances found in the exposure log, {changed} receive another value."
-        ),
+        (1, 0) => format!("The one instance {found} keeps its value."),
+        (1, _) => format!("The one instance {found} receives another value."),
+        (_, 1) => format!("Of {seen} instances {found}, 1 receives another value."),
+        _ => format!("Of {seen} instances {found}, {changed} receive another value."),
     }
-}
-
-/// A sentence begins with a capital letter.
-pub(super) fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(characters).collect()
 }
 
 #[cfg(test)]
@@ -120,14 +118,20 @@ mod tests {
 
     #[test]
     fn counts_of_instances_are_sentences() {
-        let sample = |seen, changed| of_sample(Sample { seen, changed });
+        let sample = |rows, seen, changed| {
+            of_sample(Sample {
+                rows,
+                seen,
+                changed,
+            })
+        };
         assert_eq!(
-            sample(1_200, 240),
-            "Of 1,200 instances found in the exposure log, 240 receive another value."
+            sample(5_000, 1_200, 240),
+            "Of 1,200 instances found in 5,000 rows of the exposure log, 240 receive another value."
         );
-        assert!(sample(3, 1).ends_with("1 receives another value."));
-        assert!(sample(1, 0).ends_with("keeps its value."));
-        assert_eq!(capitalised("10 % of all"), "10 % of all");
-        assert_eq!(capitalised("nothing changes"), "Nothing changes");
+        assert!(
+            sample(9, 3, 1).ends_with("in 9 rows of the exposure log, 1 receives another value.")
+        );
+        assert!(sample(1, 1, 0).ends_with("in 1 row of the exposure log keeps its value."));
     }
 }

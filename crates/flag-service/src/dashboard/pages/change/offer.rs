@@ -5,30 +5,23 @@ use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
 use super::{change_link, check_may_change, effect_link};
-use crate::access::Viewer;
 use crate::dashboard::change::{Kind, Wanted};
 use crate::dashboard::error::PageError;
 use crate::dashboard::pages::stored::StoredRevision;
 use crate::dashboard::pages::timeline::Numbers;
 use crate::dashboard::parts::shown;
 use crate::dashboard::request::PageRequest;
-use crate::dashboard::sources::{DashboardSettings, Writes};
+use crate::dashboard::sources::DashboardSettings;
 
-/// Links to the changes that the caller may make, or why there are none.
+/// Links to the pages of changes; for who may only look with the reason.
 pub(in crate::dashboard::pages) fn offer(
     settings: &DashboardSettings,
     request: &PageRequest,
     flag: &FlagKey,
     history: &[StoredRevision],
 ) -> Markup {
-    if settings.writes == Writes::Off {
-        return html! { p.hint { "The dashboard only reads. These commands ask before they write." } };
-    }
-    if let Err(why) = check_may_change(settings, &request.viewer, flag) {
-        return no_offer(&why, request);
-    }
     let Some(newest) = history.first() else {
-        return html! {};
+        return html! { p.hint { "These commands ask before they write." } };
     };
     let newest = newest.as_ref().ok();
     let treatments = newest.map_or(0, |newest| newest.treatments.len());
@@ -41,37 +34,38 @@ pub(in crate::dashboard::pages) fn offer(
                 (to(Kind::Off, "Switch off…"))
             }
         }
-        p.hint { "Each shows first what it does, and asks before it writes. So do these commands." }
-    }
-}
-
-fn no_offer(why: &PageError, request: &PageRequest) -> Markup {
-    let identity = request.identity.as_ref();
-    html! {
-        p.hint {
-            @match why {
-                PageError::NoAdmin if why.is_mended_by_signing_in(identity) => {
-                    "To change flags here takes a key with the scope " code { "admin" } " for this project."
-                }
-                _ => (why.message(identity)),
-            }
-            " These commands ask before they write."
+        @match check_may_change(settings, &request.viewer, flag) {
+            Ok(()) => p.hint { "Each shows first what it does, and asks before it writes. So do these commands." },
+            Err(why) => p.hint { "Each only shows what it would do. " (reason(&why, request)) " These commands ask before they write." },
         }
     }
 }
 
-/// The link to the effect of rolling back to a revision, if the caller may.
+/// Why the caller can change nothing here.
+pub(super) fn reason(why: &PageError, request: &PageRequest) -> Markup {
+    let identity = request.identity.as_ref();
+    match why {
+        PageError::ReadOnly => html! {
+            "This dashboard only reads; " code { "FLAG_DASHBOARD_WRITES=on" } " allows changes here."
+        },
+        PageError::NoAdmin if why.is_mended_by_signing_in(identity) => html! {
+            "To change flags here takes a key with the scope " code { "admin" } " for this project."
+        },
+        _ => html! { (why.message(identity)) },
+    }
+}
+
+/// The link to the effect of rolling back to a revision.
 pub(in crate::dashboard::pages) fn roll_back_to(
     settings: &DashboardSettings,
-    viewer: &Viewer,
+    request: &PageRequest,
     flag: &FlagKey,
     made: Timestamp,
 ) -> Markup {
-    let may = check_may_change(settings, viewer, flag).is_ok();
+    let link = effect_link(flag, &Wanted::Rollback(made));
     html! {
-        @if may {
-            p.actions { a.action href=(effect_link(flag, &Wanted::Rollback(made))) { "Show what rolling back to it does…" } }
-        }
+        p.actions { a.action href=(link) { "Show what rolling back to it does…" } }
+        @if let Err(why) = check_may_change(settings, &request.viewer, flag) { p.hint { (reason(&why, request)) } }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How two projects are shown side by side.
 
 use flag_describe::allocation_differences;
-use flag_model::Revision;
+use flag_model::{ProjectName, Revision};
 use maud::{Markup, html};
 
 use super::pairs::Comparison;
@@ -9,7 +9,7 @@ use super::side::Side;
 use super::{Page, Row};
 use crate::dashboard::listing::FlagSummary;
 use crate::dashboard::parts::{
-    again_and_again, counted, difference_table, follows, shown, split_bar, thousands, time,
+    again_and_again, command, counted, difference_table, follows, shown, split_bar, thousands, time,
 };
 use crate::dashboard::query::{OTHER_STORE, compare_link};
 
@@ -27,6 +27,30 @@ impl Page<'_> {
                 @if self.rows.is_empty() { p { "No flag to show." } }
                 ul.compared { @for row in &self.rows { li data-row { (self.row(row)) } } }
                 (self.pager.links(&self.request.query, "/compare"))
+            }
+            (self.commands())
+        }
+    }
+
+    /// The commands that compare both sides as files, and carry the first one over to the second.
+    fn commands(&self) -> Markup {
+        let [first, second] = self.sides.each_ref().map(|side| side.project);
+        html! {
+            section aria-labelledby="commands" {
+                h2 id="commands" { "With " code { "flagctl" } }
+                @if self.is_of_two_stores() {
+                    p { code { "flagctl copy --dry-run --from STORE --to STORE " (flag_describe::word(first.as_str())) }
+                        " compares the rows of two stores, and copies them without " code { "--dry-run" } "." }
+                } @else {
+                    h3 { "Both as files side by side" }
+                    (command(&compared(first, second)))
+                    @if let Some(carried) = carried_over(first, second) {
+                        h3 { "What carrying over " (shown(first.as_str())) " to " (shown(second.as_str())) " would change" }
+                        (command(&carried))
+                        p.hint { "Without " code { "--dry-run" } " it is done, after a question. Flags that only "
+                            (shown(second.as_str())) " has stay." }
+                    }
+                }
             }
         }
     }
@@ -129,6 +153,25 @@ impl Page<'_> {
         let table = difference_table(&rows, "What differs", [one, other]);
         html! { @if let Some(table) = table { (table) } }
     }
+}
+
+/// Both projects as files, compared by line.
+fn compared(first: &ProjectName, second: &ProjectName) -> String {
+    let [first, second] = [first, second].map(|project| flag_describe::word(project.as_str()));
+    format!("diff <(flagctl export {first}) <(flagctl export {second})")
+}
+
+/// Applies the file of the first project to the second one; `None` where the name of that is more than a plain word.
+fn carried_over(first: &ProjectName, second: &ProjectName) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let second = second.as_str();
+    if !second.starts_with(|c: char| c.is_ascii_alphabetic()) || !second.chars().all(is_plain) {
+        return None;
+    }
+    let first = flag_describe::word(first.as_str());
+    Some(format!(
+        "flagctl export {first} | sed 's/^project: .*/project: {second}/' | flagctl apply --force --dry-run -f -"
+    ))
 }
 
 /// What a project gives.

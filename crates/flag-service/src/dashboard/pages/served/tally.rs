@@ -1,0 +1,129 @@
+//! The counts of a span of time, added up by bar: a month of minutes is too much to be kept, and perhaps to be read in time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use flag_store::{Counted, CountsQuery, ExposureLog, Minute, MinuteCounts, StoreError};
+use tokio::time::{Instant, timeout_at};
+
+/// How long the counts may take; what was read until then is shown.
+const BUDGET: Duration = Duration::from_millis(1_200);
+
+/// How many minutes are read at once.
+const AT_ONCE: i64 = 2 * 24 * 60;
+
+/// Answers by bar and by what is counted together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    answers: HashMap<(i64, Counted), u64>,
+    /// The first minute that was read, if those before it took too long.
+    pub(super) cut_at: Option<Minute>,
+}
+
+impl Tally {
+    /// Reads counts, the newest first, into bars of this many minutes; an error if not even those were read in time.
+    pub(super) async fn read(
+        log: &dyn ExposureLog,
+        query: CountsQuery<'_>,
+        bar: i64,
+    ) -> Result<Self, Option<StoreError>> {
+        let ends = Instant::now() + BUDGET;
+        let (mut tally, mut until) = (Self::default(), query.until);
+        while until > query.since {
+            let since = until.plus(-AT_ONCE).max(query.since);
+            let part = CountsQuery {
+                since,
+                until,
+                ..query
+            };
+            match timeout_at(ends, log.counts(part)).await {
+                Ok(Ok(counts)) => tally.add_all(&counts, query.since, bar),
+                Ok(Err(error)) if until == query.until => return Err(Some(error)),
+                Err(_) if until == query.until => return Err(None),
+                Ok(Err(_)) | Err(_) => {
+                    tally.cut_at = Some(until);
+                    break;
+                }
+            }
+            until = since;
+        }
+        Ok(tally)
+    }
+
+    fn add_all(&mut self, counts: &[MinuteCounts], since: Minute, bar: i64) {
+        for counts in counts {
+            let bar = (counts.minute.number() - since.number()).div_euclid(bar.max(1));
+            for (counted, count) in counts.entries() {
+                self.add(bar, counted, *count);
+            }
+        }
+    }
+
+    /// Adds answers to a bar.
+    pub(super) fn add(&mut self, bar: i64, counted: &Counted, count: u64) {
+        let total = self.answers.entry((bar, counted.clone())).or_default();
+        *total = total.saturating_add(count);
+    }
+
+    /// All answers, with the bars that they are in.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Counted, u64)> {
+        let answers = self.answers.iter();
+        answers.map(|((bar, counted), count)| (*bar, counted, *count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::FlagKey;
+    use flag_store::scripted::{ScriptedLog, Step};
+    use flag_store::{CountsScope, CountsWriterId};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A log with one answer in each hour of 30 days, each read of which takes this long.
+    async fn log(flag: &FlagKey, takes: Duration) -> ScriptedLog {
+        let log = ScriptedLog::default();
+        let counts = (0..30 * 24).map(|hour| {
+            let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(hour * 60));
+            counts.add(&Counted::Others, 1);
+            counts
+        });
+        let counts: Vec<_> = counts.collect();
+        log.write_counts(CountsWriterId(1), &counts).await.unwrap();
+        log.script(move |_| async move {
+            sleep(takes).await;
+            Step::Pass
+        });
+        log
+    }
+
+    async fn read(takes: Duration) -> Result<Tally, Option<StoreError>> {
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
+        let log = log(&flag, takes).await;
+        let query = CountsQuery {
+            scope: CountsScope::Flag(&flag),
+            since: Minute::from_number(0),
+            until: Minute::from_number(30 * 24 * 60),
+        };
+        Tally::read(&log, query, 8 * 60).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_month_is_added_up_by_bar() {
+        let tally = read(Duration::from_millis(10)).await.unwrap();
+        assert_eq!(tally.cut_at, None);
+        let mut bars: Vec<_> = tally.iter().map(|(bar, _, count)| (bar, count)).collect();
+        bars.sort_unstable();
+        assert_eq!(bars, (0..90).map(|bar| (bar, 8)).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_left_out_and_the_newest_is_shown() {
+        let tally = read(Duration::from_millis(500)).await.unwrap();
+        // Two reads of two days each.
+        assert_eq!(tally.cut_at, Some(Minute::from_number(26 * 24 * 60)));
+        assert_eq!(tally.iter().map(|(.., count)| count).sum::<u64>(), 4 * 24);
+        assert!(matches!(read(Duration::from_secs(2)).await, Err(None)));
+    }
+}
