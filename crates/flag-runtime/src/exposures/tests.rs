@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    BucketScheme, FlagValue, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
+    BucketScheme, FlagValue, HashAlgorithm, InstanceId, Reason, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
@@ -23,10 +23,15 @@ use crate::flags::{CacheEntry, test_settings};
 
 /// A flag that gives `false` to everybody.
 pub(super) fn decided() -> Arc<CacheEntry> {
+    decided_by("p/feature/f", FlagValue::Boolean(false))
+}
+
+/// A flag that gives a value to everybody.
+fn decided_by(flag: &str, control: FlagValue) -> Arc<CacheEntry> {
     let parts = RevisionParts {
-        flag: "p/feature/f".parse().unwrap(),
+        flag: flag.parse().unwrap(),
         format: BucketScheme::v1(HashAlgorithm::Md5),
-        control: FlagValue::Boolean(false),
+        control,
         comment: "Test".to_owned(),
         owner: None,
         treatments: Vec::new(),
@@ -458,6 +463,58 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let record = exposure.record(Spelling::Json).unwrap();
     let key = str::from_utf8(record.key()).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
+}
+
+#[test]
+fn equal_decisions_share_a_template_and_others_have_their_own() {
+    let [one, other] = [decided(), decided()];
+    let first = served(&one, "A");
+    let delivered = ServedDecision {
+        decision: first.decision.delivered(),
+        ..first
+    };
+    let read = ServedDecision {
+        from_cache: false,
+        ..first
+    };
+    let mut chunk = chunk::Chunk::new();
+    for served in [first, first, delivered, first, read, served(&other, "A")] {
+        chunk.push(served);
+    }
+    let (batch, _) = chunk.batch(BatchId(1), &format());
+    let templates: Vec<_> = batch.entries().map(|entry| entry.template).collect();
+    assert_eq!(templates[0], templates[1]);
+    assert_ne!(templates[0], templates[5]);
+    let exposures = batch.exposures();
+    let logged: Vec<_> = exposures
+        .map(|exposure| (exposure.reason.unwrap(), exposure.from_cache.unwrap()))
+        .collect();
+    let expected = [
+        (Reason::Control, true),
+        (Reason::Control, true),
+        (Reason::Delivered, true),
+        (Reason::Control, true),
+        (Reason::Control, false),
+        (Reason::Control, true),
+    ];
+    assert_eq!(logged, expected);
+}
+
+#[test]
+fn a_chunk_is_full_of_exposures_or_of_the_bytes_of_texts_and_values() {
+    let small = decided();
+    let mut chunk = chunk::Chunk::new();
+    for number in 1..=CHUNK {
+        chunk.push(served(&small, "A"));
+        assert_eq!(chunk.is_full(), number == CHUNK, "{number}");
+    }
+    let large = decided_by("p/data/f", FlagValue::Text("x".repeat(100_000).into()));
+    let mut chunk = chunk::Chunk::new();
+    // 1 MiB is 1,048,576 bytes.
+    for number in 1..=11 {
+        chunk.push(served(&large, "A"));
+        assert_eq!(chunk.is_full(), number == 11, "{number}");
+    }
 }
 
 /// A runtime whose only thread does nothing until the sender is dropped, as one at idle priority on a busy processor.
