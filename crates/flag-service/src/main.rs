@@ -26,6 +26,9 @@ use crate::config::{Checked, Input, Task, check_config, command, generate};
 /// The exit code of an invalid configuration.
 const USAGE: u8 = 2;
 
+/// How long a problem found before the start may take to be written: on a busy machine the thread may begin late.
+const PROBLEM: Duration = Duration::from_secs(2);
+
 /// How long the last log lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -83,7 +86,7 @@ fn show(checked: &Checked) -> ExitCode {
     }
 }
 
-/// Prints a problem before the log starts; does not wait for a reader of standard error.
+/// Prints a problem before the log starts; does not wait long for a reader of standard error.
 fn print_problem(problem: &str) {
     let text = with_prefix(problem);
     let (sender, receiver) = mpsc::channel();
@@ -92,7 +95,7 @@ fn print_problem(problem: &str) {
         let _ = sender.send(());
     });
     if writing.is_ok() {
-        let _ = receiver.recv_timeout(LAST_LINES);
+        let _ = receiver.recv_timeout(PROBLEM);
     }
 }
 
