@@ -177,10 +177,10 @@ async fn served_answers_are_charted_and_pictures_are_taken() {
 fn take_pictures(browser: &mut Browser, service: &Service, flag: &str) {
     let list = format!("{}{LIST}", service.url());
     for (name, page, scheme, (width, height)) in [
-        ("list-light", list.as_str(), "light", (1_200, 720)),
-        ("list-dark", &list, "dark", (1_200, 720)),
-        ("flag-light", flag, "light", (1_200, 1_700)),
-        ("flag-dark", flag, "dark", (1_200, 1_700)),
+        ("list-light", list.as_str(), "light", (1_200, 820)),
+        ("list-dark", &list, "dark", (1_200, 820)),
+        ("flag-light", flag, "light", (1_200, 1_760)),
+        ("flag-dark", flag, "dark", (1_200, 1_760)),
         ("flag-phone", flag, "light", (360, 640)),
     ] {
         browser.prefer(scheme);
