@@ -3,12 +3,12 @@
 //! Knows no page: [`Wanted`] is what somebody wants, [`plan()`] what it does to the flag as it is, [`append()`] carries it out.
 mod append;
 mod plan;
-mod sample;
+mod seen;
 mod state;
 mod wanted;
 
 pub(super) use self::append::{NotAppended, append};
 pub(super) use self::plan::{NoPlan, Planned, plan};
-pub(super) use self::sample::{Sample, sample};
+pub(super) use self::seen::{SeenInstances, seen_instances};
 pub(super) use self::state::{FlagState, SEARCHED};
 pub(super) use self::wanted::{Kind, Wanted};

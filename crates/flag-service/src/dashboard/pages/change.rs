@@ -176,9 +176,9 @@ impl<'a> ChangePage<'a> {
     }
 
     async fn planned(&self, wanted: &Wanted, planned: &Planned, numbers: &Numbers) -> Markup {
-        let sample = self.sample(planned).await;
+        let seen = self.seen_instances(planned).await;
         html! {
-            (self.effect(wanted, planned, sample, numbers))
+            (self.effect(wanted, planned, seen, numbers))
             @match &self.refusal {
                 None => (self.confirmation(wanted, planned, numbers)),
                 Some(why) => (self.no_form(planned, why)),

@@ -4,7 +4,7 @@ use flag_describe::sentence;
 use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
-use crate::dashboard::change::{Planned, Sample, Wanted, sample};
+use crate::dashboard::change::{Planned, SeenInstances, Wanted, seen_instances};
 use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{Numbers, difference};
 use crate::dashboard::parts::{
@@ -13,11 +13,12 @@ use crate::dashboard::parts::{
 use crate::dashboard::query::revision_link;
 
 impl ChangePage<'_> {
-    /// How many of the instances in the log it concerns.
-    pub(super) async fn sample(&self, planned: &Planned) -> Option<Sample> {
-        let now = self.state.in_force()?;
+    /// How many of the instances seen lately it moves.
+    pub(super) async fn seen_instances(&self, planned: &Planned) -> Option<SeenInstances> {
+        let current = self.state.in_force()?;
         let (log, names) = (&*self.sources.log, &self.sources.names);
-        sample(log, names, &self.state.flag, [now, &planned.next]).await
+        let of = (&self.state.flag, self.request.now);
+        seen_instances(log, names, of, [current, &planned.next]).await
     }
 
     /// The flag now and then, and who changes sides.
@@ -25,7 +26,7 @@ impl ChangePage<'_> {
         &self,
         wanted: &Wanted,
         planned: &Planned,
-        sample: Option<Sample>,
+        seen: Option<SeenInstances>,
         numbers: &Numbers,
     ) -> Markup {
         let now = self.state.in_force();
@@ -33,7 +34,7 @@ impl ChangePage<'_> {
             section aria-labelledby="effect" {
                 h2 id="effect" { (self.what(wanted, numbers)) }
                 @if let Some(summary) = planned.effect.summary() { p.effect { (capitalised(&summary)) "." } }
-                @if let Some(sample) = sample { p.effect { (of_sample(sample)) } }
+                @if let Some(seen) = seen { p.effect { (of_seen(seen)) } }
                 (self.overridden(wanted))
                 @if let Some(now) = now {
                     h3 { "Now" }
@@ -99,17 +100,28 @@ impl ChangePage<'_> {
     }
 }
 
-fn of_sample(sample: Sample) -> String {
-    let number = |number: usize| thousands(number.try_into().unwrap_or(u64::MAX));
-    let (seen, changed) = (number(sample.seen), number(sample.changed));
-    let rows = counted(sample.rows.try_into().unwrap_or(u64::MAX), "row");
-    let found = format!("found in {rows} of the exposure log");
-    match (sample.seen, sample.changed) {
-        (1, 0) => format!("The one instance {found} keeps its value."),
-        (1, _) => format!("The one instance {found} receives another value."),
-        (_, 1) => format!("Of {seen} instances {found}, 1 receives another value."),
-        _ => format!("Of {seen} instances {found}, {changed} receive another value."),
-    }
+fn of_seen(seen: SeenInstances) -> String {
+    let days = SeenInstances::DAYS;
+    let instances = counted(seen.instances, "instance");
+    let found = if seen.is_complete {
+        format!("Of {instances} seen in the last {days} days")
+    } else {
+        let read = counted(seen.exposures, "exposure");
+        format!(
+            "Of {instances} found in {read} of the last {days} days, which are not all or not all with plain ids"
+        )
+    };
+    let moved = match (seen.moved, seen.by_override) {
+        (0, _) => "none receives another value".to_owned(),
+        (moved, 0) => format!("{} receive another value", thousands(moved)),
+        (moved, by) => format!(
+            "{} receive another value ({} by override)",
+            thousands(moved),
+            thousands(by)
+        ),
+    };
+    let stay = thousands(seen.instances - seen.moved);
+    format!("{found}, {moved} and {stay} keep theirs.")
 }
 
 #[cfg(test)]
@@ -118,20 +130,42 @@ mod tests {
 
     #[test]
     fn counts_of_instances_are_sentences() {
-        let sample = |rows, seen, changed| {
-            of_sample(Sample {
-                rows,
-                seen,
-                changed,
-            })
+        let seen = SeenInstances {
+            exposures: 5_000,
+            instances: 1_200,
+            moved: 240,
+            by_override: 0,
+            is_complete: true,
         };
         assert_eq!(
-            sample(5_000, 1_200, 240),
-            "Of 1,200 instances found in 5,000 rows of the exposure log, 240 receive another value."
+            of_seen(seen),
+            "Of 1,200 instances seen in the last 7 days, 240 receive another value and 960 keep theirs."
+        );
+        let part = SeenInstances {
+            by_override: 3,
+            is_complete: false,
+            ..seen
+        };
+        let part = of_seen(part);
+        assert!(
+            part.starts_with(
+                "Of 1,200 instances found in 5,000 exposures of the last 7 days, which are not all"
+            ),
+            "{part}"
         );
         assert!(
-            sample(9, 3, 1).ends_with("in 9 rows of the exposure log, 1 receives another value.")
+            part.contains("240 receive another value (3 by override)"),
+            "{part}"
         );
-        assert!(sample(1, 1, 0).ends_with("in 1 row of the exposure log keeps its value."));
+        let none = SeenInstances {
+            moved: 0,
+            instances: 1,
+            ..seen
+        };
+        let none = of_seen(none);
+        assert!(
+            none.ends_with("none receives another value and 1 keep theirs."),
+            "{none}"
+        );
     }
 }

@@ -1,0 +1,198 @@
+//! How many of the instances seen lately a change moves.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use flag_model::{FlagKey, InstanceId, Reason, Revision, Timestamp};
+use flag_rollout::{Plan, decide};
+use flag_store::{BatchPage, ExposureBatch, ExposureLog, ExposureScope, InstanceIdMode, TimeRange};
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
+
+/// How far back instances count, in days.
+const DAYS: u64 = 7;
+
+/// How long the page waits for the log.
+const WAITS: Duration = Duration::from_secs(1);
+
+/// How many exposures are read at once.
+const AT_ONCE: usize = 2_000;
+
+/// The most instances that are told apart: about 20 MB.
+const MAX: usize = 200_000;
+
+/// Instances that have asked for a flag in the last days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::dashboard) struct SeenInstances {
+    /// How many exposures were read.
+    pub(in crate::dashboard) exposures: u64,
+    /// How many instances are known from them; each is decided once.
+    pub(in crate::dashboard) instances: u64,
+    /// How many of them receive another value.
+    pub(in crate::dashboard) moved: u64,
+    /// How many of those are in an override list, before or after.
+    pub(in crate::dashboard) by_override: u64,
+    /// Whether these are all exposures of that time, each with the id of its instance.
+    pub(in crate::dashboard) is_complete: bool,
+}
+
+impl SeenInstances {
+    /// How far back, in days.
+    pub(in crate::dashboard) const DAYS: u64 = DAYS;
+}
+
+/// Decides for the instances in the log; `None` if it has none, or does not say who they are.
+pub(in crate::dashboard) async fn seen_instances(
+    log: &dyn ExposureLog,
+    names: &InstanceIdMode,
+    (flag, now): (&FlagKey, Timestamp),
+    [current, next]: [&Revision; 2],
+) -> Option<SeenInstances> {
+    let InstanceIdMode::Plain = names else {
+        return None;
+    };
+    let within = TimeRange {
+        since: Some(now.saturating_sub(Duration::from_hours(24 * DAYS))),
+        until: None,
+    };
+    let plans = [current, next].map(|revision| Plan::compile(revision.clone()));
+    let (began, mut counter) = (Instant::now(), Counter::new(plans));
+    let mut after = None;
+    while let Some(left) = WAITS.checked_sub(began.elapsed()) {
+        let scope = ExposureScope::Flag(flag);
+        let page = timeout(left, log.batches(scope, within, after.as_ref(), AT_ONCE)).await;
+        let Ok(Ok(page)) = page else { break };
+        counter.add(&page);
+        after = page.next;
+        if after.is_none() {
+            counter.seen.is_complete = counter.is_exact;
+            break;
+        }
+        yield_now().await;
+    }
+    let seen = counter.seen;
+    (seen.instances > 0).then_some(seen)
+}
+
+/// Counts each instance once.
+struct Counter {
+    plans: [Plan; 2],
+    known: HashSet<Box<str>>,
+    seen: SeenInstances,
+    /// Whether every exposure that was read could be counted.
+    is_exact: bool,
+}
+
+impl Counter {
+    fn new(plans: [Plan; 2]) -> Self {
+        Self {
+            plans,
+            known: HashSet::new(),
+            seen: SeenInstances::default(),
+            is_exact: true,
+        }
+    }
+
+    fn add(&mut self, page: &BatchPage) {
+        self.is_exact &= page.unreadable.is_empty();
+        let records = page.records.iter();
+        let records = records.map(|record| (record.instance(), record.is_hashed()));
+        let entries = page.batches.iter().flat_map(ExposureBatch::entries);
+        let entries = entries.map(|entry| (Some(entry.instance), entry.is_hashed()));
+        for (name, is_hashed) in records.chain(entries) {
+            self.seen.exposures += 1;
+            match name.and_then(|name| InstanceId::new(name).ok()) {
+                Some(instance) if !is_hashed && self.known.len() < MAX => self.decide(&instance),
+                _ => self.is_exact = false,
+            }
+        }
+    }
+
+    fn decide(&mut self, instance: &InstanceId<'_>) {
+        if self.known.contains(instance.as_str()) {
+            return;
+        }
+        self.known.insert(instance.as_str().into());
+        let [before, after] = self.plans.each_ref().map(|plan| decide(plan, instance));
+        self.seen.instances += 1;
+        if before.value != after.value {
+            let reasons = [before.reason, after.reason];
+            self.seen.moved += 1;
+            self.seen.by_override += u64::from(reasons.contains(&Reason::Override));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{
+        BucketScheme, FlagValue, FormatVersion, HashAlgorithm, Percent, RevisionParts, Treatment,
+    };
+    use flag_store::memory::MemoryLog;
+    use flag_store::{Exposure, Spelling};
+
+    use super::*;
+
+    fn revision(overrides: &[&str]) -> Revision {
+        let overrides = overrides.iter().copied();
+        let treatment = Treatment {
+            name: None,
+            overrides: overrides
+                .map(|id| InstanceId::new(id).unwrap().into_owned())
+                .collect(),
+            percent: Percent::parse("0", FormatVersion::V1).unwrap(),
+            value: FlagValue::Boolean(true),
+            ranges: Vec::new(),
+        };
+        let parts = RevisionParts {
+            flag: "p/feature/f".parse().unwrap(),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
+            control: FlagValue::Boolean(false),
+            treatments: vec![treatment],
+            comment: "why".to_owned(),
+            owner: None,
+            rollback_of: None,
+        };
+        Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap()
+    }
+
+    async fn seen(days_ago: &[u64]) -> Option<SeenInstances> {
+        let (log, now) = (
+            MemoryLog::default(),
+            Timestamp::parse("2026-11-30 12:00:00").unwrap(),
+        );
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
+        for (number, days) in days_ago.iter().enumerate() {
+            let instance = format!("A{}", number % 3);
+            let exposure = Exposure {
+                request_id: format!("r-{number}").into(),
+                flag: std::borrow::Cow::Borrowed(&flag),
+                instance: InstanceId::new(instance).unwrap(),
+                value: std::borrow::Cow::Owned(FlagValue::Boolean(false)),
+                rollout_group: "control".into(),
+                reason: Some(Reason::Control),
+                bucket: flag_model::Bucket::new(1),
+                revision: Some(Timestamp::UNIX_EPOCH),
+                from_cache: Some(true),
+                created: now.saturating_sub(Duration::from_hours(24 * days)),
+            };
+            let record = exposure.record(Spelling::Json).unwrap();
+            log.insert(&record).await.unwrap();
+        }
+        let revisions = [&revision(&[]), &revision(&["A1", "B"])];
+        seen_instances(&log, &InstanceIdMode::Plain, (&flag, now), revisions).await
+    }
+
+    #[tokio::test]
+    async fn each_instance_of_the_last_days_is_counted_once() {
+        let expected = SeenInstances {
+            exposures: 5,
+            instances: 3,
+            moved: 1,
+            by_override: 1,
+            is_complete: true,
+        };
+        assert_eq!(seen(&[1, 1, 2, 3, 6, 9]).await, Some(expected));
+        assert_eq!(seen(&[8, 9]).await, None);
+    }
+}
