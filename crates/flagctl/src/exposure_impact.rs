@@ -30,7 +30,7 @@ use crate::output::{self, with_progress};
 /// How long the log is read if nobody has asked for it; with `--yes` nobody looks at it before the change is written, which is
 /// not held up then.
 const READ_FOR: Duration = Duration::from_secs(3);
-const READ_FOR_WITH_YES: Duration = Duration::from_millis(250);
+const READ_FOR_WITH_YES: Duration = Duration::from_millis(100);
 
 /// How many exposures are read at once.
 const AT_ONCE: usize = 5_000;

@@ -21,7 +21,7 @@ pub(crate) struct ChangeArgs {
 #[command(next_help_heading = "Instances seen")]
 pub(crate) struct SeenArgs {
     /// Show how many of the instances in the exposure log would move: those seen in this time, such as `7d`; `off` reads no log
-    /// [default: 7d, if the log can be read within 3 s, or 0.25 s with `--yes`]
+    /// [default: 7d, if the log can be read within 3 s, or 0.1 s with `--yes`]
     #[arg(long, value_name = "TIME", value_parser = Seen::parse)]
     pub(crate) seen: Option<Seen>,
     /// Write the instances that would move to this file, a JSON object on each line

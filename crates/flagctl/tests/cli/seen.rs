@@ -266,7 +266,11 @@ fn every_command_that_writes_a_revision_says_who_moves() {
     check_said(&on_flag(&dir, "rollback", &["--dry-run"]), 0, &[line]);
     let restored = ["restore", "csr-assistant", "--at=now", "--dry-run"];
     check_done(&flagctl(&dir, &restored));
-    let retired = on_flag(&dir, "retire", &["--value=false", "-m", "x", "--yes"]);
+    let retired = on_flag(
+        &dir,
+        "retire",
+        &["--value=false", "-m", "x", "--yes", "--seen=7d"],
+    );
     check_said(&retired, 0, &[line]);
     let exported = flagctl(&dir, &["export", "csr-assistant"]);
     let exported = stdout(&exported);
