@@ -188,15 +188,15 @@ async fn show(
         Ok(form) => newest(log, selection, args.limit, form, progress).await,
         Err(lines) => {
             let mut shown = Shown::new(Some(lines), progress);
-            if args.follow {
+            let unreadable = if args.follow {
                 follow(log, selection, &mut shown).await?;
+                Unreadable::default()
             } else {
                 let all = all(log, selection, args.limit, &mut shown);
-                let unreadable = with_progress_beside_output(progress, all).await?;
-                output::notice_formulas(shown.changed(), "ndjson");
-                unreadable.report()?;
-            }
-            Ok(())
+                with_progress_beside_output(progress, all).await?
+            };
+            output::notice_formulas(shown.changed(), "ndjson");
+            Ok(unreadable.report()?)
         }
     }
 }
