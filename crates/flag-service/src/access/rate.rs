@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use super::authorization::Principal;
 use super::error::AccessError;
 
-/// The most addresses in memory; an address that was dropped starts again with a full arrival.
+/// The most addresses in memory; an address that was dropped starts again with a full burst.
 const ADDRESSES: usize = 32_768;
 
 /// Bits of an IPv6 address that identify a caller: a subscriber owns the rest.

@@ -127,7 +127,7 @@ async fn a_change_shows_what_it_does_and_is_made_by_the_signed_in_name(store: Te
     let began = Instant::now();
     // Exposures are logged in the background.
     let counted =
-        "Of 1 instance seen in the last 7 days, 1 receive another value and 0 keep theirs.";
+        "Of 1 instance seen in the last 7 days, 1 receives another value and 0 keep theirs.";
     while !ann.effect(percent).await.contains(counted) {
         assert!(began.elapsed() < NOTICED, "the answer is not counted");
         tokio::time::sleep(Duration::from_millis(50)).await;

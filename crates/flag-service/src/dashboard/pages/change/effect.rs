@@ -111,17 +111,20 @@ fn of_seen(seen: SeenInstances) -> String {
             "Of {instances} found in {read} of the last {days} days, which are not all or not all with plain ids"
         )
     };
-    let moved = match (seen.moved, seen.by_override) {
-        (0, _) => "none receives another value".to_owned(),
-        (moved, 0) => format!("{} receive another value", thousands(moved)),
-        (moved, by) => format!(
-            "{} receive another value ({} by override)",
-            thousands(moved),
-            thousands(by)
-        ),
+    let by_override = match seen.by_override {
+        0 => String::new(),
+        some => format!(" ({} by override)", thousands(some)),
     };
-    let stay = thousands(seen.instances - seen.moved);
-    format!("{found}, {moved} and {stay} keep theirs.")
+    let moved = match seen.moved {
+        0 => "none receives another value".to_owned(),
+        1 => "1 receives another value".to_owned(),
+        some => format!("{} receive another value", thousands(some)),
+    };
+    let stay = match seen.instances - seen.moved {
+        1 => "1 keeps its value".to_owned(),
+        some => format!("{} keep theirs", thousands(some)),
+    };
+    format!("{found}, {moved}{by_override} and {stay}.")
 }
 
 #[cfg(test)]
@@ -164,7 +167,7 @@ mod tests {
         };
         let none = of_seen(none);
         assert!(
-            none.ends_with("none receives another value and 1 keep theirs."),
+            none.ends_with("none receives another value and 1 keeps its value."),
             "{none}"
         );
     }
