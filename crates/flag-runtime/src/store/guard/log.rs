@@ -2,9 +2,9 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    AppendResult, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
-    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
-    MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
+    AppendResult, BatchPage, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch,
+    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
+    InstanceExposures, MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -47,6 +47,21 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let call = async move { self.store.opened()?.page(scope, within, after, limit).await };
+        let timeout = self.bounds.scan_timeout(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn batches<'a>(
+        &'a self,
+        scope: ExposureScope<'a>,
+        within: TimeRange,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
+        let call = async move {
+            let log = self.store.opened()?;
+            log.batches(scope, within, after, limit).await
+        };
         let timeout = self.bounds.scan_timeout(Some(limit));
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
