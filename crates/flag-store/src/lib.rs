@@ -20,6 +20,7 @@ mod forget;
 mod head;
 mod history_check;
 mod instance_id_mode;
+mod instance_set;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
@@ -65,6 +66,7 @@ pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::history_check::{Break, Broken, HistoryCheck, LateRow};
 pub use crate::instance_id_mode::InstanceIdMode;
+pub use crate::instance_set::{Full, InstanceSet};
 pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};

@@ -16,7 +16,7 @@ use flag_store::{
 };
 
 use self::coverage::Coverage;
-use self::instance_impact::{Full, InstanceImpact, MAX};
+use self::instance_impact::{InstanceImpact, MAX};
 use self::list::{List, ListError};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
 use crate::change::{Change, PlanPair};
@@ -311,7 +311,7 @@ impl<'a> ImpactReader<'a> {
         flag: &FlagKey,
         instance_impact: &mut InstanceImpact<'_>,
     ) -> Result<(), ImpactError> {
-        let full = |_: Full| ImpactError::TooManySeen {
+        let full = |_: flag_store::Full| ImpactError::TooManySeen {
             flag: flag.clone(),
             max: MAX,
         };

@@ -9,6 +9,6 @@ mod wanted;
 
 pub(super) use self::append::{NotAppended, append};
 pub(super) use self::plan::{NoPlan, Planned, plan};
-pub(super) use self::seen::{SeenInstances, seen_instances};
+pub(super) use self::seen::{NotCounted, SeenInstances, seen_instances};
 pub(super) use self::state::{FlagState, SEARCHED};
 pub(super) use self::wanted::{Kind, Wanted};

@@ -1,10 +1,8 @@
 //! Decides each instance once before and once after a change, and counts what becomes of it.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
-
 use flag_model::{FlagValue, InstanceId, Reason, quoted};
 use flag_rollout::decide;
+use flag_store::{Full, InstanceSet};
 
 use crate::change::PlanPair;
 
@@ -17,9 +15,7 @@ const SHOWN: usize = 10;
 /// What becomes of the instances that were seen.
 pub(super) struct InstanceImpact<'p> {
     plans: &'p PlanPair,
-    /// 128 bits of each instance, with keys of this process: two instances that share them will not be met.
-    known: HashSet<u128>,
-    keys: [RandomState; 2],
+    known: InstanceSet,
     moves: Vec<Moves<'p>>,
     stay: u64,
     hashed: u64,
@@ -42,17 +38,12 @@ pub(super) struct Move<'p> {
     pub(super) by_override: bool,
 }
 
-/// There are more than [`MAX`] instances.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
-
 impl<'p> InstanceImpact<'p> {
     /// None yet.
     pub(super) fn new(plans: &'p PlanPair) -> Self {
         Self {
             plans,
-            known: HashSet::new(),
-            keys: Default::default(),
+            known: InstanceSet::with_max(MAX),
             moves: Vec::new(),
             stay: 0,
             hashed: 0,
@@ -61,7 +52,7 @@ impl<'p> InstanceImpact<'p> {
 
     /// Adds an instance; returns its move, if it is new and moves.
     pub(super) fn add(&mut self, instance: &InstanceId<'_>) -> Result<Option<Move<'p>>, Full> {
-        if !self.is_new(instance.as_str())? {
+        if !self.known.insert(instance.as_str())? {
             return Ok(None);
         }
         let (before, after) = (
@@ -83,7 +74,7 @@ impl<'p> InstanceImpact<'p> {
 
     /// Adds an instance of which only a hash is known.
     pub(super) fn add_hashed(&mut self, hash: &str) -> Result<(), Full> {
-        self.hashed += u64::from(self.is_new(hash)?);
+        self.hashed += u64::from(self.known.insert(hash)?);
         Ok(())
     }
 
@@ -136,21 +127,6 @@ impl<'p> InstanceImpact<'p> {
             ));
         }
         lines
-    }
-
-    fn is_new(&mut self, instance: &str) -> Result<bool, Full> {
-        let [high, low] = self
-            .keys
-            .each_ref()
-            .map(|key| u128::from(key.hash_one(instance)));
-        let hash = (high << u64::BITS) | low;
-        if self.known.contains(&hash) {
-            return Ok(false);
-        }
-        if self.known.len() >= MAX {
-            return Err(Full);
-        }
-        Ok(self.known.insert(hash))
     }
 
     fn count(&mut self, moved: Move<'p>) {

@@ -1,11 +1,12 @@
 //! How many of the instances seen lately a change moves.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_store::{BatchPage, ExposureBatch, ExposureLog, ExposureScope, InstanceIdMode, TimeRange};
+use flag_store::{
+    BatchPage, ExposureBatch, ExposureLog, ExposureScope, InstanceIdMode, InstanceSet, TimeRange,
+};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
@@ -18,7 +19,7 @@ const WAITS: Duration = Duration::from_secs(1);
 /// How many exposures are read at once.
 const AT_ONCE: usize = 2_000;
 
-/// The most instances that are told apart: about 20 MB.
+/// The most instances that are told apart: about 7 MB.
 const MAX: usize = 200_000;
 
 /// Instances that have asked for a flag in the last days.
@@ -36,20 +37,29 @@ pub(in crate::dashboard) struct SeenInstances {
     pub(in crate::dashboard) is_complete: bool,
 }
 
+/// Why nothing is known of the instances seen lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dashboard) enum NotCounted {
+    /// The log has hashes of their ids only.
+    Hashed,
+    /// The log has not answered in time, or cannot be read.
+    Unread,
+}
+
 impl SeenInstances {
     /// How far back, in days.
     pub(in crate::dashboard) const DAYS: u64 = DAYS;
 }
 
-/// Decides for the instances in the log; `None` if it has none, or does not say who they are.
+/// Decides for the instances in the log.
 pub(in crate::dashboard) async fn seen_instances(
     log: &dyn ExposureLog,
     names: &InstanceIdMode,
     (flag, now): (&FlagKey, Timestamp),
     [current, next]: [&Revision; 2],
-) -> Option<SeenInstances> {
+) -> Result<SeenInstances, NotCounted> {
     let InstanceIdMode::Plain = names else {
-        return None;
+        return Err(NotCounted::Hashed);
     };
     let within = TimeRange {
         since: Some(now.saturating_sub(Duration::from_hours(24 * DAYS))),
@@ -71,13 +81,17 @@ pub(in crate::dashboard) async fn seen_instances(
         yield_now().await;
     }
     let seen = counter.seen;
-    (seen.instances > 0).then_some(seen)
+    match (seen.instances, seen.exposures) {
+        (0, 0) if !seen.is_complete => Err(NotCounted::Unread),
+        (0, 1..) => Err(NotCounted::Hashed),
+        _ => Ok(seen),
+    }
 }
 
 /// Counts each instance once.
 struct Counter {
     plans: [Plan; 2],
-    known: HashSet<Box<str>>,
+    known: InstanceSet,
     seen: SeenInstances,
     /// Whether every exposure that was read could be counted.
     is_exact: bool,
@@ -87,7 +101,7 @@ impl Counter {
     fn new(plans: [Plan; 2]) -> Self {
         Self {
             plans,
-            known: HashSet::new(),
+            known: InstanceSet::with_max(MAX),
             seen: SeenInstances::default(),
             is_exact: true,
         }
@@ -101,18 +115,18 @@ impl Counter {
         let entries = entries.map(|entry| (Some(entry.instance), entry.is_hashed()));
         for (name, is_hashed) in records.chain(entries) {
             self.seen.exposures += 1;
-            match name.and_then(|name| InstanceId::new(name).ok()) {
-                Some(instance) if !is_hashed && self.known.len() < MAX => self.decide(&instance),
+            let instance = name.filter(|_| !is_hashed);
+            let instance = instance.and_then(|name| InstanceId::new(name).ok());
+            let is_new = instance.as_ref().map(|id| self.known.insert(id.as_str()));
+            match (instance, is_new) {
+                (Some(instance), Some(Ok(true))) => self.decide(&instance),
+                (Some(_), Some(Ok(false))) => {}
                 _ => self.is_exact = false,
             }
         }
     }
 
     fn decide(&mut self, instance: &InstanceId<'_>) {
-        if self.known.contains(instance.as_str()) {
-            return;
-        }
-        self.known.insert(instance.as_str().into());
         let [before, after] = self.plans.each_ref().map(|plan| decide(plan, instance));
         self.seen.instances += 1;
         if before.value != after.value {
@@ -156,7 +170,7 @@ mod tests {
         Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap()
     }
 
-    async fn seen(days_ago: &[u64]) -> Option<SeenInstances> {
+    async fn seen(days_ago: &[u64]) -> Result<SeenInstances, NotCounted> {
         let (log, now) = (
             MemoryLog::default(),
             Timestamp::parse("2026-11-30 12:00:00").unwrap(),
@@ -192,7 +206,11 @@ mod tests {
             by_override: 1,
             is_complete: true,
         };
-        assert_eq!(seen(&[1, 1, 2, 3, 6, 9]).await, Some(expected));
-        assert_eq!(seen(&[8, 9]).await, None);
+        assert_eq!(seen(&[1, 1, 2, 3, 6, 9]).await, Ok(expected));
+        let none = SeenInstances {
+            is_complete: true,
+            ..SeenInstances::default()
+        };
+        assert_eq!(seen(&[8, 9]).await, Ok(none));
     }
 }

@@ -4,7 +4,7 @@ use flag_describe::sentence;
 use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
-use crate::dashboard::change::{Planned, SeenInstances, Wanted, seen_instances};
+use crate::dashboard::change::{NotCounted, Planned, SeenInstances, Wanted, seen_instances};
 use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{Numbers, difference};
 use crate::dashboard::parts::{
@@ -14,11 +14,14 @@ use crate::dashboard::query::revision_link;
 
 impl ChangePage<'_> {
     /// How many of the instances seen lately it moves.
-    pub(super) async fn seen_instances(&self, planned: &Planned) -> Option<SeenInstances> {
+    pub(super) async fn seen_instances(
+        &self,
+        planned: &Planned,
+    ) -> Option<Result<SeenInstances, NotCounted>> {
         let current = self.state.in_force()?;
         let (log, names) = (&*self.sources.log, &self.sources.names);
         let of = (&self.state.flag, self.request.now);
-        seen_instances(log, names, of, [current, &planned.next]).await
+        Some(seen_instances(log, names, of, [current, &planned.next]).await)
     }
 
     /// The flag now and then, and who changes sides.
@@ -26,7 +29,7 @@ impl ChangePage<'_> {
         &self,
         wanted: &Wanted,
         planned: &Planned,
-        seen: Option<SeenInstances>,
+        seen: Option<Result<SeenInstances, NotCounted>>,
         numbers: &Numbers,
     ) -> Markup {
         let now = self.state.in_force();
@@ -100,15 +103,27 @@ impl ChangePage<'_> {
     }
 }
 
-fn of_seen(seen: SeenInstances) -> String {
+fn of_seen(seen: Result<SeenInstances, NotCounted>) -> String {
     let days = SeenInstances::DAYS;
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(NotCounted::Hashed) => {
+            return "How many of the instances seen lately receive another value is not known: the log has hashes of their ids only.".to_owned();
+        }
+        Err(NotCounted::Unread) => {
+            return "How many of the instances seen lately receive another value is not known: the log does not answer.".to_owned();
+        }
+    };
+    if seen.instances == 0 {
+        return format!("No instance has asked for it in the last {days} days.");
+    }
     let instances = counted(seen.instances, "instance");
     let found = if seen.is_complete {
         format!("Of {instances} seen in the last {days} days")
     } else {
         let read = counted(seen.exposures, "exposure");
         format!(
-            "Of {instances} found in {read} of the last {days} days, which are not all or not all with plain ids"
+            "Of {instances} found in {read} of the last {days} days, which are not all, or some have hashed ids"
         )
     };
     let by_override = match seen.by_override {
@@ -141,7 +156,7 @@ mod tests {
             is_complete: true,
         };
         assert_eq!(
-            of_seen(seen),
+            of_seen(Ok(seen)),
             "Of 1,200 instances seen in the last 7 days, 240 receive another value and 960 keep theirs."
         );
         let part = SeenInstances {
@@ -149,7 +164,7 @@ mod tests {
             is_complete: false,
             ..seen
         };
-        let part = of_seen(part);
+        let part = of_seen(Ok(part));
         assert!(
             part.starts_with(
                 "Of 1,200 instances found in 5,000 exposures of the last 7 days, which are not all"
@@ -165,7 +180,7 @@ mod tests {
             instances: 1,
             ..seen
         };
-        let none = of_seen(none);
+        let none = of_seen(Ok(none));
         assert!(
             none.ends_with("none receives another value and 1 keeps its value."),
             "{none}"
