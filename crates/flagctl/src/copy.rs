@@ -214,7 +214,13 @@ impl Target {
 impl CopyCounts {
     /// How many rows there were to copy.
     pub(crate) fn total(&self) -> u64 {
-        self.written + self.already_there + self.differing
+        self.written + self.already_there + self.differing + self.unreadable()
+    }
+
+    /// How many exposures cannot be read; at least one for each damaged block.
+    pub(crate) fn unreadable(&self) -> u64 {
+        let blocks = self.unreadable.iter();
+        blocks.map(|block| block.exposures.max(1)).sum()
     }
 
     fn count(&mut self, outcome: RowOutcome) {

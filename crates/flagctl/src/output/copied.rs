@@ -24,6 +24,8 @@ pub(crate) struct Counts {
     copied: u64,
     already_there: u64,
     differing: u64,
+    /// Exposures that cannot be read, and were not copied.
+    unreadable: u64,
     /// The keys of those that differ.
     conflicts: Vec<String>,
 }
@@ -34,6 +36,7 @@ impl From<&CopyCounts> for Counts {
             copied: copied.written,
             already_there: copied.already_there,
             differing: copied.differing,
+            unreadable: copied.unreadable(),
             conflicts: copied.conflicts.clone(),
         }
     }

@@ -14,6 +14,9 @@ pub(super) struct ProjectExposures {
     project: ProjectName,
     looked_at: usize,
     unreadable: usize,
+    /// How many lines name what cannot be read, and how many exposures no line names.
+    named: usize,
+    unnamed: usize,
     found: Checks,
 }
 
@@ -24,6 +27,8 @@ impl ProjectExposures {
             project,
             looked_at: 0,
             unreadable: 0,
+            named: 0,
+            unnamed: 0,
             found: Checks::default(),
         }
     }
@@ -39,18 +44,34 @@ impl ProjectExposures {
             return;
         }
         self.looked_at += 1;
-        if let Err(error) = check_exposure(row) {
-            self.unreadable += 1;
-            if self.unreadable <= NAMED {
-                let meaning = "; nothing is served from it";
-                (self.found).unreadable_row(Status::Warning, "exposure", &error, meaning);
-            }
+        if let Err(error) = check_exposure(row)
+            && self.is_named(1)
+        {
+            let meaning = "; nothing is served from it";
+            (self.found).unreadable_row(Status::Warning, "exposure", &error, meaning);
         }
     }
 
     /// Notes exposures that cannot be read, as what they are kept in is damaged.
     pub(super) fn unreadable_batch(&mut self, batch: &UnreadableBatch) {
-        (self.found).note(Status::Warning, "exposures", batch.to_string());
+        let exposures = usize::try_from(batch.exposures).unwrap_or(usize::MAX);
+        let exposures = exposures.max(1);
+        self.looked_at = self.looked_at.saturating_add(exposures);
+        if self.is_named(exposures) {
+            (self.found).note(Status::Warning, "exposures", batch.to_string());
+        }
+    }
+
+    /// Counts exposures that cannot be read; whether a line names them.
+    fn is_named(&mut self, exposures: usize) -> bool {
+        self.unreadable = self.unreadable.saturating_add(exposures);
+        let is_named = self.named < NAMED;
+        if is_named {
+            self.named += 1;
+        } else {
+            self.unnamed = self.unnamed.saturating_add(exposures);
+        }
+        is_named
     }
 
     /// Adds the results. None of them is a failure: no decision depends on the log, and its rows cannot be corrected.
@@ -65,9 +86,8 @@ impl ProjectExposures {
         let found = format!("{readable} can be read; {bound}");
         checks.note(Status::Ok, check, found);
         checks.checks.append(&mut self.found.checks);
-        let unnamed = self.unreadable.saturating_sub(NAMED);
-        if unnamed > 0 {
-            let found = format!("{unnamed} more cannot be read");
+        if self.unnamed > 0 {
+            let found = format!("{} more cannot be read", self.unnamed);
             checks.note(Status::Warning, "exposures", found);
         }
     }
@@ -75,6 +95,7 @@ impl ProjectExposures {
 
 #[cfg(test)]
 mod tests {
+    use flag_model::Timestamp;
     use flag_store::Cells;
 
     use super::*;
@@ -129,5 +150,29 @@ mod tests {
         let says = "#REQUESTID#r-000000#TIME#2024-09-26 10:00:00, column AssignedGroup: ";
         assert!(found.checks[1].found.contains(says), "{found:?}");
         assert_eq!(found.checks[1 + NAMED].found, "50 more cannot be read");
+    }
+
+    #[test]
+    fn damaged_blocks_count_with_their_exposures() {
+        let mut exposures = ProjectExposures::new(ProjectName::new("p").unwrap());
+        let block = UnreadableBatch {
+            flag: "p/data/f".parse().unwrap(),
+            exposures: 9,
+            oldest: Timestamp::UNIX_EPOCH,
+            newest: Timestamp::UNIX_EPOCH,
+            problem: "damaged".to_owned(),
+        };
+        let mut blocks = 0;
+        while !exposures.is_complete() {
+            exposures.unreadable_batch(&block);
+            blocks += 1;
+        }
+        assert_eq!(blocks, SAMPLED.div_ceil(9));
+        let mut checks = Checks::default();
+        exposures.finish(&mut checks);
+        assert_eq!(checks.checks.len(), 1 + NAMED + 1);
+        let unnamed = (blocks - NAMED) * 9;
+        let says = format!("{unnamed} more cannot be read");
+        assert_eq!(checks.checks[1 + NAMED].found, says);
     }
 }

@@ -183,7 +183,7 @@ impl Unreadable {
         if self.0.is_empty() {
             return Ok(());
         }
-        notice("all others are shown; a backup of the log may have them");
+        notice("other exposures are not affected; a backup of the log may have the damaged ones");
         Err(Failure::explained_by_output(ExitCode::Refused))
     }
 }
