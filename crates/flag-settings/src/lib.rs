@@ -34,4 +34,4 @@ pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::store_name::StoreName;
 pub use crate::table_names::TableNameSettings;
 pub use crate::unknown::UnknownVariable;
-pub use flag_store_embedded::{WriterPriority, ignore_sigxfsz};
+pub use flag_store_embedded::{WriterPriority, ignore_sigxfsz, run_at_idle_priority};

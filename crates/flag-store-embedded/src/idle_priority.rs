@@ -9,8 +9,8 @@ pub enum WriterPriority {
     Idle,
 }
 
-/// Lets this thread run only while no other thread wants the processor; for threads that write exposures in the
-/// background.
+/// Lets this thread run only while no other thread wants the processor; for work in the background
+/// that holds no lock for long.
 ///
 /// On Linux this is the policy `SCHED_IDLE`: any other thread preempts it at once, and on a busy processor it gets a few
 /// thousandths of the time. Does nothing on other systems, or where it is not permitted.

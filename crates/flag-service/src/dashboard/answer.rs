@@ -1,6 +1,5 @@
 //! Answers requests for pages.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +10,17 @@ use flag_api::Code;
 use flag_runtime::Recording;
 use flag_store::{ExposureLog, FlagStore, InstanceIdMode};
 use maud::Markup;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::error::PageError;
 use super::listing::Listings;
 use super::other_store::OtherStore;
-use super::pages;
+use super::pages::{self, Page};
 use super::query::{HOME, Query, link};
 use super::request::PageRequest;
 use super::sources::{DashboardSettings, Sources};
+use super::threads::PageThreads;
 use super::{response, sign_in, submit};
 use crate::http::{ApiError, FailurePages, RequestContext, not_found};
 
@@ -44,7 +43,7 @@ pub(crate) struct Dashboard {
     /// Those of changes, which must not wait for pages that refresh themselves.
     change_permits: Arc<Semaphore>,
     other_store_permits: Arc<Semaphore>,
-    runtime: Handle,
+    threads: PageThreads,
     sources: Arc<Sources>,
 }
 
@@ -71,13 +70,13 @@ pub(crate) async fn dashboard(
 }
 
 impl Dashboard {
-    /// Starts on this runtime, with readers that evaluations don't use; `reads` of them may run at a time.
+    /// Makes pages on these threads, with readers that evaluations don't use; `reads` of them may run at a time.
     pub(crate) fn new(
         settings: DashboardSettings,
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
         (names, recording): (InstanceIdMode, Recording),
-        (runtime, reads): (&Handle, usize),
+        (threads, reads): (&PageThreads, usize),
         other_store: Option<OtherStore>,
     ) -> Self {
         let counted = (recording == Recording::On).then(|| Arc::clone(&log));
@@ -86,7 +85,7 @@ impl Dashboard {
             permits: Arc::new(Semaphore::new(MAX)),
             change_permits: Arc::new(Semaphore::new(MAX_CHANGES)),
             other_store_permits: Arc::new(Semaphore::new(MAX_OF_OTHER_STORE)),
-            runtime: runtime.clone(),
+            threads: threads.clone(),
             sources: Arc::new(Sources {
                 settings,
                 store,
@@ -104,7 +103,7 @@ impl Dashboard {
         dashboard.map(|dashboard| &***dashboard)
     }
 
-    /// Makes a page on the thread of the dashboard.
+    /// Makes a page on the threads of the dashboard.
     async fn page(&self, context: &RequestContext, path: &str) -> Result<Markup, PageError> {
         let query = Query::parse(context.request.query_string().as_bytes());
         let request = PageRequest::new(context, path, query)?;
@@ -114,9 +113,17 @@ impl Dashboard {
             "/compare" if pages::wants_other_store(&request.query) => &self.other_store_permits,
             _ => &self.permits,
         };
+        let (threads, request) = (self.threads.clone(), Arc::new(request));
         self.make(permits, async move {
-            let making = timeout(DEADLINE, pages::render(&sources, &request));
-            making.await.unwrap_or(Err(PageError::Late))
+            let making = async {
+                Ok(match pages::page(&sources, &request).await? {
+                    Page::Made(page) => page,
+                    Page::Gathered(page) => threads.compute(page).await,
+                })
+            };
+            timeout(DEADLINE, making)
+                .await
+                .unwrap_or(Err(PageError::Late))
         })
         .await
     }
@@ -134,7 +141,7 @@ impl Dashboard {
         self.make(&self.change_permits, changing).await
     }
 
-    /// Makes something on the thread of the dashboard, within a limit.
+    /// Makes something on a thread of the dashboard, within a limit.
     async fn make<T: Send + 'static>(
         &self,
         permits: &Arc<Semaphore>,
@@ -142,7 +149,7 @@ impl Dashboard {
     ) -> Result<T, PageError> {
         let permit = Arc::clone(permits).try_acquire_owned();
         let permit = permit.map_err(|_| PageError::Busy)?;
-        let making = self.runtime.spawn(async move {
+        let making = self.threads.normal().spawn(async move {
             let _permit = permit;
             making.await
         });
@@ -175,15 +182,6 @@ impl FailurePages for DashboardSettings {
     }
 }
 
-/// Creates the runtime of the dashboard, with one thread: long lists are sorted there, and not between evaluations.
-pub(crate) fn dashboard_runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("dashboard")
-        .enable_time()
-        .build()
-}
-
 #[cfg(test)]
 impl Dashboard {
     /// The dashboard of an empty store in memory.
@@ -200,9 +198,9 @@ impl Dashboard {
         };
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let log = Arc::new(MemoryLog::default());
-        let runtime = Handle::current();
+        let threads = PageThreads::for_tests();
         let logged = (InstanceIdMode::Plain, Recording::On);
-        Self::new(settings, store, log, logged, (&runtime, 1), None)
+        Self::new(settings, store, log, logged, (&threads, 1), None)
     }
 
     /// Lets this many more pages be made at a time.

@@ -16,6 +16,8 @@ mod sign_in;
 mod stored;
 mod timeline;
 
+use std::sync::Arc;
+
 use maud::Markup;
 
 pub(super) use self::change::{ChangePage, Missing, check_may_change, has_form, refused};
@@ -26,17 +28,28 @@ use super::error::PageError;
 use super::request::PageRequest;
 use super::sources::Sources;
 
-/// Makes the page of a request.
-pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
-    match request.path.as_str() {
+/// A page.
+pub(super) enum Page {
+    Made(Markup),
+    /// All that it shows is there; making it takes no locks of evaluations, but may take milliseconds.
+    Gathered(Box<dyn Fn() -> Markup + Send + Sync>),
+}
+
+/// Makes the page of a request, or gathers what it shows.
+pub(super) async fn page(
+    sources: &Arc<Sources>,
+    request: &Arc<PageRequest>,
+) -> Result<Page, PageError> {
+    let page = match request.path.as_str() {
+        "/flags" => return flags::gather(sources, request).await,
+        "/flag" => return flag::gather(sources, request).await,
         "" | "/" => projects::render(sources, request).await,
-        "/flags" => flags::render(sources, request).await,
-        "/flag" => flag::render(sources, request).await,
         "/change" => change::render(sources, request).await,
         "/revision" => revision::render(sources, request).await,
         "/revisions" => revisions::render(sources, request).await,
         "/compare" => compare::render(sources, request).await,
         "/health" => health::render(sources, request).await,
         other => Err(PageError::NotFound(format!("page {other}"))),
-    }
+    };
+    page.map(Page::Made)
 }

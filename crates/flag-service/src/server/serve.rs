@@ -29,7 +29,7 @@ use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
 use crate::config::{Config, Demo};
-use crate::dashboard::{self, Dashboard, OtherStore, dashboard_runtime};
+use crate::dashboard::{self, Dashboard, OtherStore, PageRuntimes, PageThreads};
 use crate::demo;
 use crate::http::{AppState, FailureLog, Limits, Readiness, RecordReader};
 use crate::openapi::route_labels;
@@ -58,17 +58,17 @@ pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()>
         .build()?;
     let priority = config.exposures.overflow.writer_priority();
     let background = exposure_runtime(priority)?;
-    let pages = dashboard_runtime()?;
+    let pages = PageRuntimes::start()?;
     let served = runtime.block_on(serve(
         config,
         log_writer,
         background.handle(),
-        pages.handle(),
+        &pages.threads(),
     ));
     // Calls to the store that have not ended must not delay the end.
     runtime.shutdown_background();
     background.shutdown_background();
-    pages.shutdown_background();
+    pages.shutdown();
     served
 }
 
@@ -76,7 +76,7 @@ async fn serve(
     config: &Config,
     log_writer: &LogWriter,
     background: &Handle,
-    pages: &Handle,
+    pages: &PageThreads,
 ) -> anyhow::Result<()> {
     ignore_sigxfsz()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
@@ -184,7 +184,7 @@ fn make_readers(
     config: &Config,
     guard: &StoreGuard<dyn RowStore>,
     log: Arc<DeferredStore<dyn ExposureLog>>,
-    pages: &Handle,
+    pages: &PageThreads,
 ) -> (RecordReader, Option<Data<Dashboard>>) {
     let settings = dashboard::guard_settings(&config.store);
     let reads = settings.concurrent_reads;
@@ -192,7 +192,12 @@ fn make_readers(
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
     let id_mode = config.exposures.format.id_mode.clone();
-    let records = RecordReader::new(store.clone(), Arc::clone(&log), id_mode.clone(), pages);
+    let records = RecordReader::new(
+        store.clone(),
+        Arc::clone(&log),
+        id_mode.clone(),
+        pages.normal(),
+    );
     let dashboard = config.dashboard.clone().map(|settings| {
         let logged = (id_mode, config.exposures.recording);
         let other = config.other_store.clone();

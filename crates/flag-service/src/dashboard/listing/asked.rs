@@ -20,7 +20,7 @@ pub(in crate::dashboard) struct Asked {
 }
 
 impl Asked {
-    /// A flag that was not asked for in these days is told.
+    /// A flag counts as not asked for if it was not in these days.
     pub(in crate::dashboard) const DAYS: i64 = 7;
 
     /// How long an answer counts.
@@ -31,7 +31,7 @@ impl Asked {
         self.minute.is_some()
     }
 
-    /// When it was asked for last; at most an hour before it really was, and none if that is not known.
+    /// When it was asked for last as of when that was found out, at most [`Asked::VALID_FOR`] ago; none if that is not known.
     pub(in crate::dashboard) fn last(&self) -> Option<Timestamp> {
         let minute = self.minute.filter(|_| self.is_recent());
         minute.map(Minute::start)

@@ -21,7 +21,7 @@ const WAITS: Duration = Duration::from_millis(300);
 const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
 /// Pause between flags of which it is found out whether they were asked for: there is no hurry.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How much longer than finding it out the pause is at least: so that takes at most a tenth of a reader of the store.
 const REST: u32 = 9;

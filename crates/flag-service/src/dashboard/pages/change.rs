@@ -51,7 +51,7 @@ impl Missing {
     };
 }
 
-/// The page, before anything is sent. Who may only read sees what the change would do, and no form.
+/// The page, before anything is sent. People who may only read see what the change would do, and no form.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
     let flag = request.query.flag()?;
     if !request.viewer.may_see(&flag.project) {

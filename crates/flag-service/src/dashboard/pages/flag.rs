@@ -1,5 +1,7 @@
 //! A flag: who gets what, its history, what was served, and the commands that change it.
 
+use std::sync::Arc;
+
 use flag_describe::sentence;
 use flag_model::{FlagKey, Metadata, Timestamp};
 use flag_store::UnreadableRow;
@@ -10,23 +12,23 @@ use super::commands::FlagCommands;
 use super::served::Served;
 use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
-use super::{change, lookup, overrides, revisions};
+use super::{Page, change, lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::request::PageRequest;
-use crate::dashboard::sources::{DashboardSettings, Sources};
+use crate::dashboard::sources::Sources;
 
 /// Revisions in the timeline, unless more are asked for, and at most.
 const REVISIONS: usize = 20;
 const MAX_REVISIONS: usize = 500;
 
 /// What the page shows.
-struct FlagPage<'a> {
-    settings: &'a DashboardSettings,
-    flag: &'a FlagKey,
-    request: &'a PageRequest,
+struct FlagPage {
+    sources: Arc<Sources>,
+    flag: FlagKey,
+    request: Arc<PageRequest>,
     metadata: Option<Result<Metadata, UnreadableRow>>,
     /// The newest first; one more than is shown, if there are more.
     history: Vec<StoredRevision>,
@@ -37,8 +39,11 @@ struct FlagPage<'a> {
     stale_since: Option<Timestamp>,
 }
 
-/// The page.
-pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+/// Gathers what the page shows.
+pub(super) async fn gather(
+    sources: &Arc<Sources>,
+    request: &Arc<PageRequest>,
+) -> Result<Page, PageError> {
     let flag = request.query.flag()?;
     let no_flag = || PageError::NotFound(format!("flag {flag}"));
     if !request.viewer.may_see(&flag.project) {
@@ -63,9 +68,8 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     )
     .await;
     let page = FlagPage {
-        settings: &sources.settings,
-        flag: &flag,
-        request,
+        sources: Arc::clone(sources),
+        request: Arc::clone(request),
         lookup: lookup?,
         served: served.render(newest, &numbers, &request.query),
         metadata,
@@ -73,21 +77,26 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         shown,
         stale_since: request.state.flags.stale_flags(&flag.project).remove(&flag),
         history,
+        flag,
     };
-    let frame = Frame {
-        settings: &sources.settings,
-        title: flag.name.as_str(),
-        crumbs: vec![Crumb::home(), Crumb::project(&flag.project)],
-        identity: request.identity.as_ref(),
-    };
-    Ok(frame.render(&page.content()))
+    Ok(Page::Gathered(Box::new(move || page.render())))
 }
 
-impl FlagPage<'_> {
+impl FlagPage {
+    fn render(&self) -> Markup {
+        let frame = Frame {
+            settings: &self.sources.settings,
+            title: self.flag.name.as_str(),
+            crumbs: vec![Crumb::home(), Crumb::project(&self.flag.project)],
+            identity: self.request.identity.as_ref(),
+        };
+        frame.render(&self.content())
+    }
+
     fn content(&self) -> Markup {
         html! {
-            (follows(self.request.state.push, &self.flag.project, Some(self.flag)))
-            (change::done(self.request, &self.history, &self.numbers))
+            (follows(self.request.state.push, &self.flag.project, Some(&self.flag)))
+            (change::done(&self.request, &self.history, &self.numbers))
             (self.about())
             section aria-labelledby="now" {
                 h2 id="now" { "Now" }
@@ -105,12 +114,12 @@ impl FlagPage<'_> {
             @if let Some(Ok(newest)) = self.history.first() { (overrides::section(newest, &self.request.query)) }
             section aria-labelledby="history" {
                 h2 id="history" { "History" }
-                (revisions::form(self.flag, &self.history, &self.numbers))
-                (timeline(self.flag, &self.history, self.shown, &self.numbers, self.request))
+                (revisions::form(&self.flag, &self.history, &self.numbers))
+                (timeline(&self.flag, &self.history, self.shown, &self.numbers, &self.request))
             }
             section aria-labelledby="commands" {
                 h2 id="commands" { "Change it" }
-                (change::offer(self.settings, self.request, self.flag, &self.history))
+                (change::offer(&self.sources.settings, &self.request, &self.flag, &self.history))
                 (self.commands())
             }
         }
@@ -165,7 +174,7 @@ impl FlagPage<'_> {
 
     fn commands(&self) -> Markup {
         let commands = FlagCommands {
-            flag: self.flag,
+            flag: &self.flag,
             metadata: self
                 .metadata
                 .as_ref()

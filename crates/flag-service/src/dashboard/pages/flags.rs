@@ -1,11 +1,14 @@
 //! The flags of a project: search, filters, order, pages; all of them in the address.
 mod selection;
 
+use std::sync::Arc;
+
 use flag_describe::visible;
 use flag_model::ProjectName;
 use maud::{Markup, html};
 
 use self::selection::{Context, Selected, Selection, SortBy, State};
+use super::Page;
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{
@@ -15,8 +18,11 @@ use crate::dashboard::query::{Query, compare_link, flag_link, other_store_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
-/// The page.
-pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+/// Gathers what the page shows.
+pub(super) async fn gather(
+    sources: &Arc<Sources>,
+    request: &Arc<PageRequest>,
+) -> Result<Page, PageError> {
     let project = request.query.project()?;
     let no_project = || PageError::NotFound(format!("project {project}"));
     if !request.viewer.may_see(&project) {
@@ -26,58 +32,59 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     if listing.flags.is_empty() && listing.expected.is_none() {
         return Err(no_project());
     }
-    let selection = Selection::read(&request.query);
     let context = Context {
         now: request.now,
         stale: request.state.flags.stale_flags(&project),
         asked: sources.listings.asked(&project),
     };
-    let selected = selection.select(&listing.flags, &context, &request.query);
-    let page = Page {
-        project: &project,
-        request,
-        listing: &listing,
-        selection: &selection,
-        selected: &selected,
-        context: &context,
-        other_environment: sources
-            .other_store
-            .as_ref()
-            .map(|store| store.environment()),
+    let page = FlagsPage {
+        sources: Arc::clone(sources),
+        selection: Selection::read(&request.query),
+        request: Arc::clone(request),
+        project,
+        listing,
+        context,
     };
-    let frame = Frame {
-        settings: &sources.settings,
-        title: project.as_str(),
-        crumbs: vec![Crumb::home()],
-        identity: request.identity.as_ref(),
-    };
-    Ok(frame.render(&page.content()))
+    Ok(Page::Gathered(Box::new(move || page.render())))
 }
 
-struct Page<'a> {
-    project: &'a ProjectName,
-    request: &'a PageRequest,
-    listing: &'a Listing,
-    selection: &'a Selection,
-    selected: &'a Selected,
-    context: &'a Context,
-    other_environment: Option<&'a str>,
+struct FlagsPage {
+    sources: Arc<Sources>,
+    request: Arc<PageRequest>,
+    project: ProjectName,
+    listing: Arc<Listing>,
+    selection: Selection,
+    context: Context,
 }
 
-impl Page<'_> {
-    fn content(&self) -> Markup {
+impl FlagsPage {
+    fn render(&self) -> Markup {
+        let flags = &self.listing.flags;
+        let query = &self.request.query;
+        let selected = self.selection.select(flags, &self.context, query);
+        let frame = Frame {
+            settings: &self.sources.settings,
+            title: self.project.as_str(),
+            crumbs: vec![Crumb::home()],
+            identity: self.request.identity.as_ref(),
+        };
+        frame.render(&self.content(&selected))
+    }
+
+    fn content(&self, selected: &Selected) -> Markup {
+        let other_store = self.sources.other_store.as_ref();
         html! {
-            (follows(self.request.state.push, self.project, None))
+            (follows(self.request.state.push, &self.project, None))
             (self.filter())
-            p { a href=(compare_link(self.project, "")) { "Compare with another project" }
-                @if let Some(environment) = self.other_environment {
-                    " · " a href=(other_store_link(self.project)) { "Compare with " (environment_mark(environment)) }
+            p { a href=(compare_link(&self.project, "")) { "Compare with another project" }
+                @if let Some(store) = other_store {
+                    " · " a href=(other_store_link(&self.project)) { "Compare with " (environment_mark(store.environment())) }
                 } }
             div id="results" {
                 (self.notices())
-                p.count { (self.count()) }
-                @if !self.selected.flags.is_empty() { (self.table()) }
-                (self.selected.pager.links(&self.request.query, "/flags"))
+                p.count { (self.count(selected.found)) }
+                @if !selected.flags.is_empty() { (self.table(selected)) }
+                (selected.pager.links(&self.request.query, "/flags"))
             }
         }
     }
@@ -101,7 +108,7 @@ impl Page<'_> {
     }
 
     fn notices(&self) -> Markup {
-        let listing = self.listing;
+        let listing = &self.listing;
         html! {
             @if let Some(expected) = listing.expected {
                 p.notice data-refresh="1" { "The flags are being read: "
@@ -122,16 +129,15 @@ impl Page<'_> {
         self.context.asked.len() >= self.listing.flags.len()
     }
 
-    fn count(&self) -> String {
+    fn count(&self, found: usize) -> String {
         let all = counted(number(self.listing.flags.len()), "flag");
-        let found = self.selected.found;
         if found == self.listing.flags.len() {
             return all;
         }
         format!("{} of {all}", thousands(number(found)))
     }
 
-    fn table(&self) -> Markup {
+    fn table(&self, selected: &Selected) -> Markup {
         html! {
             table.flags {
                 caption.hidden { "Flags of " (shown(self.project.as_str())) }
@@ -139,7 +145,7 @@ impl Page<'_> {
                     th scope="col" { "Flag" } th scope="col" { "Who gets what" } th scope="col" { "Changed" }
                     th scope="col" { "Owner, tags" } th scope="col" { "State" }
                 } }
-                tbody { @for (flag, states) in &self.selected.flags { (self.row(flag, states)) } }
+                tbody { @for (flag, states) in &selected.flags { (self.row(flag, states)) } }
             }
         }
     }

@@ -93,7 +93,8 @@ impl Served {
         let chart = self.chart(counts, newest, numbers);
         html! {
             @if let Some(cut_at) = counts.cut_at {
-                p.notice { "Only what was served since " (time(cut_at.start())) " could be counted in time. Choose a shorter time." }
+                p.notice { "Only what was served since " (time(cut_at.start())) " could be counted"
+                    @if counts.has_failed { ": the exposure log failed." } @else { " in time. Choose a shorter time." } }
             }
             @if chart.total() == 0 {
                 p { "No answer was logged in this time." }

@@ -50,7 +50,7 @@ impl ChangePage<'_> {
         }
     }
 
-    /// What stands in the place of the form for who may only look: why, and what the form would warn of.
+    /// What stands in the place of the form for people who may only look: why, and what the form would warn of.
     pub(super) fn no_form(&self, planned: &Planned, why: &PageError) -> Markup {
         html! {
             section aria-labelledby="confirm-it" {

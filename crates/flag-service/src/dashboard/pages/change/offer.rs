@@ -13,7 +13,7 @@ use crate::dashboard::parts::shown;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::DashboardSettings;
 
-/// Links to the pages of changes; for who may only look with the reason.
+/// Links to the pages of changes; with the reason for people who may only look.
 pub(in crate::dashboard::pages) fn offer(
     settings: &DashboardSettings,
     request: &PageRequest,

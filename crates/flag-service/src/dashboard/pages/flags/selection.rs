@@ -188,7 +188,8 @@ impl Selection {
         context: &Context,
         query: &Query,
     ) -> Selected {
-        let fits = |flag: &&Arc<FlagSummary>| self.fits(flag, context);
+        let fits_all = self.fits_all();
+        let fits = |flag: &&Arc<FlagSummary>| fits_all || self.fits(flag, context);
         let mut found: Vec<&Arc<FlagSummary>> = flags.iter().filter(fits).collect();
         match self.sort {
             // As they are.
@@ -205,6 +206,15 @@ impl Selection {
             found: found.len(),
             pager,
         }
+    }
+
+    /// Whether it fits any flag; then none of them has to be looked at.
+    fn fits_all(&self) -> bool {
+        self.words.is_empty()
+            && self.flag_type.is_none()
+            && self.owner.is_none()
+            && self.tag.is_none()
+            && self.state.is_none()
     }
 
     fn fits(&self, flag: &FlagSummary, context: &Context) -> bool {

@@ -9,7 +9,7 @@ use crate::dashboard::parts::thousands;
 struct Row {
     what: String,
     value: String,
-    /// The name of its metric, for who looks for it elsewhere.
+    /// The name of its metric, for people who look for it elsewhere.
     metric: String,
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Tally {
     answers: HashMap<(i64, Counted), u64>,
     /// The first minute that was read, if those before it took too long.
     pub(super) cut_at: Option<Minute>,
+    /// Whether that is because the log failed, and not because time was up.
+    pub(super) has_failed: bool,
 }
 
 impl Tally {
@@ -40,8 +42,9 @@ impl Tally {
                 Ok(Ok(counts)) => tally.add_all(&counts, query.since, bar),
                 Ok(Err(error)) if until == query.until => return Err(Some(error)),
                 Err(_) if until == query.until => return Err(None),
-                Ok(Err(_)) | Err(_) => {
+                cut => {
                     tally.cut_at = Some(until);
+                    tally.has_failed = cut.is_ok();
                     break;
                 }
             }
