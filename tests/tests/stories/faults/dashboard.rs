@@ -1,12 +1,17 @@
-//! People who use the dashboard while the service answers.
+//! People who use the dashboard while the service answers. The service has one processor, and the load another: it takes a whole
+//! one, and would measure whatever else wakes up there.
 
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use flag_model::FlagKey;
 use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
+use flag_store_embedded::run_at_idle_priority;
 use flag_tests::{Load, Service, TestStore, median_p99};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -27,6 +32,13 @@ const ROUNDS: usize = 5;
 
 const SECONDS: u32 = 8;
 
+/// The pages that must be made, three quarters of those that people ask for who need not wait.
+const LEAST_PAGES: u64 = 240;
+
+/// The processor of the load, and that of the service and of the browsers.
+const LOAD: &str = "0";
+const SERVICE: &str = "1";
+
 /// The pages that a user opens, one after the other.
 const PAGES: [&str; 5] = [
     "/dashboard/flags?project=many",
@@ -43,6 +55,31 @@ struct Users {
     slowest: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
     tasks: Vec<JoinHandle<()>>,
+    browsers: Runtime,
+}
+
+/// Creates the runtime that asks for pages. Other machines would: it takes no processor time from the service.
+fn browsers() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .on_thread_start(|| {
+            run_at_idle_priority();
+            let thread = fs::read_link("/proc/thread-self").unwrap();
+            pin(&[], SERVICE, thread.file_name().unwrap().to_str().unwrap());
+        })
+        .build()
+        .unwrap()
+}
+
+/// Lets a thread run on one processor only; with `--all-tasks` all threads of a process.
+fn pin(of: &[&str], processor: &str, id: &str) {
+    let mut command = Command::new("taskset");
+    command
+        .args(of)
+        .args(["--cpu-list", "--pid", processor, id]);
+    let output = command.output().expect("taskset");
+    assert!(output.status.success(), "{output:?}");
 }
 
 impl Users {
@@ -52,11 +89,12 @@ impl Users {
             slowest: Arc::default(),
             pages: Arc::default(),
             tasks: Vec::new(),
+            browsers: browsers(),
         };
         for user in 0..USERS {
             let (are_done, slowest) = (Arc::clone(&users.are_done), Arc::clone(&users.slowest));
             let (url, pages) = (service.url().to_owned(), Arc::clone(&users.pages));
-            users.tasks.push(tokio::spawn(async move {
+            let task = users.browsers.spawn(async move {
                 let http = reqwest::Client::builder().no_proxy().build().unwrap();
                 for page in PAGES.iter().cycle().skip(user) {
                     if are_done.load(Ordering::Relaxed) {
@@ -71,7 +109,8 @@ impl Users {
                     pages.fetch_add(1, Ordering::Relaxed);
                     sleep(LOOKS).await;
                 }
-            }));
+            });
+            users.tasks.push(task);
         }
         users
     }
@@ -82,6 +121,7 @@ impl Users {
         for task in self.tasks {
             task.await.unwrap();
         }
+        self.browsers.shutdown_background();
         let slowest = Duration::from_micros(self.slowest.load(Ordering::Relaxed));
         (self.pages.load(Ordering::Relaxed), slowest)
     }
@@ -124,6 +164,8 @@ async fn a_dashboard_in_use_beside_ten_thousand_answers_a_second() {
         );
         sleep(Duration::from_millis(200)).await;
     }
+    pin(&["--all-tasks"], SERVICE, &service.id().to_string());
+    pin(&["--all-tasks"], LOAD, &std::process::id().to_string());
     load(5).run(service.url()).await;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let (mut pages, mut slowest) = (0, Duration::ZERO);
@@ -141,7 +183,7 @@ async fn a_dashboard_in_use_beside_ten_thousand_answers_a_second() {
     let [without, with] = [without, with].map(|seconds| median_p99(&seconds).as_secs_f64() * 1e3);
     let ratio = with / without;
     let row = Row {
-        fault: "4 people open a page of the dashboard every half second, over 10,000 flags, beside 10,000 answers/s",
+        fault: "4 people open a page of the dashboard every half second, over 10,000 flags, beside 10,000 answers/s; one processor for the service",
         goal: "no failed answer; p99 within 1.2x, medians of 40 seconds each",
     };
     row.report(
@@ -149,6 +191,6 @@ async fn a_dashboard_in_use_beside_ten_thousand_answers_a_second() {
             "{failed} failed; p99 {with:.2} ms, without {without:.2} ms ({ratio:.2}x); {pages} pages, the slowest {} ms",
             slowest.as_millis()
         ),
-        Verdict::from(failed == 0 && ratio <= 1.2),
+        Verdict::from(failed == 0 && ratio <= 1.2 && pages >= LEAST_PAGES),
     );
 }
