@@ -1,15 +1,18 @@
 //! Whether a flag was asked for lately, and when last, according to the counts of exposures.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
 use flag_store::{CountsQuery, CountsScope, ExposureLog, Minute, StoreError};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How far back the counts are read, in minutes: usually the first is enough.
 const STEPS: [i64; 3] = [60, 24 * 60, Asked::DAYS * 24 * 60];
+
+/// Pause before another look whether nobody reads what is known.
+const LOOKS_AGAIN: Duration = Duration::from_millis(1);
 
 /// Whether a flag was asked for lately.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +48,7 @@ impl Asked {
 /// Which flags of a project were asked for lately, as far as it is known. Pages look up the flags that they show, while others are
 /// found out: copying what is known of thousands of flags would keep evaluations waiting.
 #[derive(Debug, Default)]
-pub(in crate::dashboard) struct AskedFlags(Mutex<HashMap<FlagKey, Asked>>);
+pub(in crate::dashboard) struct AskedFlags(RwLock<HashMap<FlagKey, Asked>>);
 
 impl AskedFlags {
     pub(in crate::dashboard) fn get(&self, flag: &FlagKey) -> Option<Asked> {
@@ -57,12 +60,25 @@ impl AskedFlags {
         self.flags().len()
     }
 
-    pub(super) fn insert(&self, flag: FlagKey, asked: Asked) {
-        self.flags().insert(flag, asked);
+    /// Blocks no thread: the thread at idle priority may read, and get no turn to end that.
+    pub(super) async fn insert(&self, flag: FlagKey, asked: Asked) {
+        while !self.try_insert(&flag, asked) {
+            sleep(LOOKS_AGAIN).await;
+        }
     }
 
-    fn flags(&self) -> MutexGuard<'_, HashMap<FlagKey, Asked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn try_insert(&self, flag: &FlagKey, asked: Asked) -> bool {
+        let mut flags = match self.0.try_write() {
+            Ok(flags) => flags,
+            Err(TryLockError::Poisoned(flags)) => flags.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        flags.insert(flag.clone(), asked);
+        true
+    }
+
+    fn flags(&self) -> RwLockReadGuard<'_, HashMap<FlagKey, Asked>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,5 +112,22 @@ fn answer(minute: Option<Minute>) -> Asked {
     Asked {
         minute,
         found: Instant::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_gets_no_turn_holds_up_no_other_thread() {
+        let asked = AskedFlags::default();
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
+        let reader = asked.flags();
+        assert!(!asked.try_insert(&flag, answer(None)));
+        assert!(asked.get(&flag).is_none());
+        drop(reader);
+        asked.insert(flag.clone(), answer(None)).await;
+        assert!(asked.get(&flag).is_some_and(|asked| !asked.is_asked()));
     }
 }

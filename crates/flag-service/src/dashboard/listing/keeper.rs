@@ -256,7 +256,7 @@ impl Keeper {
             }
             let asking = Instant::now();
             let asked = asked::find(log, &summary.flag, SystemClock.now()).await?;
-            self.asked.insert(summary.flag.clone(), asked);
+            self.asked.insert(summary.flag.clone(), asked).await;
             sleep(PAUSE.max(asking.elapsed() * REST)).await;
         }
         self.asked_of.store(Some(Arc::new((flags, first))));
