@@ -111,7 +111,7 @@ fn of_seen(seen: Result<SeenInstances, NotCounted>) -> String {
             return "How many of the instances seen lately receive another value is not known: the log has hashes of their ids only.".to_owned();
         }
         Err(NotCounted::Unread) => {
-            return "How many of the instances seen lately receive another value is not known: the log does not answer.".to_owned();
+            return "How many of the instances seen lately receive another value is not known: the log could not be read in time.".to_owned();
         }
     };
     if seen.instances == 0 {
