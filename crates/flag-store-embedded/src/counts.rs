@@ -1,10 +1,10 @@
 //! Counts of exposures in the file: every statement that reads or writes them.
 
-use flag_store::{
-    CountsQuery, CountsScope, CountsSum, CountsWriterId, ExposureScope, Minute, MinuteCounts, Scan,
-    flag_of_exposure_prefix,
-};
-use rusqlite::params;
+use std::ops::Range;
+
+use flag_model::FlagKey;
+use flag_store::{CountsSum, CountsWriterId, ExposureScope, Minute, MinuteCounts};
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::blocks::flag_id;
 use crate::database::Database;
@@ -14,30 +14,10 @@ use crate::schema;
 
 const SET: &str = "INSERT INTO counts (flag, minute, replica, cell) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (flag, minute, replica) DO UPDATE SET cell = excluded.cell, written = unixepoch()";
-const READ: &str = "SELECT prefix, minute, cell FROM flags CROSS JOIN counts ON flag = flags.id
-    WHERE prefix >= ?1 AND (?2 IS NULL OR prefix < ?2) AND minute >= ?3 AND minute < ?4";
-
-/// A [`CountsQuery`] for a job that may outlive its caller.
-#[derive(Debug)]
-pub(crate) struct QueryOwned {
-    flags: Scan,
-    since: Minute,
-    until: Minute,
-}
-
-impl From<CountsQuery<'_>> for QueryOwned {
-    fn from(query: CountsQuery<'_>) -> Self {
-        let flags = match query.scope {
-            CountsScope::Project(project) => ExposureScope::Project(project),
-            CountsScope::Flag(flag) => ExposureScope::Flag(flag),
-        };
-        Self {
-            flags: flags.flags(),
-            since: query.since,
-            until: query.until,
-        }
-    }
-}
+const READ: &str = "SELECT minute, cell FROM flags CROSS JOIN counts ON flag = flags.id
+    WHERE prefix = ?1 AND minute >= ?2 AND minute < ?3";
+const LAST: &str = "SELECT minute FROM flags CROSS JOIN counts ON flag = flags.id
+    WHERE prefix = ?1 AND minute >= ?2 AND minute < ?3 ORDER BY minute DESC LIMIT 1";
 
 /// Sets the counts of a writer in these minutes, in one transaction.
 pub(crate) fn write(
@@ -48,7 +28,7 @@ pub(crate) fn write(
     let transaction = begin(database)?;
     schema::add_blocks(&transaction)?;
     for of_minute in counts {
-        let prefix = ExposureScope::Flag(&of_minute.flag).flags().start;
+        let prefix = prefix(&of_minute.flag);
         let flag = flag_id(&transaction, &String::from_utf8_lossy(&prefix))?;
         transaction.prepare_cached(SET)?.execute(params![
             flag,
@@ -60,10 +40,11 @@ pub(crate) fn write(
     Ok(transaction.commit()?)
 }
 
-/// The counts that a query asks for, added up over all writers.
+/// The counts of a flag in these minutes, added up over all writers.
 pub(crate) fn read(
     database: &Database,
-    query: &QueryOwned,
+    flag: &FlagKey,
+    within: &Range<Minute>,
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<MinuteCounts>, Failure> {
     let connection = database.connection();
@@ -71,24 +52,42 @@ pub(crate) fn read(
     if !schema::has_blocks(connection)? {
         return Ok(sum.into_counts());
     }
-    let QueryOwned {
-        flags,
-        since,
-        until,
-    } = query;
     let mut statement = connection.prepare_cached(READ)?;
-    let range = params![flags.start, flags.end, since.number(), until.number()];
-    let mut found = statement.query(range)?;
+    let (start, end) = (within.start.number(), within.end.number());
+    let mut found = statement.query(params![prefix(flag), start, end])?;
     while is_awaited()
         && let Some(row) = found.next()?
     {
-        let (prefix, minute, cell): (Vec<u8>, i64, Vec<u8>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
-        let prefix = String::from_utf8_lossy(&prefix);
-        let flag = flag_of_exposure_prefix(&prefix);
-        let counts =
-            flag.and_then(|flag| MinuteCounts::of_cell(flag, Minute::from_number(minute), &cell));
+        let (minute, cell): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let counts = MinuteCounts::of_cell(flag.clone(), Minute::from_number(minute), &cell);
         sum.add(counts.map_err(Failure::Counts)?);
     }
     Ok(sum.into_counts())
+}
+
+/// The latest of these minutes in which each flag was counted.
+pub(crate) fn last(
+    database: &Database,
+    flags: &[FlagKey],
+    within: &Range<Minute>,
+    is_awaited: &dyn Fn() -> bool,
+) -> Result<Vec<Option<Minute>>, Failure> {
+    let connection = database.connection();
+    if !schema::has_blocks(connection)? {
+        return Ok(vec![None; flags.len()]);
+    }
+    let mut statement = connection.prepare_cached(LAST)?;
+    let (start, end) = (within.start.number(), within.end.number());
+    let flags = flags.iter().take_while(|_| is_awaited());
+    let minutes = flags.map(|flag| {
+        let range = params![prefix(flag), start, end];
+        let minute = statement.query_row(range, |row| row.get(0)).optional()?;
+        Ok(minute.map(Minute::from_number))
+    });
+    minutes.collect()
+}
+
+/// What the flag is called in the table of flags.
+fn prefix(flag: &FlagKey) -> Vec<u8> {
+    ExposureScope::Flag(flag).flags().start
 }

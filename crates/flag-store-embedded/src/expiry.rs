@@ -184,8 +184,7 @@ mod tests {
     use flag_model::FlagKey;
     use flag_store::conformance::put;
     use flag_store::{
-        Cells, Counted, CountsQuery, CountsScope, CountsWriterId, Minute, MinuteCounts, Row,
-        RowStore, Scan,
+        Cells, Counted, CountsQuery, CountsWriterId, Minute, MinuteCounts, Row, RowStore, Scan,
     };
     use tempfile::TempDir;
 
@@ -275,7 +274,7 @@ mod tests {
             .unwrap();
         assert_eq!(remove().await.unwrap(), 2_399);
         let query = CountsQuery {
-            scope: CountsScope::Flag(&flag),
+            flag: &flag,
             since: Minute::from_number(0),
             until: Minute::from_number(9_999),
         };

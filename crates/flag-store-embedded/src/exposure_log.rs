@@ -1,18 +1,19 @@
 //! The exposure log, in a file of its own: what the service served in blocks, what others send as a row each.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use flag_model::{InstanceId, ProjectName};
+use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
     AppendResult, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
     ExposureBatch, ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore, Scan,
-    StoreError, TimeRange, instance_in_rows,
+    InstanceExposures, Minute, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore,
+    Scan, StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
-use crate::counts::{self, QueryOwned};
+use crate::counts;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::idle_priority::WriterPriority;
@@ -294,9 +295,21 @@ impl ExposureLog for EmbeddedLog {
         &'a self,
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
-        let query = QueryOwned::from(query);
+        let (flag, within) = (query.flag.clone(), query.since..query.until);
         let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            counts::read(database, &query, is_awaited)
+            counts::read(database, &flag, &within, is_awaited)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, read))
+    }
+
+    fn last_counted<'a>(
+        &'a self,
+        flags: &'a [FlagKey],
+        within: Range<Minute>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
+        let flags = flags.to_vec();
+        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            counts::last(database, &flags, &within, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }

@@ -87,6 +87,7 @@ macro_rules! exposure_log_tests {
             counts_of_replicas_are_added_up,
             counts_written_again_replace_those_of_their_minute,
             counts_are_read_by_flag_and_minute,
+            the_latest_minute_of_each_flag_is_found,
             counts_are_no_exposures,
         }
         $crate::conformance_checks! { reports, $fresh_log;

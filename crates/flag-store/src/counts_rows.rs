@@ -1,17 +1,18 @@
 //! Counts as rows: one for each flag, hour and writer, with a cell for each minute.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use flag_model::{FlagKey, Invalid};
 
-use crate::exposure_counts::{CountsQuery, CountsScope, CountsSum, CountsWriterId, MinuteCounts};
+use crate::exposure_counts::{CountsQuery, CountsSum, CountsWriterId, Minute, MinuteCounts};
 use crate::pages::Pages;
-use crate::row_key::{
-    counts_key, counts_prefix, flag_and_hour, flag_counts_prefix, hour_prefix, minute_column,
-    minute_of_column,
-};
+use crate::row_key::{counts_key, flag_and_hour, hour_prefix, minute_column, minute_of_column};
 use crate::rows::{Cells, Row, RowStore, Scan};
 use crate::store_error::StoreError;
+
+/// How far back the counts of a flag are read to find the latest, in minutes, one after the other: usually the first is enough.
+const STEPS: [i64; 3] = [Minute::PER_HOUR, 24 * Minute::PER_HOUR, i64::MAX];
 
 /// The rows with the cells of these counts.
 pub(crate) fn rows_of_counts(writer: CountsWriterId, counts: &[MinuteCounts]) -> Vec<Row> {
@@ -29,47 +30,57 @@ pub(crate) fn rows_of_counts(writer: CountsWriterId, counts: &[MinuteCounts]) ->
     .collect()
 }
 
-/// The counts that a query asks for. Reads the hours of its flags, and a key for each flag of a project.
+/// The counts that a query asks for. Reads the hours of its flag.
 pub(crate) async fn counts_in_rows(
     rows: &dyn RowStore,
     query: CountsQuery<'_>,
 ) -> Result<Vec<MinuteCounts>, StoreError> {
     let mut sum = CountsSum::default();
-    match query.scope {
-        CountsScope::Flag(flag) => counts_of_flag(rows, flag, query, &mut sum).await?,
-        CountsScope::Project(project) => {
-            let mut scan = Scan::prefix(counts_prefix(project)).limit(1);
-            while let Some(key) = rows.keys(scan.clone()).await?.pop() {
-                let (flag, _) = flag_and_hour(&key).map_err(|invalid| broken(&key, &invalid))?;
-                counts_of_flag(rows, &flag, query, &mut sum).await?;
-                let Some(next) = Scan::prefix(flag_counts_prefix(&flag)).end else {
-                    break;
-                };
-                scan.start = next;
-            }
-        }
-    }
-    Ok(sum.into_counts())
-}
-
-async fn counts_of_flag(
-    rows: &dyn RowStore,
-    flag: &FlagKey,
-    query: CountsQuery<'_>,
-    sum: &mut CountsSum,
-) -> Result<(), StoreError> {
-    let mut scan = Scan::prefix(hour_prefix(flag, query.until));
-    scan.start = hour_prefix(flag, query.since).into_bytes();
+    let mut scan = Scan::prefix(hour_prefix(query.flag, query.until));
+    scan.start = hour_prefix(query.flag, query.since).into_bytes();
     let mut pages = Pages::new(rows, scan);
     loop {
         let page = pages.next().await?;
         if page.is_empty() {
-            return Ok(());
+            return Ok(sum.into_counts());
         }
         for row in page {
-            add_row(&row, query, sum).map_err(|invalid| broken(&row.key, &invalid))?;
+            add_row(&row, query, &mut sum).map_err(|invalid| broken(&row.key, &invalid))?;
         }
     }
+}
+
+/// The latest of these minutes in which each flag was counted. Reads their hours, the newest first, one flag after the other.
+pub(crate) async fn last_counted_in_rows(
+    rows: &dyn RowStore,
+    flags: &[FlagKey],
+    within: Range<Minute>,
+) -> Result<Vec<Option<Minute>>, StoreError> {
+    let mut found = Vec::with_capacity(flags.len());
+    for flag in flags {
+        found.push(last_counted(rows, flag, &within).await?);
+    }
+    Ok(found)
+}
+
+async fn last_counted(
+    rows: &dyn RowStore,
+    flag: &FlagKey,
+    within: &Range<Minute>,
+) -> Result<Option<Minute>, StoreError> {
+    let mut until = within.end;
+    for minutes in STEPS {
+        let since = within.end.plus(-minutes).max(within.start);
+        let query = CountsQuery { flag, since, until };
+        if let Some(last) = counts_in_rows(rows, query).await?.pop() {
+            return Ok(Some(last.minute));
+        }
+        if since == within.start {
+            break;
+        }
+        until = since;
+    }
+    Ok(None)
 }
 
 fn add_row(row: &Row, query: CountsQuery<'_>, sum: &mut CountsSum) -> Result<(), Invalid> {

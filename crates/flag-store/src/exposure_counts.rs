@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use flag_model::{FlagKey, Invalid, ProjectName, Reason, Timestamp, quoted};
+use flag_model::{FlagKey, Invalid, Reason, Timestamp, quoted};
 
 use crate::exposure_batch::ExposureTemplate;
 use crate::exposure_log::ExposureLog;
@@ -200,8 +200,8 @@ impl MinuteCounts {
 /// Which counts are read.
 #[derive(Clone, Copy, Debug)]
 pub struct CountsQuery<'a> {
-    /// Those of a flag, or of the flags of a project.
-    pub scope: CountsScope<'a>,
+    /// Those of this flag.
+    pub flag: &'a FlagKey,
     /// The first minute.
     pub since: Minute,
     /// The first minute that is not read any more.
@@ -213,15 +213,6 @@ impl CountsQuery<'_> {
     pub fn wants(&self, minute: Minute) -> bool {
         (self.since..self.until).contains(&minute)
     }
-}
-
-/// The flags whose counts are read.
-#[derive(Clone, Copy, Debug)]
-pub enum CountsScope<'a> {
-    /// The flags of a project.
-    Project(&'a ProjectName),
-    /// A flag.
-    Flag(&'a FlagKey),
 }
 
 /// How far back answers are compared with the percentages of a revision.
@@ -237,7 +228,7 @@ pub async fn answers_by_group(
 ) -> Result<HashMap<String, u64>, StoreError> {
     let since = revision.max(now.saturating_sub(SPLIT_WINDOW));
     let query = CountsQuery {
-        scope: CountsScope::Flag(flag),
+        flag,
         since: Minute::of(since),
         until: Minute::of(now).plus(1),
     };
@@ -261,15 +252,14 @@ pub async fn answers_by_group(
 
 /// Adds up the counts of replicas.
 #[derive(Debug, Default)]
-pub struct CountsSum(BTreeMap<(FlagKey, Minute), MinuteCounts>);
+pub struct CountsSum(BTreeMap<Minute, MinuteCounts>);
 
 impl CountsSum {
     /// Adds the counts of a replica.
     pub fn add(&mut self, counts: MinuteCounts) {
-        let key = (counts.flag.clone(), counts.minute);
-        match self.0.get_mut(&key) {
+        match self.0.get_mut(&counts.minute) {
             None => {
-                self.0.insert(key, counts);
+                self.0.insert(counts.minute, counts);
             }
             Some(sum) => {
                 for (counted, count) in counts.entries {
@@ -279,7 +269,7 @@ impl CountsSum {
         }
     }
 
-    /// The counts by flag and minute.
+    /// The counts in the order of their minutes.
     pub fn into_counts(self) -> Vec<MinuteCounts> {
         self.0.into_values().collect()
     }

@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
@@ -110,11 +111,18 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The counts that a query asks for, added up over all writers, by flag and minute.
+    /// The counts that a query asks for, added up over all writers, in the order of their minutes.
     fn counts<'a>(
         &'a self,
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
+
+    /// The latest of these minutes in which a flag was counted, of each of the flags, in their order.
+    fn last_counted<'a>(
+        &'a self,
+        flags: &'a [FlagKey],
+        within: Range<Minute>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>>;
 
     /// Inserts or replaces rows of reports, which are neither exposures nor counts. Rows with the same key must have the same columns.
     ///

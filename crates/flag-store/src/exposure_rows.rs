@@ -1,13 +1,14 @@
 //! An exposure log that keeps a row for each exposure.
 
 use std::fmt;
+use std::ops::Range;
 
-use flag_model::{InstanceId, ProjectName, Timestamp};
+use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::counts_rows::{counts_in_rows, rows_of_counts};
+use crate::counts_rows::{counts_in_rows, last_counted_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::{
     AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
 };
@@ -155,6 +156,14 @@ impl<T: ExposureRows> ExposureLog for T {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         Box::pin(counts_in_rows(self.rows(), query))
+    }
+
+    fn last_counted<'a>(
+        &'a self,
+        flags: &'a [FlagKey],
+        within: Range<Minute>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
+        Box::pin(last_counted_in_rows(self.rows(), flags, within))
     }
 
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {

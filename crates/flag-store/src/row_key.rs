@@ -7,8 +7,7 @@ mod replica;
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
 pub(crate) use self::counts::{
-    counts_key, counts_prefix, flag_and_hour, flag_counts_prefix, hour_prefix, minute_column,
-    minute_of_column,
+    counts_key, flag_and_hour, hour_prefix, minute_column, minute_of_column,
 };
 pub(crate) use self::exposure::{
     ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix, instance_prefix,

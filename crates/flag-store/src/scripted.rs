@@ -3,12 +3,13 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flag_model::{InstanceId, ProjectName};
+use flag_model::{FlagKey, InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::{
     AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange,
 };
@@ -65,6 +66,7 @@ pub enum LogCall {
     Delete,
     WriteCounts(CountsWriterId, Vec<MinuteCounts>),
     Counts,
+    LastCounted(Vec<FlagKey>),
     WriteReports(Vec<Row>),
     Reports,
     RemoveReports(Vec<Vec<u8>>),
@@ -395,6 +397,15 @@ impl ExposureLog for ScriptedLog {
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let counts = async move |store: &MemoryLog| store.counts(query).await;
         Box::pin(self.call(LogCall::Counts, counts))
+    }
+
+    fn last_counted<'a>(
+        &'a self,
+        flags: &'a [FlagKey],
+        within: Range<Minute>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
+        let last = async move |store: &MemoryLog| store.last_counted(flags, within.clone()).await;
+        Box::pin(self.call(LogCall::LastCounted(flags.to_vec()), last))
     }
 
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::{
-    Clock as _, Counted, CountsQuery, CountsScope, ExposureRecord, ExposureScope, Minute,
-    MinuteCounts, StoredExposure, SystemClock, TimeRange,
+    Clock as _, Counted, CountsQuery, ExposureRecord, ExposureScope, Minute, MinuteCounts,
+    StoredExposure, SystemClock, TimeRange,
 };
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ async fn counts_of_all_replicas_and_runs_are_those_of_the_log(store: TestStore) 
     }
     let subject = provider();
     let query = CountsQuery {
-        scope: CountsScope::Flag(&subject),
+        flag: &subject,
         since: began,
         until: Minute::of(SystemClock.now()).plus(1),
     };

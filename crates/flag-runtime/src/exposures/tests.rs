@@ -11,8 +11,8 @@ use flag_model::{
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
-    BatchId, BoxError, Counted, CountsQuery, CountsScope, ExposureLog, ExposureRecord,
-    InstanceIdMode, Minute, Spelling, StoreError,
+    BatchId, BoxError, Counted, CountsQuery, ExposureLog, ExposureRecord, InstanceIdMode, Minute,
+    Spelling, StoreError,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
@@ -578,7 +578,7 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
     assert_eq!(recorder.writers.counts.unwritten(), 3);
     assert_eq!(flushed(&recorder).await, 0);
     let query = CountsQuery {
-        scope: CountsScope::Flag(decided.plan().flag()),
+        flag: decided.plan().flag(),
         since: Minute::of(now),
         until: Minute::of(now).plus(1),
     };

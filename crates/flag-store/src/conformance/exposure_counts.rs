@@ -5,9 +5,7 @@ use flag_model::{FlagKey, FlagType, ProjectName, Reason};
 use super::exposure_log::{
     Log, all, append, at, exposure, flag_named, instance, project, requests,
 };
-use crate::exposure_counts::{
-    Counted, CountsQuery, CountsScope, CountsWriterId, Minute, MinuteCounts,
-};
+use crate::exposure_counts::{Counted, CountsQuery, CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::ExposureLog;
 use crate::forget::InstanceExposures;
 
@@ -24,9 +22,9 @@ fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
     counts
 }
 
-fn between(scope: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
+fn between(flag: &FlagKey, since: i64, until: i64) -> CountsQuery<'_> {
     CountsQuery {
-        scope,
+        flag,
         since: Minute::from_number(since),
         until: Minute::from_number(until),
     }
@@ -42,7 +40,7 @@ pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
     log.write_counts(one, &of_one).await.unwrap();
     let of_other = [counts(&subject, 7, &[("b", 10), ("c", 20)])];
     log.write_counts(other, &of_other).await.unwrap();
-    let query = between(CountsScope::Flag(&subject), 0, 60);
+    let query = between(&subject, 0, 60);
     let expected = [
         counts(&subject, 7, &[("a", 1), ("b", 12), ("c", 20)]),
         counts(&subject, 8, &[("a", 3)]),
@@ -60,7 +58,7 @@ pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(
     for part in [&first[..], &first, &grown, &grown, &[]] {
         log.write_counts(CountsWriterId(1), part).await.unwrap();
     }
-    let query = between(CountsScope::Flag(&subject), 0, 60);
+    let query = between(&subject, 0, 60);
     let [seven, _] = first;
     let [eight] = grown;
     assert_eq!(log.counts(query).await.unwrap(), [seven, eight]);
@@ -83,35 +81,58 @@ pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
         }
     }
     log.write_counts(CountsWriterId(1), &written).await.unwrap();
-    let project = project();
-    let read = async |scope, since, until| {
-        let found = log.counts(between(scope, since, until)).await.unwrap();
+    let read = async |flag, since, until| {
+        let found = log.counts(between(flag, since, until)).await.unwrap();
         let minutes = found.into_iter().map(|counts| {
-            let FlagKey {
-                flag_type, name, ..
-            } = counts.flag;
-            format!("{flag_type}/{name} {}", counts.minute.number())
+            assert_eq!(counts.flag, *flag);
+            counts.minute.number()
         });
         minutes.collect::<Vec<_>>()
     };
+    assert_eq!(read(&f, 59, 120).await, [59, 60, 119]);
+    assert_eq!(read(&elsewhere, 600, 601).await, [600]);
+    for (since, until) in [(601, 9_999), (60, 60), (60, 0)] {
+        assert_eq!(read(&f, since, until).await, [0; 0]);
+    }
+}
+
+pub async fn the_latest_minute_of_each_flag_is_found<T: ExposureLog>(log: Log<T>) {
+    let day = 24 * Minute::PER_HOUR;
+    let [now, old, never] = ["now", "old", "never"].map(flag_named);
+    let mut written = Vec::new();
+    for minute in [5, 3 * day, 3 * day + 7] {
+        written.push(counts(&now, minute, &[("a", 1)]));
+    }
+    written.push(counts(&old, 6, &[("a", 1)]));
+    log.write_counts(CountsWriterId(1), &written).await.unwrap();
+    let of_other = [counts(&now, 3 * day + 2, &[("a", 1)])];
+    log.write_counts(CountsWriterId(2), &of_other)
+        .await
+        .unwrap();
+    let flags = [now, never, old];
+    let last = async |since, until| {
+        let within = Minute::from_number(since)..Minute::from_number(until);
+        let found = log.last_counted(&flags, within).await.unwrap();
+        let minutes = found.into_iter().map(|minute| minute.map(Minute::number));
+        minutes.collect::<Vec<_>>()
+    };
     assert_eq!(
-        read(CountsScope::Flag(&f), 59, 120).await,
-        ["feature/f 59", "feature/f 60", "feature/f 119"]
+        last(0, 3 * day + 8).await,
+        [Some(3 * day + 7), None, Some(6)]
     );
-    assert_eq!(read(CountsScope::Flag(&elsewhere), 600, 601).await.len(), 1);
-    assert_eq!(read(CountsScope::Flag(&f), 601, 9_999).await.len(), 0);
-    assert_eq!(read(CountsScope::Flag(&f), 60, 60).await.len(), 0);
-    assert_eq!(read(CountsScope::Flag(&f), 60, 0).await.len(), 0);
-    let of_project = read(CountsScope::Project(&project), 60, 61).await;
-    let expected = [
-        "data/f 60",
-        "feature/f 60",
-        "feature/f_2 60",
-        "feature/g 60",
-    ];
-    let mut found = of_project.clone();
-    found.sort();
-    assert_eq!(found, expected);
+    assert_eq!(
+        last(6, 3 * day + 7).await,
+        [Some(3 * day + 2), None, Some(6)]
+    );
+    assert_eq!(last(6, 3 * day).await, [None, None, Some(6)]);
+    assert_eq!(last(7, 3 * day).await, [None, None, None]);
+    assert_eq!(last(0, 0).await, [None, None, None]);
+    assert_eq!(
+        log.last_counted(&[], Minute::from_number(0)..Minute::from_number(9))
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
@@ -124,6 +145,6 @@ pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
     let found = log.of_instance(&project, &id).await.unwrap();
     assert_eq!(found.iter().map(InstanceExposures::count).sum::<usize>(), 1);
     log.delete(&found[0]).await.unwrap();
-    let query = between(CountsScope::Project(&project), 0, 60);
+    let query = between(&subject, 0, 60);
     assert_eq!(log.counts(query).await.unwrap(), written);
 }

@@ -1,24 +1,9 @@
 //! The keys of counts, and the columns of minutes.
 
-use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
+use flag_model::{FlagKey, Invalid, Timestamp};
 
 use super::{read_flag, read_text, refused, rows_prefix};
 use crate::exposure_counts::{CountsWriterId, Minute};
-
-/// What the keys of all counts of a project begin with.
-pub(crate) fn counts_prefix(project: &ProjectName) -> String {
-    format!("{}ROWTYPE#COUNTS#", rows_prefix(project))
-}
-
-/// What the keys of all counts of a flag begin with.
-pub(crate) fn flag_counts_prefix(flag: &FlagKey) -> String {
-    format!(
-        "{}FLAGTYPE#{}#FLAGNAME#{}#HOUR#",
-        counts_prefix(&flag.project),
-        flag.flag_type,
-        flag.name
-    )
-}
 
 /// The key of the counts of a flag in the hour of a minute, by one writer.
 pub(crate) fn counts_key(flag: &FlagKey, minute: Minute, writer: CountsWriterId) -> String {
@@ -29,7 +14,12 @@ pub(crate) fn counts_key(flag: &FlagKey, minute: Minute, writer: CountsWriterId)
 pub(crate) fn hour_prefix(flag: &FlagKey, minute: Minute) -> String {
     let mut hour = minute.start().to_string();
     hour.truncate("YYYY-MM-DD HH".len());
-    flag_counts_prefix(flag) + &hour
+    format!(
+        "{}ROWTYPE#COUNTS#FLAGTYPE#{}#FLAGNAME#{}#HOUR#{hour}",
+        rows_prefix(&flag.project),
+        flag.flag_type,
+        flag.name
+    )
 }
 
 /// The flag, and the first minute of the hour, of a key.

@@ -111,7 +111,7 @@ async fn stale_flags(
     flags: &[FlagEntry],
 ) -> Result<BTreeMap<FlagKey, String>, Failure> {
     let log = context.open_log(context.settings()).await?;
-    let reading = Staleness::read(&*log, project, days, SystemClock.now(), today());
+    let reading = Staleness::read(&*log, flags, days, SystemClock.now(), today());
     let counting = format!("reading the counts of {project}");
     let staleness = with_progress(counting, reading).await;
     let staleness = staleness.map_err(|source| context.store_failed(source))?;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use flag_model::{FlagKey, Revision};
 use flag_store::{
-    Clock as _, CountsQuery, CountsScope, ExposureLog, FlagStore, Minute, MinuteCounts, StoreError,
-    SystemClock,
+    Clock as _, CountsQuery, ExposureLog, FlagStore, Minute, MinuteCounts, StoreError, SystemClock,
 };
 use tokio::time::Instant;
 
@@ -112,7 +111,7 @@ impl<'a> Looking<'a> {
         {
             let now = Minute::of(SystemClock.now());
             let query = CountsQuery {
-                scope: CountsScope::Flag(self.flag),
+                flag: self.flag,
                 since: now.plus(1 - COUNTED),
                 until: now.plus(1),
             };

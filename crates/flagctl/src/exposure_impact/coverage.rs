@@ -2,8 +2,8 @@
 
 use flag_model::{FlagKey, Timestamp};
 use flag_store::{
-    BatchPage, CountsQuery, CountsScope, ExposureBatch, ExposureLog, ExposureRecord, Minute,
-    MinuteCounts, StoreError, TimeRange,
+    BatchPage, CountsQuery, ExposureBatch, ExposureLog, ExposureRecord, Minute, MinuteCounts,
+    StoreError, TimeRange,
 };
 
 /// How many whole minutes before the reading are left to the services: one counts an exposure a moment before it is logged.
@@ -28,7 +28,7 @@ impl Coverage {
         let first = Minute::of(since).plus(1);
         let end = Minute::of(now).plus(-UNSETTLED).max(first);
         let counts = log.counts(CountsQuery {
-            scope: CountsScope::Flag(flag),
+            flag,
             since: first,
             until: end,
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flag_model::{FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
-    BatchId, Clock, CountsQuery, CountsScope, ExposureLog as _, Spelling, StoreError, TemplateIndex,
+    BatchId, Clock, CountsQuery, ExposureLog as _, Spelling, StoreError, TemplateIndex,
 };
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
@@ -187,13 +187,16 @@ fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>
 }
 
 async fn written(store: &ScriptedLog) -> Vec<MinuteCounts> {
-    let project = ProjectName::new("p").unwrap();
-    let query = CountsQuery {
-        scope: CountsScope::Project(&project),
-        since: Minute::of(at(0, 0)),
-        until: Minute::of(at(1_440, 0)),
-    };
-    store.store().counts(query).await.unwrap()
+    let mut written = Vec::new();
+    for flag in ["f", "g"].map(flag) {
+        let query = CountsQuery {
+            flag: &flag,
+            since: Minute::of(at(0, 0)),
+            until: Minute::of(at(1_440, 0)),
+        };
+        written.extend(store.store().counts(query).await.unwrap());
+    }
+    written
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! Guards the exposure log.
 
-use flag_model::{InstanceId, ProjectName};
+use std::ops::Range;
+
+use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
     AppendResult, BatchPage, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch,
     ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
+    InstanceExposures, Minute, MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -115,6 +117,16 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let call = async move { self.store.opened()?.counts(query).await };
+        let timeout = self.bounds.scan_timeout(None);
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn last_counted<'a>(
+        &'a self,
+        flags: &'a [FlagKey],
+        within: Range<Minute>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
+        let call = async move { self.store.opened()?.last_counted(flags, within).await };
         let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }

@@ -5,11 +5,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{CountsQuery, CountsScope, ExposureLog, Minute, StoreError};
+use flag_store::{ExposureLog, Minute, StoreError};
 use tokio::time::{Instant, sleep};
 
-/// How far back the counts are read, in minutes: usually the first is enough.
-const STEPS: [i64; 3] = [60, 24 * 60, Asked::DAYS * 24 * 60];
+/// How far back the counts are read, in minutes.
+const MINUTES: i64 = Asked::DAYS * 24 * Minute::PER_HOUR;
 
 /// Pause before another look whether nobody reads what is known.
 const LOOKS_AGAIN: Duration = Duration::from_millis(1);
@@ -61,19 +61,20 @@ impl AskedFlags {
     }
 
     /// Blocks no thread: the thread at idle priority may read, and get no turn to end that.
-    pub(super) async fn insert(&self, flag: FlagKey, asked: Asked) {
-        while !self.try_insert(&flag, asked) {
+    pub(super) async fn insert(&self, asked: impl Iterator<Item = (FlagKey, Asked)>) {
+        let asked: Vec<_> = asked.collect();
+        while !self.try_insert(&asked) {
             sleep(LOOKS_AGAIN).await;
         }
     }
 
-    fn try_insert(&self, flag: &FlagKey, asked: Asked) -> bool {
+    fn try_insert(&self, asked: &[(FlagKey, Asked)]) -> bool {
         let mut flags = match self.0.try_write() {
             Ok(flags) => flags,
             Err(TryLockError::Poisoned(flags)) => flags.into_inner(),
             Err(TryLockError::WouldBlock) => return false,
         };
-        flags.insert(flag.clone(), asked);
+        flags.extend(asked.iter().cloned());
         true
     }
 
@@ -82,37 +83,17 @@ impl AskedFlags {
     }
 }
 
-/// Reads the counts of a flag, from the newest to older ones until there is one.
+/// Finds out whether flags were asked for.
 pub(super) async fn find(
     log: &dyn ExposureLog,
-    flag: &FlagKey,
+    flags: &[FlagKey],
     now: Timestamp,
-) -> Result<Asked, StoreError> {
-    let mut until = Minute::of(now).plus(1);
-    let end = until;
-    for minutes in STEPS {
-        let since = end.plus(-minutes);
-        let query = CountsQuery {
-            scope: CountsScope::Flag(flag),
-            since,
-            until,
-        };
-        let counts = log.counts(query).await?.into_iter();
-        let asked = counts.filter(|counts| counts.total() > 0);
-        let minute = asked.map(|counts| counts.minute).max();
-        if minute.is_some() {
-            return Ok(answer(minute));
-        }
-        until = since;
-    }
-    Ok(answer(None))
-}
-
-fn answer(minute: Option<Minute>) -> Asked {
-    Asked {
-        minute,
-        found: Instant::now(),
-    }
+) -> Result<Vec<Asked>, StoreError> {
+    let end = Minute::of(now).plus(1);
+    let minutes = log.last_counted(flags, end.plus(-MINUTES)..end).await?;
+    let found = Instant::now();
+    let asked = minutes.into_iter().map(|minute| Asked { minute, found });
+    Ok(asked.collect())
 }
 
 #[cfg(test)]
@@ -123,11 +104,15 @@ mod tests {
     async fn a_reader_that_gets_no_turn_holds_up_no_other_thread() {
         let asked = AskedFlags::default();
         let flag: FlagKey = "p/feature/f".parse().unwrap();
+        let not_asked = Asked {
+            minute: None,
+            found: Instant::now(),
+        };
         let reader = asked.flags();
-        assert!(!asked.try_insert(&flag, answer(None)));
+        assert!(!asked.try_insert(&[(flag.clone(), not_asked)]));
         assert!(asked.get(&flag).is_none());
         drop(reader);
-        asked.insert(flag.clone(), answer(None)).await;
+        asked.insert([(flag.clone(), not_asked)].into_iter()).await;
         assert!(asked.get(&flag).is_some_and(|asked| !asked.is_asked()));
     }
 }

@@ -20,7 +20,8 @@ use super::{CHECKED_AFTER, FlagSummary, Flags, Listing, READ_AGAIN, Suggestions}
 const WAITS: Duration = Duration::from_millis(300);
 const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
-/// Pause between flags of which it is found out whether they were asked for: there is no hurry.
+/// Of how many flags it is found out at once whether they were asked for, and the pause after that: there is no hurry.
+const ASKED_AT_ONCE: usize = 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How much longer than finding it out the pause is at least: so that takes at most a tenth of a reader of the store.
@@ -249,14 +250,17 @@ impl Keeper {
 
     async fn ask_of_all(&self, log: &dyn ExposureLog) -> Result<(), StoreError> {
         let (flags, mut first) = (Arc::clone(&self.listing.load().flags), Instant::now());
+        let mut unknown = Vec::new();
         for summary in &*flags {
-            if let Some(known) = self.asked.get(&summary.flag).filter(Asked::is_recent) {
-                first = first.min(known.found);
-                continue;
+            match self.asked.get(&summary.flag).filter(Asked::is_recent) {
+                Some(known) => first = first.min(known.found),
+                None => unknown.push(summary.flag.clone()),
             }
+        }
+        for flags in unknown.chunks(ASKED_AT_ONCE) {
             let asking = Instant::now();
-            let asked = asked::find(log, &summary.flag, SystemClock.now()).await?;
-            self.asked.insert(summary.flag.clone(), asked).await;
+            let asked = asked::find(log, flags, SystemClock.now()).await?;
+            self.asked.insert(flags.iter().cloned().zip(asked)).await;
             sleep(PAUSE.max(asking.elapsed() * REST)).await;
         }
         self.asked_of.store(Some(Arc::new((flags, first))));

@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use flag_model::{Date, FlagKey, FlagValue, Percent, ProjectName, Revision, Timestamp};
-use flag_store::{CountsQuery, CountsScope, ExposureLog, FlagEntry, Minute, StoreError};
+use flag_model::{Date, FlagKey, FlagValue, Percent, Revision, Timestamp};
+use flag_store::{ExposureLog, FlagEntry, Minute, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 const DAY: Duration = Duration::from_hours(24);
+
+/// Flags of which one call finds the latest counts, and calls at a time.
+const FLAGS: usize = 20;
+const READS: usize = 8;
 
 /// Which flags were asked for since a time.
 pub(super) struct Staleness {
@@ -20,22 +25,27 @@ impl Staleness {
     /// Reads the counts of some days, which are kept for 30.
     pub(super) async fn read(
         log: &dyn ExposureLog,
-        project: &ProjectName,
+        flags: &[FlagEntry],
         days: u32,
         now: Timestamp,
         today: Option<Date>,
     ) -> Result<Self, StoreError> {
         let since = now.saturating_sub(DAY * days);
-        let query = CountsQuery {
-            scope: CountsScope::Project(project),
-            since: Minute::of(since),
-            until: Minute::of(now).plus(1),
-        };
-        let counts = log.counts(query).await?;
+        let within = Minute::of(since)..Minute::of(now).plus(1);
+        let flags: Vec<FlagKey> = flags.iter().map(|entry| entry.flag.clone()).collect();
+        let reads = flags.chunks(FLAGS).map(async |flags| {
+            let minutes = log.last_counted(flags, within.clone()).await?;
+            Ok(flags.iter().zip(minutes))
+        });
+        let mut reads = stream::iter(reads).buffer_unordered(READS);
+        let mut asked = HashSet::new();
+        while let Some(counted) = reads.try_next().await? {
+            asked.extend(counted.filter_map(|(flag, minute)| minute.map(|_| flag.clone())));
+        }
         Ok(Self {
             days,
             since,
-            asked: counts.into_iter().map(|counts| counts.flag).collect(),
+            asked,
             today,
         })
     }

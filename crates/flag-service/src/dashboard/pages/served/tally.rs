@@ -78,8 +78,8 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use flag_model::FlagKey;
+    use flag_store::CountsWriterId;
     use flag_store::scripted::{ScriptedLog, Step};
-    use flag_store::{CountsScope, CountsWriterId};
     use tokio::time::sleep;
 
     use super::*;
@@ -105,7 +105,7 @@ mod tests {
         let flag: FlagKey = "p/feature/f".parse().unwrap();
         let log = log(&flag, takes).await;
         let query = CountsQuery {
-            scope: CountsScope::Flag(&flag),
+            flag: &flag,
             since: Minute::from_number(0),
             until: Minute::from_number(30 * 24 * 60),
         };
