@@ -43,12 +43,12 @@ pub(super) async fn page(
     let page = match request.path.as_str() {
         "/flags" => return flags::gather(sources, request).await,
         "/flag" => return flag::gather(sources, request).await,
+        "/health" => return health::gather(sources, request).await,
         "" | "/" => projects::render(sources, request).await,
         "/change" => change::render(sources, request).await,
         "/revision" => revision::render(sources, request).await,
         "/revisions" => revisions::render(sources, request).await,
         "/compare" => compare::render(sources, request).await,
-        "/health" => health::render(sources, request).await,
         other => Err(PageError::NotFound(format!("page {other}"))),
     };
     page.map(Page::Made)

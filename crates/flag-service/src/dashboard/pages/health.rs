@@ -3,6 +3,7 @@ mod flags;
 mod numbers;
 mod readings;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -14,60 +15,89 @@ use maud::{Markup, html};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use self::flags::AttentionRow;
 use self::readings::Readings;
+use super::Page;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, again_and_again, capitalised, shown, time};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
-use crate::http::Health;
 use crate::telemetry::metrics::Exposition;
 
 /// How long the page waits for the store and for the log: less than a page may take, as it is needed most when they fail.
 const WAITS: Duration = Duration::from_millis(1_200);
 
-/// The page.
-pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+/// What the page shows.
+struct HealthPage {
+    sources: Arc<Sources>,
+    request: Arc<PageRequest>,
+    /// The text that scrapers get.
+    metrics: String,
+    /// The answer of `/readyz`; none if the store does not answer in time.
+    health: Option<(StatusCode, Value)>,
+    flags: Vec<AttentionRow>,
+    replicas: Option<KnownReplicas>,
+}
+
+/// Gathers what the page shows.
+pub(super) async fn gather(
+    sources: &Arc<Sources>,
+    request: &Arc<PageRequest>,
+) -> Result<Page, PageError> {
     let (health, replicas) = join(
         timeout(WAITS, request.state.readiness.describe()),
         timeout(WAITS, known_replicas(&*sources.log)),
     )
     .await;
-    let metrics = request.state.metrics.text(Exposition::Prometheus);
-    let readings = Readings::parse(&metrics.map_err(|_| PageError::Internal)?);
-    let replicas = replicas.ok().and_then(Result::ok);
-    let replicas = replicas.map(|replicas| replicas.seen_at(request.now));
-    let frame = Frame {
-        settings: &sources.settings,
-        title: "Health",
-        crumbs: Vec::new(),
-        identity: request.identity.as_ref(),
-    };
-    Ok(frame.render(&html! {
-        (again_and_again())
-        p { "Of the replica that answered, at " (time(request.now)) ". Another one may answer the next time." }
-        (replica(health.ok(), &readings)?)
-        (flags::section(request, &readings))
-        (numbers::sections(&readings))
-        (others(replicas, request.now))
-    }))
-}
-
-/// Readiness and build of the replica that answered; without the former if the store does not answer in time.
-fn replica(health: Option<(StatusCode, Health)>, readings: &Readings) -> Result<Markup, PageError> {
     let health = match health {
-        Some((status, health)) => {
+        Ok((status, health)) => {
             let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
             Some((status, health))
         }
-        None => None,
+        Err(_) => None,
     };
+    let metrics = request.state.metrics.text(Exposition::Prometheus);
+    let replicas = replicas.ok().and_then(Result::ok);
+    let page = HealthPage {
+        sources: Arc::clone(sources),
+        request: Arc::clone(request),
+        metrics: metrics.map_err(|_| PageError::Internal)?,
+        health,
+        flags: flags::of_cache(request),
+        replicas: replicas.map(|replicas| replicas.seen_at(request.now)),
+    };
+    Ok(Page::Gathered(Box::new(move || page.render())))
+}
+
+impl HealthPage {
+    fn render(&self) -> Markup {
+        let (request, readings) = (&*self.request, Readings::parse(&self.metrics));
+        let frame = Frame {
+            settings: &self.sources.settings,
+            title: "Health",
+            crumbs: Vec::new(),
+            identity: request.identity.as_ref(),
+        };
+        frame.render(&html! {
+            (again_and_again())
+            p { "Of the replica that answered, at " (time(request.now)) ". Another one may answer the next time." }
+            (replica(self.health.as_ref(), &readings))
+            (flags::section(&self.flags, request, &readings))
+            (numbers::sections(&readings))
+            (others(self.replicas.as_ref(), request.now))
+        })
+    }
+}
+
+/// Readiness and build of the replica that answered.
+fn replica(health: Option<&(StatusCode, Value)>, readings: &Readings) -> Markup {
     let build = readings.all("flag_build_info").next();
     let of_build = |name: &str| build.map_or("unknown", |build| build.label(name));
-    Ok(html! {
+    html! {
         section aria-labelledby="replica" {
             h2 id="replica" { "Replica" }
             dl.about {
-                @if let Some((status, health)) = &health {
+                @if let Some((status, health)) = health {
                     div { dt { "Readiness" } dd { (status.as_u16()) " " (shown(&text(health.get("status")))) } }
                     @for (name, value) in fields(health) { div { dt { (name) } dd { (shown(&value)) } } }
                 } @else {
@@ -78,11 +108,11 @@ fn replica(health: Option<(StatusCode, Health)>, readings: &Readings) -> Result<
                 div { dt { "Compiler" } dd { "rustc " (of_build("rustc")) } }
             }
         }
-    })
+    }
 }
 
 /// All replicas that have reported in the last minutes.
-fn others(replicas: Option<KnownReplicas>, now: Timestamp) -> Markup {
+fn others(replicas: Option<&KnownReplicas>, now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "All replicas" }

@@ -12,11 +12,17 @@ use crate::dashboard::request::PageRequest;
 const MAX: usize = 200;
 
 /// A flag, what is wrong with it, and since when or why.
-type Row = (FlagKey, &'static str, Markup);
+pub(super) type AttentionRow = (FlagKey, &'static str, Markup);
 
-/// The section.
-pub(super) fn section(request: &PageRequest, readings: &Readings) -> Markup {
-    let rows = rows(request, readings);
+/// The section: the rows of the cache, and those of the metrics.
+pub(super) fn section(
+    of_cache: &[AttentionRow],
+    request: &PageRequest,
+    readings: &Readings,
+) -> Markup {
+    let mismatches =
+        mismatches(readings).filter(|(flag, ..)| request.viewer.may_see(&flag.project));
+    let rows: Vec<_> = of_cache.iter().cloned().chain(mismatches).collect();
     let more = u64::try_from(rows.len().saturating_sub(MAX)).unwrap_or(u64::MAX);
     html! {
         section aria-labelledby="flags" {
@@ -41,7 +47,8 @@ pub(super) fn section(request: &PageRequest, readings: &Readings) -> Markup {
     }
 }
 
-fn rows(request: &PageRequest, readings: &Readings) -> Vec<Row> {
+/// The rows of the cache, whose locks evaluations take, too.
+pub(super) fn of_cache(request: &PageRequest) -> Vec<AttentionRow> {
     let (flags, viewer) = (&request.state.flags, &request.viewer);
     let stale = flags.stale_flags_of(|project| viewer.may_see(project));
     let stale = stale.into_iter().map(|(flag, since)| {
@@ -55,13 +62,12 @@ fn rows(request: &PageRequest, readings: &Readings) -> Vec<Row> {
         (flag, "a row is passed over", why)
     });
     let all = stale.chain(unreadable).chain(passed_over);
-    let all = all.chain(mismatches(readings));
     all.filter(|(flag, ..)| viewer.may_see(&flag.project))
         .collect()
 }
 
 /// Flags whose answers are not split as configured. The metric names at most 100.
-fn mismatches(readings: &Readings) -> impl Iterator<Item = Row> {
+fn mismatches(readings: &Readings) -> impl Iterator<Item = AttentionRow> {
     let named = readings.all("flag_sample_ratio_mismatch");
     named.filter_map(|reading| {
         let flag: FlagKey = reading.label("flag").parse().ok()?;
