@@ -17,6 +17,7 @@ use flag_store::{
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
+use super::batch::Batch;
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
 use super::*;
 use crate::flags::{CacheEntry, test_settings};
@@ -67,6 +68,35 @@ pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> Ser
         from_cache: true,
         created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
     }
+}
+
+/// A batch of this many exposures, which are due at once.
+pub(super) fn batch_of(exposures: usize) -> Batch {
+    let decided = decided();
+    let mut chunk = chunk::Chunk::new();
+    for _ in 0..exposures {
+        chunk.push(served(&decided, "A"));
+    }
+    Batch::new(&chunk, &format())
+}
+
+/// What is left of a batch, which is due after the first pause.
+pub(super) async fn rest_of(exposures: usize) -> Batch {
+    let store = Scripted::new(move |_, record| {
+        if is_of(record, "B") {
+            Ok(())
+        } else {
+            unavailable()
+        }
+    });
+    let decided = decided();
+    let mut chunk = chunk::Chunk::new();
+    chunk.push(served(&decided, "B"));
+    for _ in 0..exposures {
+        chunk.push(served(&decided, "A"));
+    }
+    let attempt = Batch::new(&chunk, &format()).write(&*store.log).await;
+    attempt.failed.unwrap().0
 }
 
 type Script = dyn Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync;
