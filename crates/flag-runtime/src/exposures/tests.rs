@@ -1,5 +1,6 @@
 //! Facts about the queue and its writer together, with a scripted store.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,10 +16,12 @@ use flag_store::{
     InstanceIdMode, Minute, Spelling, StoreError,
 };
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::batch::Batch;
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
+use super::log_lines::LogLines;
 use super::*;
 use crate::flags::{CacheEntry, test_settings};
 
@@ -67,6 +70,22 @@ pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> Ser
         decision: CompactDecision::from(&decide(decided.plan(), &id)),
         from_cache: true,
         created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
+    }
+}
+
+/// An entry of a client.
+pub(super) fn entry(request: &str) -> Exposure<'_> {
+    Exposure {
+        request_id: request.into(),
+        flag: Cow::Owned("p/feature/f".parse().unwrap()),
+        instance: InstanceId::new("A").unwrap(),
+        value: Cow::Owned(FlagValue::Boolean(true)),
+        rollout_group: "treatment_1".into(),
+        reason: None,
+        bucket: None,
+        revision: None,
+        from_cache: None,
+        created: SystemClock.now(),
     }
 }
 
@@ -564,7 +583,7 @@ fn starved() -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
     (runtime, sender)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flush_needs_no_thread_of_the_background() {
     let (runtime, blocked) = starved();
     let store = Scripted::new(|_, _| Ok(()));
@@ -573,11 +592,173 @@ async fn a_flush_needs_no_thread_of_the_background() {
     let background = (Arc::clone(&log), runtime.handle());
     let recorder = ExposureRecorder::start(log, background, &settings, &mut Registry::default());
     produce(&recorder, 0..700);
+    let (began, lines) = (Instant::now(), LogLines::collect());
     assert_eq!(flushed(&recorder).await, 0);
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "it waits for none either"
+    );
+    assert_eq!(lines.take(), [""; 0]);
     assert_eq!(store.written(), (700, 1));
     assert_eq!(recorder.writers.counts.unwritten(), 0);
     drop(blocked);
     runtime.shutdown_background();
+}
+
+/// A recorder into a log that takes this long for counts, and what tells when it begins to write some.
+fn slow_with_counts(takes: Duration) -> (ExposureRecorder, Arc<Notify>) {
+    let store = Arc::new(ScriptedLog::default());
+    let begins = Arc::new(Notify::new());
+    let begun = Arc::clone(&begins);
+    store.script(move |call| {
+        let begun = Arc::clone(&begun);
+        async move {
+            if let LogCall::WriteCounts(..) = call {
+                begun.notify_one();
+                sleep(takes).await;
+            }
+            Step::Pass
+        }
+    });
+    let settings = settings(10, Overflow::Drop, Duration::ZERO);
+    let background = (store.clone() as Arc<dyn ExposureLog>, &Handle::current());
+    let registry = &mut Registry::default();
+    let recorder = ExposureRecorder::start(store.clone(), background, &settings, registry);
+    (recorder, begins)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_counts_that_are_being_written() {
+    let (recorder, begins) = slow_with_counts(Duration::from_secs(1));
+    produce(&recorder, 0..3);
+    begins.notified().await;
+    let (began, lines) = (Instant::now(), LogLines::collect());
+    assert_eq!(flushed(&recorder).await, 0);
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+    assert_eq!(recorder.writers.counts.unwritten(), 0);
+    assert_eq!(lines.take(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_that_a_flush_does_not_write_are_logged() {
+    let (recorder, begins) = slow_with_counts(Duration::from_hours(1));
+    produce(&recorder, 0..3);
+    begins.notified().await;
+    let (began, lines) = (Instant::now(), LogLines::collect());
+    assert_eq!(flushed(&recorder).await, 0);
+    assert_eq!(began.elapsed(), Duration::from_secs(9));
+    let expected = "stopped with counts of exposures that were not written";
+    assert_eq!(lines.take(), [expected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chunk_that_is_not_full_waits_for_the_next_flush() {
+    let store = Scripted::new(|_, _| Ok(()));
+    let log = recorder_of(&store, 10_000);
+    sleep(Duration::from_millis(150)).await;
+    produce(&log, 0..CHUNK + 5);
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(store.written(), (CHUNK, 1));
+    sleep(Duration::from_millis(40)).await;
+    assert_eq!(store.written(), (CHUNK + 5, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_flushed_without_a_pause() {
+    let store = Scripted::new(|_, _| Ok(()));
+    let log = recorder_of(&store, 20_000);
+    sleep(Duration::from_millis(110)).await;
+    produce(&log, 0..4 * CHUNK + 5);
+    let began = Instant::now();
+    assert_eq!(flushed(&log).await, 0);
+    assert!(began.elapsed() < Duration::from_millis(50));
+    assert_eq!(store.written(), (4 * CHUNK + 5, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_lists_all_flags_is_logged_each_time_as_delivered() {
+    let store = Scripted::new(|_, _| Ok(()));
+    let log = waiting_recorder(&store, 10, Duration::from_hours(1));
+    let instance = InstanceId::new("A").unwrap();
+    for source in [Source::Cache, Source::Store, Source::Stale] {
+        let current = ServedPlan::new(decided(), source);
+        let decision = decide(&current, &instance);
+        let _ = log.record("r-1", &instance, &decision, &current).unwrap();
+        let _ = log
+            .record_delivered("r-2", &instance, &decision, &current)
+            .unwrap();
+    }
+    let chunk = log.queue.take(queue::TakeChunk::AlsoOpen).unwrap();
+    let (batch, _) = chunk.batch(BatchId(1), &format());
+    let exposures = batch.exposures();
+    let logged: Vec<_> = exposures
+        .map(|exposure| (exposure.reason.unwrap(), exposure.from_cache.unwrap()))
+        .collect();
+    let expected = [
+        (Reason::Control, true),
+        (Reason::Delivered, true),
+        (Reason::Delivered, false),
+        (Reason::Delivered, true),
+    ];
+    assert_eq!(logged, expected);
+    assert_eq!(log.metrics.deduplicated.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_logged_where_recording_is_off() {
+    let store = Arc::new(ScriptedLog::default());
+    let settings = ExposureSettings {
+        recording: Recording::Off,
+        ..settings(10, Overflow::Drop, Duration::ZERO)
+    };
+    let background = (store.clone() as Arc<dyn ExposureLog>, &Handle::current());
+    let registry = &mut Registry::default();
+    let log = ExposureRecorder::start(store.clone(), background, &settings, registry);
+    let (current, instance) = (current(), InstanceId::new("A").unwrap());
+    let decision = decide(&current, &instance);
+    let _ = log.record("r-1", &instance, &decision, &current).unwrap();
+    let _ = log
+        .record_delivered("r-2", &instance, &decision, &current)
+        .unwrap();
+    assert_eq!(log.queue.counts(), queue::QueueTotals::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_of_clients_are_counted_by_outcome() {
+    let store = Scripted::new(|_, _| Ok(()));
+    let log = recorder_of(&store, 10);
+    store.log.script(|call| async move {
+        match call {
+            LogCall::InsertIfAbsent(record) if is_of(&record, "B") => {
+                Step::Fail(StoreError::Unavailable {
+                    source: "for the test".into(),
+                })
+            }
+            _ => Step::Pass,
+        }
+    });
+    let too_long = "x".repeat(5_000);
+    let failing = Exposure {
+        instance: InstanceId::new("B").unwrap(),
+        ..entry("r-1")
+    };
+    let entries = vec![
+        entry("r-1"),
+        failing,
+        entry(&too_long),
+        entry("r-2"),
+        entry("r-3"),
+    ];
+    let results = log.write_entries(entries).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
+    log.count_invalid(4);
+    let metrics = &log.metrics;
+    let counted = (
+        metrics.stored.get(),
+        metrics.invalid.get(),
+        metrics.failed.get(),
+    );
+    assert_eq!(counted, (3, 1 + 4, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -589,20 +770,12 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
     let recorder = ExposureRecorder::start(log, background, &settings, &mut Registry::default());
     let decided = decided();
     let now = SystemClock.now();
-    let entry = |request: &'static str| Exposure {
-        request_id: request.into(),
-        flag: std::borrow::Cow::Borrowed(decided.plan().flag()),
-        instance: InstanceId::new("A").unwrap(),
-        value: std::borrow::Cow::Owned(FlagValue::Boolean(true)),
-        rollout_group: "treatment_1".into(),
-        reason: None,
-        bucket: None,
-        revision: None,
-        from_cache: None,
-        created: now,
-    };
     for sent in [&["r-1", "r-2", "r-1"][..], &["r-2", "r-3"]] {
-        let results = recorder.write_entries(sent.iter().map(|of| entry(of)).collect());
+        let entries = sent.iter().map(|of| Exposure {
+            created: now,
+            ..entry(of)
+        });
+        let results = recorder.write_entries(entries.collect());
         assert!(results.await.iter().all(Result::is_ok));
     }
     assert_eq!(recorder.writers.counts.unwritten(), 3);

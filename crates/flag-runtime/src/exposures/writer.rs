@@ -229,3 +229,160 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_store::scripted::{ScriptedLog, Step};
+    use prometheus_client::registry::Registry;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::exposures::log_lines::LogLines;
+    use crate::exposures::overflow::Overflow;
+    use crate::exposures::tests::{batch_of, format, rest_of};
+
+    /// A writer that has written nothing yet, into a store that never answers.
+    fn writer() -> Writer {
+        let log = ScriptedLog::default();
+        log.script(|_| std::future::pending::<Step>());
+        Writer::new(
+            Arc::new(Queue::new(10_000, Overflow::Drop)),
+            Arc::new(log),
+            format(),
+            WriteMetrics::register(&mut Registry::default()),
+            Arc::new(MinuteCounter::new()),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_chunk_is_taken_while_exposures_and_batches_are_below_their_limits() {
+        let check = |failed: &[usize], calls: usize, expected: bool| {
+            let mut writer = writer();
+            writer.failed = failed
+                .iter()
+                .map(|exposures| batch_of(*exposures))
+                .collect();
+            for _ in 0..calls {
+                writer.calls.spawn(std::future::pending());
+            }
+            assert_eq!(writer.may_begin(), expected, "{failed:?} and {calls} calls");
+        };
+        check(&[], 3, true);
+        check(&[], 4, false);
+        check(&[1_999], 3, true);
+        check(&[2_000], 3, false);
+        check(&[1_000, 999], 3, true);
+        check(&[2_000; 3], 1, false);
+        check(&[1; 15], 0, true);
+        check(&[1; 16], 0, false);
+    }
+
+    #[tokio::test]
+    async fn at_most_four_retries_are_written_at_the_same_time() {
+        let mut writer = writer();
+        writer.failed = (0..6).map(batch_of).collect();
+        writer.begin_calls(TakeChunk::SealedOnly, Phase::Working);
+        assert_eq!((writer.calls.len(), writer.failed.len()), (4, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rests_that_are_due_are_written_together_as_far_as_they_fit() {
+        let mut writer = writer();
+        for exposures in [3, 1_996, 2, 1] {
+            writer.failed.push(rest_of(exposures).await);
+        }
+        writer.failed.push(batch_of(1));
+        advance(Duration::from_millis(100)).await;
+        writer.failed.push(rest_of(1).await);
+        let joined = writer.next_due().map(|batch| batch.len());
+        assert_eq!(joined, Some(3 + 1_996 + 1));
+        let left: Vec<_> = writer.failed.iter().map(Batch::len).collect();
+        assert_eq!(
+            left,
+            [1, 2, 1],
+            "one is not due, one does not fit, and one is no rest"
+        );
+    }
+
+    fn unavailable() -> StoreError {
+        StoreError::Unavailable {
+            source: "for the test".into(),
+        }
+    }
+
+    fn broken() -> StoreError {
+        StoreError::Broken {
+            source: "for the test".into(),
+        }
+    }
+
+    const FAILS: &str = "exposures cannot be written; they are kept and written later";
+    const NEEDS_OPERATOR: &str = "exposures cannot be written until an operator corrects the store; they are kept until the queue is full";
+    const RECOVERED: &str = "exposures are written again";
+
+    /// Notes results, and compares what is logged of each.
+    #[track_caller]
+    fn check_lines(
+        writer: &mut Writer,
+        lines: &LogLines,
+        results: &[(Option<StoreError>, &[&str])],
+    ) {
+        for (place, (error, expected)) in results.iter().enumerate() {
+            writer.note_failed(error.as_ref());
+            assert_eq!(lines.take(), *expected, "{error:?} at place {place}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_logged_when_it_begins_and_ten_seconds_after_its_last_failure() {
+        let (mut writer, lines) = (writer(), LogLines::collect());
+        for _ in 0..2 {
+            let begins: &[(_, &[_])] = &[(None, &[]), (Some(unavailable()), &[FAILS]), (None, &[])];
+            check_lines(&mut writer, &lines, begins);
+            advance(RECOVERED_AFTER).await;
+            check_lines(&mut writer, &lines, &[(Some(unavailable()), &[])]);
+            advance(Duration::from_millis(9_999)).await;
+            check_lines(&mut writer, &lines, &[(None, &[])]);
+            advance(Duration::from_millis(1)).await;
+            check_lines(&mut writer, &lines, &[(None, &[RECOVERED]), (None, &[])]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_is_called_once_in_an_outage() {
+        let (mut writer, lines) = (writer(), LogLines::collect());
+        for _ in 0..2 {
+            let begins: &[(_, &[_])] = &[
+                (Some(unavailable()), &[FAILS]),
+                (Some(broken()), &[NEEDS_OPERATOR]),
+                (Some(unavailable()), &[]),
+                (Some(broken()), &[]),
+            ];
+            check_lines(&mut writer, &lines, begins);
+            advance(RECOVERED_AFTER).await;
+            check_lines(&mut writer, &lines, &[(None, &[RECOVERED])]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_exposures_are_logged_once_and_their_end_once() {
+        let (mut writer, lines) = (writer(), LogLines::collect());
+        let mut check = |refused: bool, expected: &[&str]| {
+            let error = || StoreError::Refused {
+                source: "for the test".into(),
+            };
+            writer.note_refused(refused.then(|| (1, error())));
+            assert_eq!(lines.take(), expected);
+        };
+        let begins = "the store refuses exposures; they are dropped";
+        for _ in 0..2 {
+            check(false, &[]);
+            check(true, &[begins]);
+            check(true, &[]);
+            advance(Duration::from_millis(9_999)).await;
+            check(false, &[]);
+            advance(Duration::from_millis(1)).await;
+            check(false, &["the store accepts exposures again"]);
+        }
+    }
+}

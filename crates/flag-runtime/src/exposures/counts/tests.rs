@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::exposures::log_lines::LogLines;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -153,7 +154,7 @@ fn counts_have_one_writer_until_the_clock_is_set_back() {
     counts.add(&both(201), at(201, 1));
     counts.forget(at(261, 0));
     // The earliest minute that may still change.
-    counts.add(&batch(&[("f", "a", at(201, 2))]), at(201, 2));
+    counts.add(&batch(&[("h", "a", at(201, 2))]), at(201, 2));
     counts.add(&both(150), at(151, 0));
     counts.add(&both(151), at(151, 1));
     let of_151 = [
@@ -165,9 +166,10 @@ fn counts_have_one_writer_until_the_clock_is_set_back() {
     let later = check_part(&counts, &of_151);
     let of_201 = [
         ("f", 200, "a", 1),
-        ("f", 201, "a", 2),
+        ("f", 201, "a", 1),
         ("g", 200, "a", 1),
         ("g", 201, "a", 1),
+        ("h", 201, "a", 1),
     ];
     assert_ne!(check_part(&counts, &of_201), later);
     assert_eq!(counts.take(99), None);
@@ -289,6 +291,7 @@ async fn a_store_that_is_down_loses_no_counts() {
             _ => Step::Pass,
         }
     });
+    let lines = LogLines::collect();
     let (counts, close, ended) = writing(&store);
     for minute in 100..130 {
         counts.add(&batch(&[("f", "a", at(minute, 0))]), at(minute, 0));
@@ -297,6 +300,11 @@ async fn a_store_that_is_down_loses_no_counts() {
     assert!(store.take_calls().len() < 60, "no backoff");
     close.send(()).unwrap();
     ended.await.unwrap();
+    let expected = [
+        "counts of exposures cannot be written; they are kept and written later",
+        "counts of exposures are written again",
+    ];
+    assert_eq!(lines.take(), expected);
     let expected: Vec<_> = (100..130).map(|minute| ("f", minute, "a", 1)).collect();
     check(&written(&store).await, &expected);
 }
