@@ -154,7 +154,7 @@ fn new_id() -> BatchId {
 
 fn id_at(now: Timestamp, random: u64) -> BatchId {
     let micros = now.unix_micros().cast_unsigned();
-    BatchId(u128::from(micros) << 64 | u128::from(random))
+    BatchId((u128::from(micros) << 64) + u128::from(random))
 }
 
 /// Appends the exposures; returns their results in their order.
