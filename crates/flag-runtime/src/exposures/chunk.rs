@@ -1,5 +1,8 @@
 //! Waiting exposures, compact: a few numbers each, and all texts in one string.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
@@ -261,101 +264,4 @@ fn slot(served: &ServedDecision<'_>) -> usize {
 /// The length of an id, which has a few hundred bytes at most.
 fn length(id: &str) -> u32 {
     u32::try_from(id.len()).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exposures::tests::{decided, format, served};
-
-    /// How often decisions are served in turns by `templates`.
-    const TURNS: usize = 20;
-
-    /// How many templates a chunk keeps of decisions that are served in turns.
-    fn templates<'a>(decisions: impl Iterator<Item = ServedDecision<'a>> + Clone) -> usize {
-        let mut chunk = Chunk::new();
-        for _ in 0..TURNS {
-            decisions.clone().for_each(|served| chunk.push(served));
-        }
-        chunk.templates.len()
-    }
-
-    #[test]
-    fn the_decisions_of_a_flag_keep_one_template_each() {
-        let flag = decided();
-        let first = served(&flag, "A");
-        let of_treatments = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)];
-        let decisions = of_treatments.into_iter().flat_map(|treatment_index| {
-            let reasons = match treatment_index {
-                None => [Reason::Control, Reason::Override, Reason::Delivered],
-                Some(_) => [Reason::Rollout, Reason::Override, Reason::Delivered],
-            };
-            reasons.map(|reason| CompactDecision {
-                treatment_index,
-                reason,
-                ..first.decision
-            })
-        });
-        let decisions = decisions.flat_map(|decision| {
-            [true, false].map(|from_cache| ServedDecision {
-                decision,
-                from_cache,
-                ..first
-            })
-        });
-        assert_eq!(templates(decisions), 7 * 3 * 2);
-    }
-
-    #[test]
-    fn most_flags_keep_one_template_each() {
-        let flags: Vec<_> = (0..20).map(|_| decided()).collect();
-        let kept = templates(flags.iter().map(|flag| served(flag, "A")));
-        // Two flags have the same slot now and then.
-        assert!(kept < 20 + 8 * TURNS, "{kept} of {}", 20 * TURNS);
-    }
-
-    #[test]
-    fn a_template_is_that_of_equal_decisions_only() {
-        let [flag, other] = [decided(), decided()];
-        let first = served(&flag, "A");
-        let mut chunk = Chunk::new();
-        chunk.push(first);
-        let is_of = |served: ServedDecision<'_>| chunk.templates[0].is_of(&served);
-        let decided_by = |treatment_index, reason| ServedDecision {
-            decision: CompactDecision {
-                treatment_index,
-                reason,
-                ..first.decision
-            },
-            ..first
-        };
-        assert!(is_of(served(&flag, "B")));
-        assert!(!is_of(served(&other, "A")));
-        assert!(!is_of(decided_by(Some(0), Reason::Control)));
-        assert!(!is_of(decided_by(None, Reason::Override)));
-        assert!(!is_of(ServedDecision {
-            from_cache: false,
-            ..first
-        }));
-    }
-
-    #[test]
-    fn what_is_no_instance_id_is_invalid_and_leaves_the_others_as_they_are() {
-        let flag = decided();
-        let mut chunk = Chunk::new();
-        let [first, last] = ["A1", "A2"].map(|instance| served(&flag, instance));
-        let nobody = ServedDecision {
-            instance: "",
-            ..first
-        };
-        for served in [first, nobody, last] {
-            chunk.push(served);
-        }
-        let (batch, invalid) = chunk.batch(BatchId(1), &format());
-        let ids: Vec<_> = batch
-            .entries()
-            .map(|entry| (entry.request_id, entry.instance))
-            .collect();
-        assert_eq!((ids, invalid), (vec![("r-1", "A1"), ("r-1", "A2")], 1));
-    }
 }

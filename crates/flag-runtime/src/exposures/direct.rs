@@ -1,5 +1,8 @@
 //! Exposures that are written while the caller waits.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,82 +167,4 @@ async fn insert_one(
 
 fn timed_out() -> Result<(), WriteExposureError> {
     Err(StoreError::TimedOut { after: TIMEOUT }.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use flag_store::scripted::{LogCall, ScriptedLog, Step};
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::exposures::tests::{entry, format};
-
-    /// Writes entries into a log that does what a script says.
-    async fn write<F: Future<Output = Step> + Send + 'static>(
-        requests: &[String],
-        script: impl Fn(LogCall) -> F + Send + Sync + 'static,
-    ) -> (Vec<Result<(), WriteExposureError>>, Arc<MinuteCounter>) {
-        let log = ScriptedLog::default();
-        log.script(script);
-        let counts = Arc::new(MinuteCounter::new());
-        let direct = Direct::new(
-            Arc::new(log),
-            format(),
-            Arc::clone(&counts),
-            Handle::current(),
-        );
-        let created = SystemClock.now();
-        let entries = requests.iter().map(|request| Exposure {
-            created,
-            ..entry(request)
-        });
-        (direct.write(entries.collect()).await, counts)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_log_that_hangs_is_waited_for_two_seconds() {
-        let began = Instant::now();
-        let requests = ["r-1", "r-2"].map(str::to_owned);
-        let (results, counts) = write(&requests, |_| std::future::pending()).await;
-        assert_eq!((results.len(), began.elapsed()), (2, TIMEOUT));
-        for result in results {
-            let is_late = |error| {
-                matches!(
-                    error,
-                    WriteExposureError::Store(StoreError::TimedOut { .. })
-                )
-            };
-            assert!(result.is_err_and(is_late));
-        }
-        assert_eq!(counts.unwritten(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn each_entry_has_its_own_result_in_order() {
-        let too_long = "x".repeat(5_000);
-        let requests = ["ok", &too_long, "fails", "ok", "last"].map(str::to_owned);
-        let (results, counts) = write(&requests, |call| async move {
-            let LogCall::InsertIfAbsent(record) = call else {
-                return Step::Pass;
-            };
-            if String::from_utf8_lossy(record.key()).contains("#REQUESTID#fails#") {
-                return Step::Fail(StoreError::Unavailable {
-                    source: "for the test".into(),
-                });
-            }
-            Step::Pass
-        })
-        .await;
-        let found = results.iter().map(|result| match result {
-            Ok(()) => "stored",
-            Err(WriteExposureError::Invalid(_)) => "invalid",
-            Err(WriteExposureError::Differs { .. }) => "differs",
-            Err(WriteExposureError::Store(_)) => "failed",
-        });
-        assert_eq!(
-            found.collect::<Vec<_>>(),
-            ["stored", "invalid", "failed", "stored", "stored"]
-        );
-        assert_eq!(counts.unwritten(), 2);
-    }
 }

@@ -228,7 +228,7 @@ async fn the_writer_is_woken_for_what_others_wait_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_leaves_an_open_chunk_as_it_is_while_there_is_another() {
+async fn who_waits_seals_no_chunk_while_the_writer_has_another_to_take() {
     let queue = waiting_queue(2 * CHUNK);
     let decided = decided();
     let push = || assert_eq!(queue.push(served(&decided, "A")), Pushed::Accepted);
