@@ -25,7 +25,7 @@ const COMMON_TEXT: usize = 96_000;
 const RECENT: usize = 256;
 
 /// The multiplier of xorshift64*. With it, and with the order of the parts in `slot`, no two usual decisions of a flag have the
-/// same slot, as `the_decisions_of_a_flag_keep_one_template_each` checks, and flags at regular distances are spread well.
+/// same slot, as `the_decisions_of_a_flag_keep_one_template_each` checks.
 const SPREAD: u64 = 0x2545_F491_4F6C_DD1D;
 
 /// A decision without references to its plan.
@@ -249,12 +249,14 @@ impl ServedTemplate {
 
 /// Where the template of a decision is among the recent ones: the highest byte of a hash.
 fn slot(served: &ServedDecision<'_>) -> usize {
+    let flag = Arc::as_ptr(served.flag).addr() as u64;
     let treatment_index = served.decision.treatment_index;
     let parts = [
-        served.decision.reason as u64,
-        Arc::as_ptr(served.flag).addr() as u64,
+        // Flags may lie at regular distances, which products alone would keep.
+        flag.wrapping_mul(SPREAD).swap_bytes(),
         u64::from(served.from_cache),
         treatment_index.map_or(u64::MAX, |index| index as u64),
+        served.decision.reason as u64,
     ];
     let mix = |hash: u64, part| hash.wrapping_add(part).wrapping_mul(SPREAD);
     let [highest, ..] = parts.into_iter().fold(0, mix).to_be_bytes();
