@@ -12,6 +12,8 @@ mod dedup;
 mod direct;
 mod expiry;
 mod format;
+#[cfg(test)]
+mod log_lines;
 mod metrics;
 mod overflow;
 mod queue;

@@ -19,3 +19,25 @@ pub fn exposure_runtime(priority: WriterPriority) -> io::Result<Runtime> {
     }
     builder.build()
 }
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scheduling policy of the threads of a runtime, by the number that Linux gives it.
+    fn policy(priority: WriterPriority) -> String {
+        let runtime = exposure_runtime(priority).unwrap();
+        let stat = runtime.spawn(async { std::fs::read_to_string("/proc/thread-self/stat") });
+        let stat = runtime.block_on(stat).unwrap().unwrap();
+        // The name in parentheses is the second field, and the policy the 41st.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().nth(38).unwrap().to_owned()
+    }
+
+    #[test]
+    fn only_a_runtime_at_idle_priority_waits_for_other_threads() {
+        assert_eq!(policy(WriterPriority::Normal), "0");
+        assert_eq!(policy(WriterPriority::Idle), "5", "SCHED_IDLE");
+    }
+}

@@ -149,8 +149,12 @@ impl Batch {
 
 /// An id that no other batch has; later ones are greater while the clock goes forward.
 fn new_id() -> BatchId {
-    let micros = SystemClock.now().unix_micros().cast_unsigned();
-    BatchId(u128::from(micros) << 64 | u128::from(fastrand::u64(..)))
+    id_at(SystemClock.now(), fastrand::u64(..))
+}
+
+fn id_at(now: Timestamp, random: u64) -> BatchId {
+    let micros = now.unix_micros().cast_unsigned();
+    BatchId((u128::from(micros) << 64) + u128::from(random))
 }
 
 /// Appends the exposures; returns their results in their order.
@@ -174,7 +178,132 @@ fn panicked() -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use flag_store::scripted::{ScriptedLog, Step};
+    use tokio::time::advance;
+
     use super::*;
+    use crate::exposures::chunk::ServedDecision;
+    use crate::exposures::tests::{batch_of, decided, format, rest_of, served};
+
+    /// A log that fails these exposures of each batch, by their places.
+    fn failing(places: &'static [usize]) -> ScriptedLog {
+        let log = ScriptedLog::default();
+        log.script(move |_| async move {
+            let last = places.iter().max().map_or(0, |last| last + 1);
+            let fails = |place| places.contains(&place);
+            let error = |place| {
+                fails(place).then(|| StoreError::Unavailable {
+                    source: "for the test".into(),
+                })
+            };
+            Step::FailOf((0..last).map(error).collect())
+        });
+        log
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_failed_as_a_whole_keeps_its_id_and_is_no_rest() {
+        let batch = batch_of(2);
+        let id = batch.exposures.id();
+        let attempt = batch.write(&failing(&[0, 1])).await;
+        let (batch, _) = attempt.failed.unwrap();
+        assert_eq!((attempt.written, attempt.oldest), (0, None));
+        assert_eq!((batch.len(), batch.exposures.id()), (2, id));
+        assert!(!batch.is_rest && !batch.is_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_batch_is_a_rest_with_another_id_until_it_is_written() {
+        let batch = batch_of(3);
+        let id = batch.exposures.id();
+        let attempt = batch.write(&failing(&[0, 2])).await;
+        let served = Timestamp::parse("2026-11-22 10:00:00").unwrap();
+        assert_eq!((attempt.written, attempt.oldest), (1, Some(served)));
+        let (rest, _) = attempt.failed.unwrap();
+        let of_rest = rest.exposures.id();
+        assert_ne!(of_rest, id);
+        let (rest, _) = rest.write(&failing(&[0, 1])).await.failed.unwrap();
+        assert_eq!((rest.len(), rest.exposures.id()), (2, of_rest));
+        assert!(rest.is_rest);
+        let attempt = rest.write(&failing(&[])).await;
+        assert_eq!(attempt.written, 2);
+        assert!(attempt.failed.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_stored_is_counted_once_as_invalid() {
+        let flag = decided();
+        let valid = served(&flag, "A");
+        let (nobody, endless) = ("", "x".repeat(5_000));
+        let mut chunk = Chunk::new();
+        for instance in [nobody, "A", nobody] {
+            chunk.push(ServedDecision { instance, ..valid });
+        }
+        for request_id in [&*endless, &*endless] {
+            chunk.push(ServedDecision {
+                request_id,
+                ..valid
+            });
+        }
+        let attempt = Batch::new(&chunk, &format()).write(&failing(&[0])).await;
+        assert_eq!((attempt.written, attempt.invalid), (0, 4));
+        let (batch, _) = attempt.failed.unwrap();
+        let attempt = batch.write(&failing(&[])).await;
+        assert_eq!((attempt.written, attempt.invalid), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_rests_are_joined_and_only_while_they_fit() {
+        let (two, three) = (rest_of(2).await, rest_of(3).await);
+        let whole = batch_of(2);
+        assert!(two.may_append(&three, 5));
+        assert!(!two.may_append(&three, 4) && !three.may_append(&two, 4));
+        assert!(!two.may_append(&whole, 5) && !whole.may_append(&two, 5));
+        assert!(!whole.may_append(&batch_of(2), 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn joined_rests_have_the_exposures_of_both_and_the_longer_pause() {
+        let (mut one, mut other) = (rest_of(2).await, rest_of(3).await);
+        for _ in 0..4 {
+            other = other.write(&failing(&[0, 1, 2])).await.failed.unwrap().0;
+        }
+        one.append(other);
+        assert_eq!(one.len(), 5);
+        let began = Instant::now();
+        let (failed, _) = one.write(&failing(&[0, 1, 2, 3, 4])).await.failed.unwrap();
+        assert!(
+            failed.due >= began + Duration::from_secs(1),
+            "the pause after five attempts"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_due_after_its_pause_and_its_pause_can_be_shortened() {
+        let mut batch = batch_of(1);
+        assert!(batch.is_due());
+        for _ in 0..6 {
+            batch = batch.write(&failing(&[0])).await.failed.unwrap().0;
+        }
+        advance(Duration::from_millis(999)).await;
+        assert!(!batch.is_due(), "half of two seconds");
+        batch.due = Instant::now() + Duration::from_mins(1);
+        batch.shorten_pause();
+        advance(Duration::from_millis(99)).await;
+        assert!(!batch.is_due());
+        advance(Duration::from_millis(1)).await;
+        assert!(batch.is_due());
+        batch.shorten_pause();
+        assert!(batch.is_due(), "it never becomes longer");
+    }
+
+    #[test]
+    fn ids_follow_the_clock_and_differ_within_a_moment() {
+        let [now, later] = [5, 6].map(|micros| Timestamp::from_unix_micros(micros).unwrap());
+        assert!(id_at(now, 0).0 < id_at(now, 1).0);
+        assert!(id_at(now, 1).0 < id_at(now, u64::MAX).0);
+        assert!(id_at(now, u64::MAX).0 < id_at(later, 0).0);
+    }
 
     #[test]
     fn pauses_double_from_100_ms_to_2_s_and_half_of_each_is_random() {

@@ -1,5 +1,8 @@
 //! Waiting exposures, compact: a few numbers each, and all texts in one string.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
@@ -15,11 +18,15 @@ pub(crate) const CHUNK: usize = 2_000;
 /// The most bytes of texts and values in one chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Memory for the usual ids of a chunk: a UUID and a dozen characters each.
-const COMMON_TEXT: usize = CHUNK * 48;
+/// Memory for the usual ids of a full chunk: 48 bytes each, for a UUID and a dozen characters.
+const COMMON_TEXT: usize = 96_000;
 
-/// How many recent templates a chunk finds again; others are kept once more.
-const RECENT: usize = 64;
+/// How many recent templates a chunk finds again, one for each value of a byte; others are kept once more.
+const RECENT: usize = 256;
+
+/// The multiplier of xorshift64*. With it, and with the order of the parts in `slot`, no two usual decisions of a flag have the
+/// same slot, as `the_decisions_of_a_flag_keep_one_template_each` checks.
+const SPREAD: u64 = 0x2545_F491_4F6C_DD1D;
 
 /// A decision without references to its plan.
 #[derive(Clone, Copy, Debug)]
@@ -240,16 +247,20 @@ impl ServedTemplate {
     }
 }
 
-/// Where the template of a decision is among the recent ones.
+/// Where the template of a decision is among the recent ones: the highest byte of a hash.
 fn slot(served: &ServedDecision<'_>) -> usize {
-    let flag = Arc::as_ptr(served.flag).addr() >> 6;
-    let treatment_index = served
-        .decision
-        .treatment_index
-        .map_or(0, |treatment_index| treatment_index + 1);
-    let is_override = usize::from(served.decision.reason == Reason::Override);
-    (flag ^ flag >> 6 ^ treatment_index << 2 ^ is_override << 1 ^ usize::from(served.from_cache))
-        % RECENT
+    let flag = Arc::as_ptr(served.flag).addr() as u64;
+    let treatment_index = served.decision.treatment_index;
+    let parts = [
+        // Flags may lie at regular distances, which products alone would keep.
+        flag.wrapping_mul(SPREAD).swap_bytes(),
+        u64::from(served.from_cache),
+        treatment_index.map_or(u64::MAX, |index| index as u64),
+        served.decision.reason as u64,
+    ];
+    let mix = |hash: u64, part| hash.wrapping_add(part).wrapping_mul(SPREAD);
+    let [highest, ..] = parts.into_iter().fold(0, mix).to_be_bytes();
+    usize::from(highest)
 }
 
 /// The length of an id, which has a few hundred bytes at most.

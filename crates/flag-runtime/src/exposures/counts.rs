@@ -22,8 +22,8 @@ use flag_store::{Counted, CountsWriterId, ExposureBatch, ExposureTemplate, Minut
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
 
-/// How long counts are kept by a store without a rule for its table.
-pub const COUNTS_RETENTION: Duration = Duration::from_hours(30 * 24);
+/// How long counts are kept by a store without a rule for its table: 30 days.
+pub const COUNTS_RETENTION: Duration = Duration::from_hours(720);
 
 /// How many minutes after a minute its exposures may be taken and still count in it.
 const LATE: i64 = 60;

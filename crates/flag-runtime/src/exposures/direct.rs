@@ -1,5 +1,8 @@
 //! Exposures that are written while the caller waits.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

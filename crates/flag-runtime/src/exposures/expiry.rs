@@ -90,6 +90,8 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::sync::{Arc, Mutex};
 
+    use tokio::time::timeout;
+
     use super::*;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -158,6 +160,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_stays_ahead_is_believed_after_an_hour() {
         check(&[(Duration::from_mins(62), 100)], &[-10]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_removed_is_tried_again_after_an_hour() {
+        let calls = AtomicI64::new(0);
+        let remove = |_| {
+            let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            let error = || StoreError::Unavailable {
+                source: "for the test".into(),
+            };
+            std::future::ready(if is_first { Err(error()) } else { Ok(1) })
+        };
+        let expiring = expire_exposures(90 * DAY, remove);
+        // A minute and an hour for two checks, and an hour more.
+        let _ = timeout(Duration::from_mins(122), expiring).await;
+        assert_eq!(calls.into_inner(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retention_of_zero_keeps_all() {
+        let remove = async |_| panic!("nothing is too old");
+        let expiring = expire_exposures(Duration::ZERO, remove);
+        assert_eq!(timeout(DAY, expiring).await, Ok(()));
     }
 
     #[test]

@@ -43,3 +43,39 @@ impl ExposureFormat {
         self.name(exposure).record(self.booleans)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_store::BatchId;
+
+    use super::*;
+    use crate::exposures::chunk::Chunk;
+    use crate::exposures::tests::{decided, format, served};
+
+    #[test]
+    fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
+        let id_mode = InstanceIdMode::hashed(b"a key of 16 byte").unwrap();
+        let decided = decided();
+        let mut chunk = Chunk::new();
+        chunk.push(served(&decided, "A12345"));
+        let bucket = |format: &ExposureFormat| {
+            let (batch, invalid) = chunk.batch(BatchId(1), format);
+            assert_eq!((batch.len(), invalid), (1, 0));
+            batch.entries().next().unwrap().bucket
+        };
+        assert!(bucket(&format()).is_some());
+        let hashed = ExposureFormat {
+            id_mode,
+            ..format()
+        };
+        assert_eq!(bucket(&hashed), None);
+        // printf A12345 | openssl dgst -sha256 -hmac 'a key of 16 byte'
+        let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
+        let (batch, _) = chunk.batch(BatchId(1), &hashed);
+        let exposure = batch.exposures().next().unwrap();
+        assert_eq!(exposure.instance.as_str(), expected);
+        let record = exposure.record(Spelling::Json).unwrap();
+        let key = str::from_utf8(record.key()).unwrap();
+        assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
+    }
+}

@@ -183,3 +183,108 @@ impl EntryMetrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flag_store::StoreError;
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+    use crate::exposures::overflow::Overflow;
+    use crate::exposures::queue::{BatchResult, TakeChunk};
+    use crate::exposures::tests::{batch_of, decided, served};
+
+    /// The values of metrics whose names begin so, without their help.
+    fn values(registry: &Registry, prefix: &str) -> Vec<String> {
+        let mut text = String::new();
+        encode(&mut text, registry).unwrap();
+        let values = text.lines().filter(|line| line.starts_with(prefix));
+        values.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_counts_of_a_queue_add_up_in_a_scrape() {
+        let mut registry = Registry::default();
+        let queue = Arc::new(Queue::new(20, Overflow::Drop));
+        register_queue(&mut registry, Arc::clone(&queue));
+        let decided = decided();
+        for _ in 0..23 {
+            queue.push(served(&decided, "A"));
+        }
+        assert_eq!(queue.take(TakeChunk::AlsoOpen).unwrap().len(), 20);
+        queue.finish(BatchResult {
+            written: 10,
+            invalid: 2,
+            refused: 1,
+        });
+        let expected = [
+            "exposures_produced_total 23",
+            "exposures_written_total 10",
+            "exposures_dropped_total{reason=\"queue_full\"} 3",
+            "exposures_dropped_total{reason=\"invalid\"} 2",
+            "exposures_dropped_total{reason=\"refused\"} 1",
+            "exposures_pending 7",
+            "exposures_queue_capacity 20",
+            "exposures_requests_waiting 0",
+        ];
+        assert_eq!(values(&registry, "exposures_"), expected);
+    }
+
+    #[test]
+    fn an_attempt_is_counted_by_its_outcome() {
+        let error = || StoreError::Unavailable {
+            source: "for the test".into(),
+        };
+        let failed = || Some((batch_of(1), error()));
+        let refused = || Some((1, error()));
+        let check = |attempt: Attempt, outcome: &str| {
+            let mut registry = Registry::default();
+            let metrics = WriteMetrics::register(&mut registry);
+            metrics.count(&attempt);
+            let counted = values(&registry, "exposure_batches_total");
+            let counted: Vec<_> = counted.iter().filter(|line| line.ends_with(" 1")).collect();
+            assert_eq!(
+                counted,
+                [&format!(
+                    "exposure_batches_total{{outcome=\"{outcome}\"}} 1"
+                )]
+            );
+        };
+        let attempt = |written, failed, refused| Attempt {
+            written,
+            refused,
+            failed,
+            ..Attempt::default()
+        };
+        check(attempt(1, None, None), "written");
+        check(attempt(0, None, None), "written");
+        check(attempt(1, failed(), None), "partly");
+        check(attempt(1, None, refused()), "partly");
+        check(attempt(0, failed(), None), "failed");
+        check(attempt(0, None, refused()), "failed");
+    }
+
+    #[test]
+    fn the_lag_is_that_of_what_is_written() {
+        let mut registry = Registry::default();
+        let metrics = WriteMetrics::register(&mut registry);
+        let ago = SystemClock.now().saturating_sub(Duration::from_hours(1));
+        for oldest in [None, Some(ago), Some(ago)] {
+            metrics.count(&Attempt {
+                oldest,
+                ..Attempt::default()
+            });
+        }
+        let lags = values(&registry, "exposure_lag_seconds_bucket");
+        assert_eq!(
+            lags.first().unwrap(),
+            "exposure_lag_seconds_bucket{le=\"0.01\"} 0"
+        );
+        assert_eq!(
+            lags.last().unwrap(),
+            "exposure_lag_seconds_bucket{le=\"+Inf\"} 2"
+        );
+    }
+}

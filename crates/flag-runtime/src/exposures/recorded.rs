@@ -1,5 +1,8 @@
 //! The proof that the exposure of an answer is recorded.
 
+#[cfg(test)]
+mod tests;
+
 use super::ExposureRecorder;
 use super::dedup::DedupKey;
 use super::waiting::OwnedDecision;

@@ -5,6 +5,9 @@
 //! - `a_store_that_is_down_loses_nothing`
 //! - `one_row_that_always_fails_holds_up_no_other`
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::exposures::log_lines::LogLines;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -137,6 +138,63 @@ fn a_minute_that_was_forgotten_begins_anew_as_that_of_another_replica() {
     assert_ne!(again, replica, "it would replace what is written");
 }
 
+/// Takes what is not written, all of it of one writer.
+#[track_caller]
+fn check_part(counts: &MinuteCounter, expected: &[(&str, i64, &str, u64)]) -> CountsWriterId {
+    let (writer, part) = counts.take(99).unwrap();
+    check(&part, expected);
+    writer
+}
+
+#[test]
+fn counts_have_one_writer_until_the_clock_is_set_back() {
+    let counts = MinuteCounter::new();
+    let both = |minute| batch(&[("f", "a", at(minute, 0)), ("g", "a", at(minute, 0))]);
+    counts.add(&both(200), at(200, 1));
+    counts.add(&both(201), at(201, 1));
+    counts.forget(at(261, 0));
+    // The earliest minute that may still change.
+    counts.add(&batch(&[("h", "a", at(201, 2))]), at(201, 2));
+    counts.add(&both(150), at(151, 0));
+    counts.add(&both(151), at(151, 1));
+    let of_151 = [
+        ("f", 150, "a", 1),
+        ("f", 151, "a", 1),
+        ("g", 150, "a", 1),
+        ("g", 151, "a", 1),
+    ];
+    let later = check_part(&counts, &of_151);
+    let of_201 = [
+        ("f", 200, "a", 1),
+        ("f", 201, "a", 1),
+        ("g", 200, "a", 1),
+        ("g", 201, "a", 1),
+        ("h", 201, "a", 1),
+    ];
+    assert_ne!(check_part(&counts, &of_201), later);
+    assert_eq!(counts.take(99), None);
+}
+
+#[test]
+fn a_part_has_at_most_the_counts_that_are_asked_for() {
+    let counts = MinuteCounter::new();
+    let exposures = ["f", "g", "h"].map(|flag| (flag, "a", at(100, 0)));
+    counts.add(&batch(&exposures), at(100, 1));
+    let sizes = std::iter::from_fn(|| counts.take(2)).map(|(_, part)| part.len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn the_latest_minute_is_never_given_up() {
+    let counts = MinuteCounter::new();
+    let names: Vec<String> = (0..=MAX_ENTRIES)
+        .map(|number| format!("f_{number}"))
+        .collect();
+    let exposures = names.iter().map(|name| (&**name, "a", at(100, 0)));
+    counts.add(&batch(&exposures.collect::<Vec<_>>()), at(100, 1));
+    assert_eq!((counts.unwritten(), counts.take_lost()), (50_001, 0));
+}
+
 #[test]
 fn what_was_not_written_is_taken_again_with_what_came_meanwhile() {
     let counts = MinuteCounter::new();
@@ -236,6 +294,7 @@ async fn a_store_that_is_down_loses_no_counts() {
             _ => Step::Pass,
         }
     });
+    let lines = LogLines::collect();
     let (counts, close, ended) = writing(&store);
     for minute in 100..130 {
         counts.add(&batch(&[("f", "a", at(minute, 0))]), at(minute, 0));
@@ -244,6 +303,11 @@ async fn a_store_that_is_down_loses_no_counts() {
     assert!(store.take_calls().len() < 60, "no backoff");
     close.send(()).unwrap();
     ended.await.unwrap();
+    let expected = [
+        "counts of exposures cannot be written; they are kept and written later",
+        "counts of exposures are written again",
+    ];
+    assert_eq!(lines.take(), expected);
     let expected: Vec<_> = (100..130).map(|minute| ("f", minute, "a", 1)).collect();
     check(&written(&store).await, &expected);
 }

@@ -6,6 +6,7 @@ use flag_store::BatchId;
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::exposures::chunk::CHUNK;
 use crate::exposures::tests::{decided, format, served};
 
 /// What was written, dropped and pending, together.
@@ -176,13 +177,97 @@ fn long_texts_fill_a_queue_too() {
     let counts = queue.counts();
     assert!(counts.dropped.queue_full > 500, "{counts:?}");
     assert!(counts.pending * 512 <= 1_000 * TEXT_BYTES);
+    // The ids have 515 bytes together.
+    assert_eq!(counts.pending, 1_000 * TEXT_BYTES / 515);
+}
+
+#[test]
+fn what_is_taken_leaves_room_for_texts_up_to_the_last_byte() {
+    let queue = Queue::new(3, Overflow::Drop);
+    let decided = decided();
+    // With the id of the request.
+    let [half, rest, more] = [300, 300, 301].map(|bytes| "x".repeat(bytes - 3));
+    let push = |instance| queue.push(served(&decided, instance));
+    assert_eq!(push(&half), Pushed::Accepted);
+    assert_eq!(queue.take(TakeChunk::AlsoOpen).unwrap().len(), 1);
+    assert_eq!(push(&half), Pushed::Accepted);
+    assert_eq!(push(&more), Pushed::Dropped);
+    assert_eq!(push(&rest), Pushed::Accepted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exposure_wakes_the_writer_only_with_a_chunk_for_it() {
+    let queue = Queue::new(10, Overflow::Drop);
+    let decided = decided();
+    queue.push(served(&decided, "A1"));
+    assert!(!wakes_writer(&queue).await);
+    assert_eq!(queue.take(TakeChunk::AlsoOpen).unwrap().len(), 1);
+    queue.push(served(&decided, "A2"));
+    queue.finish(written(1));
+    assert!(!wakes_writer(&queue).await);
+    assert!(queue.take(TakeChunk::SealedOnly).is_none(), "nobody waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_writer_is_woken_for_what_others_wait_for() {
+    let queue = waiting_queue(2);
+    let decided = decided();
+    let wait = |instance| queue.wait(served(&decided, instance).into());
+    for instance in ["A1", "A2"] {
+        assert!(wait(instance).is_none());
+    }
+    assert!(!wakes_writer(&queue).await);
+    let _first = wait("A3").unwrap();
+    assert!(wakes_writer(&queue).await);
+    assert_eq!(queue.take(TakeChunk::SealedOnly).unwrap().len(), 2);
+    let _second = wait("A4").unwrap();
+    assert!(!wakes_writer(&queue).await);
+    queue.finish(written(1));
+    assert!(wakes_writer(&queue).await);
+    assert_eq!(queue.take(TakeChunk::SealedOnly).unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_seals_no_chunk_while_the_writer_has_another_to_take() {
+    let queue = waiting_queue(2 * CHUNK);
+    let decided = decided();
+    let push = || assert_eq!(queue.push(served(&decided, "A")), Pushed::Accepted);
+    push();
+    assert_eq!(queue.take(TakeChunk::AlsoOpen).unwrap().len(), 1);
+    for _ in 1..2 * CHUNK {
+        push();
+    }
+    assert!(wakes_writer(&queue).await);
+    let _place = queue.wait(served(&decided, "A").into()).unwrap();
+    assert!(!wakes_writer(&queue).await);
+    queue.finish(written(1));
+    assert!(wakes_writer(&queue).await, "the chunk is full");
+    for _ in 0..2 {
+        assert_eq!(queue.take(TakeChunk::SealedOnly).unwrap().len(), CHUNK);
+    }
+}
+
+fn waiting_queue(capacity: usize) -> Queue {
+    Queue::new(capacity, Overflow::Wait(Duration::from_mins(1)))
+}
+
+fn written(written: u64) -> BatchResult {
+    BatchResult {
+        written,
+        ..BatchResult::default()
+    }
+}
+
+/// Whether the writer has been woken since the last call.
+async fn wakes_writer(queue: &Queue) -> bool {
+    timeout(Duration::ZERO, queue.chunk_sealed()).await.is_ok()
 }
 
 #[tokio::test]
 async fn a_full_chunk_wakes_the_writer() {
     let queue = Arc::new(Queue::new(10_000, Overflow::Drop));
     let decided = decided();
-    for _ in 0..super::super::chunk::CHUNK {
+    for _ in 0..CHUNK {
         assert!(queue.take(TakeChunk::SealedOnly).is_none());
         queue.push(served(&decided, "A12345"));
     }
