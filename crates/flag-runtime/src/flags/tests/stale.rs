@@ -1,7 +1,5 @@
 //! What is served while the store cannot be reached.
 
-use flag_store::{Cells, Row};
-
 use super::*;
 
 /// A world whose flag is known, and its lifetime over.
@@ -135,20 +133,6 @@ async fn an_answer_that_cannot_be_read_fails_the_flag_whatever_was_known() {
     world.store(Answer::Fails);
     advance(Duration::from_secs(6)).await;
     assert!(world.ask("known").await.is_err());
-}
-
-impl World {
-    /// Writes a revision that cannot be read, newer than all others.
-    fn break_flag(&self, name: &str) {
-        let soon = SystemClock.now().saturating_add(Duration::from_hours(1));
-        let key =
-            format!("PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{name}#TIME#{soon}");
-        let row = Row {
-            key: key.into(),
-            cells: Cells::default().with("Name", name),
-        };
-        self.rows.store().put([row]);
-    }
 }
 
 #[tokio::test(start_paused = true)]
