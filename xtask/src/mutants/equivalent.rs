@@ -45,6 +45,10 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "no character behind those that are shown changes what is shown",
     ),
     (
+        "crates/flag-runtime/src/flags/cache.rs: replace match guard entry.is_fresh(now) with false in FlagCache::current",
+        "a fresh flag is then served by the function for those that are due, from memory and without a read",
+    ),
+    (
         "crates/flag-runtime/src/flags/watched_projects.rs: replace && with || in WatchedProjects::note_unknown",
         "projects whose time is over may be dropped earlier; there is room for the others either way",
     ),

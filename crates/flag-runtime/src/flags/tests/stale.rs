@@ -166,3 +166,16 @@ async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     old[0].last_confirmed = flag_model::Timestamp::parse("2020-01-01 00:00:00").unwrap();
     assert_eq!(World::with(keeping).await.cache.load_snapshot(old), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_whose_read_failed_is_read_once_in_a_pause() {
+    let world = expired(settings()).await;
+    world.store(Answer::Refuses);
+    assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
+    world.reads();
+    for _ in 0..10 {
+        assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
+        world.finish_reads().await;
+    }
+    assert_eq!(world.reads(), 1);
+}
