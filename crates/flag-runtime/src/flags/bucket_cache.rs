@@ -176,4 +176,25 @@ mod tests {
         };
         assert!(BucketCache::new(settings).0.is_none());
     }
+
+    /// A wrong bucket shows where a bucket came from.
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_remembered_for_its_lifetime() {
+        let (lifetime, entries) = (Duration::from_hours(48), 10);
+        let cache = BucketCache::new(BucketCacheSettings { lifetime, entries });
+        let format = BucketScheme::v1(HashAlgorithm::Md5);
+        let [one, other] = ["A", "B"].map(|id| InstanceId::new(id).unwrap());
+        let (right, wrong) = (bucket(&format, &one), bucket(&format, &other));
+        assert_ne!(right, wrong);
+        cache.bucket(&format, &one);
+        let remembered = &cache.0.as_ref().unwrap().buckets;
+        let key = BucketKeyRef::new(&format, &one);
+        let (_, until) = remembered.get(&key).unwrap();
+        assert_eq!(until, Instant::now() + lifetime);
+        remembered.insert(key.to_owned(), (wrong, until));
+        advance(lifetime.saturating_sub(Duration::from_micros(1))).await;
+        assert_eq!(cache.bucket(&format, &one), wrong);
+        advance(Duration::from_micros(1)).await;
+        assert_eq!(cache.bucket(&format, &one), right);
+    }
 }

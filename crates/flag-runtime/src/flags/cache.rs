@@ -313,7 +313,7 @@ impl Inner {
     }
 
     /// Twice the usual rate of reads, per second.
-    fn recovery_rate(&self) -> f64 {
+    pub(super) fn recovery_rate(&self) -> f64 {
         let entries = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let lifetime = self.settings.lifetime.as_secs_f64().max(1.0);
         (2.0 * f64::from(entries) / lifetime).max(f64::from(RECOVERY_READS))

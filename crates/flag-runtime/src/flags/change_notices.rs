@@ -1,5 +1,6 @@
 //! Applies change notices of head rows to the flag cache.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use flag_model::{FlagKey, ProjectName, Timestamp};
@@ -130,10 +131,10 @@ impl Inner {
 /// Whether the flag must be read to find out which revision is in force.
 fn must_be_read(entry: &CacheEntry, head: Option<HeadCell>, since: Instant) -> bool {
     let created = entry.plan().created();
-    match head {
-        Some(head) if head.time() == created => false,
+    match head.map(|head| head.time().cmp(&created)) {
+        Some(Ordering::Equal) => false,
         // The newer revision is written, or about to be.
-        Some(head) if head.time() > created => true,
+        Some(Ordering::Greater) => true,
         // The tooling of the Python framework does not update the head row, so the entry may be newer. Or the store was
         // restored to an older state; only a read that began later can show which.
         _ => !entry.is_read_since(since),

@@ -223,3 +223,154 @@ impl Deref for ServedPlan {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{BucketScheme, FlagValue, HashAlgorithm, Revision, RevisionParts};
+    use flag_store::{Cells, RowOptions, encode_revision};
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::flags::test_settings;
+
+    const A_MOMENT: Duration = Duration::from_micros(1);
+
+    fn revision() -> Revision {
+        let parts = RevisionParts {
+            flag: "p/feature/f".parse().unwrap(),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
+            control: FlagValue::Boolean(true),
+            treatments: vec![],
+            comment: String::new(),
+            owner: None,
+            rollback_of: None,
+        };
+        Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap()
+    }
+
+    fn entry() -> CacheEntry {
+        let plan = Plan::compile(revision());
+        let began = Instant::now();
+        CacheEntry::new(plan, None, Timestamp::UNIX_EPOCH, began, &test_settings())
+    }
+
+    /// An entry of a snapshot that was confirmed so long ago.
+    fn kept(ago: Duration) -> Option<CacheEntry> {
+        let row = encode_revision(&revision(), &RowOptions::default()).unwrap();
+        assert_ne!(row.cells, Cells::default());
+        let plan = Plan::compile(revision());
+        CacheEntry::from_snapshot(plan, row, Timestamp::UNIX_EPOCH, ago, &test_settings())
+    }
+
+    /// When its lifetime ends, and when it is due to be read again, after it was loaded.
+    fn times(entry: &CacheEntry) -> (Duration, Duration) {
+        let [until, due] = [&entry.until, &entry.due].map(|time| time.load(Ordering::Relaxed));
+        (Duration::from_micros(until), Duration::from_micros(due))
+    }
+
+    fn before(time: Duration) -> Duration {
+        time.saturating_sub(A_MOMENT)
+    }
+
+    #[track_caller]
+    fn check_lifetime(lifetime: Duration, due: Duration, least: f64, most: f64) {
+        let part = lifetime.as_secs_f64() / test_settings().lifetime.as_secs_f64();
+        assert!((least..=most).contains(&part), "{part}");
+        let due = due.as_secs_f64() / lifetime.as_secs_f64();
+        assert!((due - REFRESHED_AFTER).abs() < 1e-6, "{due}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_fresh_then_due_then_stale_then_expired() {
+        let entry = entry();
+        let (lifetime, due) = times(&entry);
+        check_lifetime(lifetime, due, 0.85, 1.15);
+        let expires = lifetime + test_settings().max_stale;
+        let begin = Instant::now();
+        for (after, is_fresh, age) in [
+            (Duration::ZERO, true, Age::WithinLifetime),
+            (before(due), true, Age::WithinLifetime),
+            (due, false, Age::WithinLifetime),
+            (before(lifetime), false, Age::WithinLifetime),
+            (lifetime, false, Age::Stale),
+            (before(expires), false, Age::Stale),
+            (expires, false, Age::Expired),
+        ] {
+            let now = begin + after;
+            let found = (entry.is_fresh(now), entry.age(now));
+            assert_eq!(found, (is_fresh, age), "{after:?}");
+        }
+        // A read that was begun moves the time at which it is due behind the end of the lifetime.
+        assert!(entry.claim_read(begin + lifetime - A_MOMENT));
+        assert!(entry.is_fresh(begin + lifetime - A_MOMENT));
+        assert!(!entry.is_fresh(begin + lifetime));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_begins_a_read_that_is_due_and_another_one_after_a_pause() {
+        let entry = entry();
+        let due = Instant::now() + times(&entry).1;
+        assert!(!entry.claim_read(due - A_MOMENT));
+        for from in [due, due + RETRY] {
+            assert!(entry.claim_read(from));
+            assert!(!entry.claim_read(from));
+            assert!(!entry.claim_read(from + RETRY / 2 - A_MOMENT));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_read_counts_for_ten_seconds() {
+        let entry = entry();
+        let begin = Instant::now();
+        assert!(!entry.has_failed(begin));
+        entry.note_failure(begin);
+        assert!(entry.has_failed(begin));
+        let failed = begin + UNREACHABLE_FOR;
+        entry.note_failure(failed);
+        assert!(entry.has_failed(failed + UNREACHABLE_FOR - A_MOMENT));
+        assert!(!entry.has_failed(failed + UNREACHABLE_FOR));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirmed_entry_begins_a_new_lifetime() {
+        let entry = entry();
+        advance(test_settings().lifetime * 3).await;
+        let now = Instant::now();
+        entry.note_failure(now);
+        let confirmed = Timestamp::UNIX_EPOCH.saturating_add(A_MOMENT);
+        entry.confirm(confirmed, &test_settings());
+        assert_eq!(entry.last_confirmed(), confirmed);
+        assert!(entry.is_fresh(now) && !entry.has_failed(now));
+        let age = test_settings().lifetime * 3;
+        let (until, due) = times(&entry);
+        let [lifetime, due] = [until, due].map(|time| time.saturating_sub(age));
+        check_lifetime(lifetime, due, 0.25, 1.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_of_a_snapshot_is_stale_until_it_is_too_old() {
+        let settings = test_settings();
+        let all = settings.lifetime + settings.max_stale;
+        for (ago, remains) in [
+            (Duration::ZERO, settings.max_stale),
+            (settings.lifetime, settings.max_stale),
+            (before(all), A_MOMENT),
+        ] {
+            let entry = kept(ago).unwrap();
+            let now = Instant::now();
+            assert_eq!(entry.age(now), Age::Stale, "{ago:?}");
+            assert_eq!(entry.age(now + remains - A_MOMENT), Age::Stale, "{ago:?}");
+            assert_eq!(entry.age(now + remains), Age::Expired, "{ago:?}");
+            assert!(entry.claim_read(now) && !entry.is_read_since(now));
+        }
+        assert!(kept(all + A_MOMENT).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_as_new_as_the_begin_of_its_read() {
+        let entry = entry();
+        let began = Instant::now();
+        assert!(entry.is_read_since(began));
+        assert!(!entry.is_read_since(began + A_MOMENT));
+    }
+}

@@ -136,3 +136,111 @@ fn hash(place: &FlagPrefix) -> u64 {
     place.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const A_MOMENT: Duration = Duration::from_micros(1);
+
+    fn flag(name: &str) -> FlagKey {
+        format!("p/feature/{name}").parse().unwrap()
+    }
+
+    fn place(name: &str) -> FlagPrefix {
+        FlagPrefix::of(&flag(name))
+    }
+
+    impl ExistingFlags {
+        /// Adds a page from one flag to another, with these flags.
+        fn add(&self, from: &str, until: Option<&str>, flags: &[&str]) {
+            let flags = flags.iter().map(|name| place(name)).collect();
+            let until = until.map(place);
+            self.remember(place(from), FlagPage { flags, until }, Instant::now());
+        }
+
+        #[track_caller]
+        fn check(&self, name: &str, expected: Option<Presence>) {
+            assert_eq!(self.known(&place(name), VALID_FOR), expected, "{name}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_tells_for_a_while_which_flags_of_its_range_exist() {
+        use Presence::{Absent, Present};
+
+        let pages = ExistingFlags::default();
+        pages.check("b", None);
+        pages.add("b", Some("d"), &["b", "c"]);
+        let present = |name| (name, Some(Present));
+        let absent = |name| (name, Some(Absent));
+        for (name, expected) in [
+            ("a", None),
+            present("b"),
+            absent("bb"),
+            present("c"),
+            absent("cz"),
+            ("d", None),
+            ("e", None),
+        ] {
+            pages.check(name, expected);
+        }
+        pages.note_present(&flag("bb"));
+        pages.check("bb", Some(Present));
+        pages.add("x", None, &["y"]);
+        pages.check("y", Some(Present));
+        pages.check("zzz", Some(Absent));
+        advance(VALID_FOR.saturating_sub(A_MOMENT)).await;
+        pages.check("b", Some(Present));
+        advance(A_MOMENT).await;
+        pages.check("b", None);
+        pages.check("zzz", None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_begins_where_the_last_one_before_it_ends() {
+        let pages = ExistingFlags::default();
+        pages.add("b", Some("d"), &[]);
+        let before = |name| pages.end_before(&place(name), VALID_FOR);
+        assert_eq!(before("a"), FlagPrefix::start());
+        for name in ["d", "e", "z"] {
+            assert_eq!(before(name), place("d"), "{name}");
+        }
+        advance(VALID_FOR.saturating_sub(A_MOMENT)).await;
+        assert_eq!(before("e"), place("d"));
+        advance(A_MOMENT).await;
+        assert_eq!(before("e"), FlagPrefix::start());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_takes_the_place_of_those_that_begin_in_its_range() {
+        let pages = ExistingFlags::default();
+        let starts = || pages.pages().keys().cloned().collect::<Vec<_>>();
+        for (from, until) in [("d", "f"), ("b", "d"), ("f", "h"), ("h", "k")] {
+            pages.add(from, Some(until), &[]);
+        }
+        assert_eq!(starts(), ["b", "d", "f", "h"].map(place));
+        pages.add("d", Some("h"), &[]);
+        assert_eq!(starts(), ["b", "d", "h"].map(place));
+        pages.add("c", None, &[]);
+        assert_eq!(starts(), ["b", "c"].map(place));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_pages_are_dropped_and_the_oldest_where_there_are_too_many() {
+        let pages = ExistingFlags::default();
+        let name = |n: usize| format!("f{n:05}");
+        for n in 0..PAGES + 10 {
+            pages.add(&name(n), Some(&name(n + 1)), &[]);
+            advance(A_MOMENT).await;
+            assert_eq!(pages.pages().len(), PAGES.min(n + 1));
+        }
+        let first = pages.pages().keys().next().cloned();
+        assert_eq!(first, Some(place(&name(10))));
+        advance(VALID_FOR.saturating_sub(A_MOMENT)).await;
+        pages.add("g", None, &[]);
+        assert_eq!(pages.pages().len(), 1);
+    }
+}

@@ -77,3 +77,77 @@ impl NegativeCache {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_store::{Cells, Row, RowOptions, decode_revision};
+    use tokio::time::advance;
+
+    use super::*;
+
+    const A_MOMENT: Duration = Duration::from_micros(1);
+
+    fn flag() -> FlagKey {
+        "p/feature/f".parse().unwrap()
+    }
+
+    fn unreadable(created: Timestamp) -> UnavailableReason {
+        let key = format!("PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#f#TIME#{created}");
+        let row = Row {
+            key: key.into(),
+            cells: Cells::default(),
+        };
+        let row = decode_revision(&row, &RowOptions::default()).unwrap_err();
+        assert_eq!(row.created(), Some(created));
+        UnavailableReason::Unreadable(Arc::new(row))
+    }
+
+    fn failed() -> UnavailableReason {
+        let after = Duration::ZERO;
+        UnavailableReason::Failed(Arc::new(StoreError::TimedOut { after }))
+    }
+
+    fn holds(cache: &NegativeCache) -> bool {
+        cache.get(&flag(), Instant::now()).is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flag_is_forgotten_when_its_time_is_over() {
+        let cache = NegativeCache::new(10);
+        let shortest = VALID_FOR * 7 / 10;
+        for (reason, least, most) in [
+            (UnavailableReason::NoRevision, shortest, VALID_FOR),
+            (failed(), FAILURE_VALID_FOR, FAILURE_VALID_FOR),
+        ] {
+            cache.remember(&flag(), reason, VALID_FOR);
+            advance(least.saturating_sub(A_MOMENT)).await;
+            assert!(holds(&cache));
+            advance(most.saturating_sub(least) + A_MOMENT).await;
+            assert!(!holds(&cache));
+        }
+        cache.remember(&flag(), failed(), FAILURE_VALID_FOR / 2);
+        advance(FAILURE_VALID_FOR / 2).await;
+        assert!(!holds(&cache));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_revision_forgets_what_it_may_change() {
+        let created = Timestamp::parse("2024-01-01 00:00:00").unwrap();
+        let second = Duration::from_secs(1);
+        let cache = NegativeCache::new(10);
+        for (reason, newest, is_forgotten) in [
+            (UnavailableReason::NoRevision, created, true),
+            (unreadable(created), created, false),
+            (unreadable(created.saturating_add(second)), created, false),
+            (unreadable(created), created.saturating_add(second), true),
+            (failed(), created, false),
+        ] {
+            let what = format!("{reason:?}");
+            cache.remember(&flag(), reason, VALID_FOR);
+            cache.forget_older(&flag(), newest);
+            assert_eq!(holds(&cache), !is_forgotten, "{what}");
+        }
+        cache.forget(&flag());
+        assert_eq!((holds(&cache), cache.len()), (false, 0));
+    }
+}

@@ -204,3 +204,29 @@ fn sorted(mut flags: Vec<FlagKey>) -> Arc<[FlagKey]> {
 fn order(flag: &FlagKey) -> (&str, bool) {
     (flag.name.as_str(), flag.flag_type == FlagType::Data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_in_the_order_of_their_names_then_feature_before_data() {
+        let flags = [
+            "q/data/b",
+            "q/feature/b",
+            "q/data/a",
+            "q/feature/c",
+            "q/feature/a",
+        ];
+        let sorted = sorted(flags.map(|flag| flag.parse().unwrap()).into());
+        let sorted: Vec<_> = sorted.iter().map(ToString::to_string).collect();
+        let expected = [
+            "q/feature/a",
+            "q/data/a",
+            "q/feature/b",
+            "q/data/b",
+            "q/feature/c",
+        ];
+        assert_eq!(sorted, expected);
+    }
+}

@@ -31,3 +31,23 @@ impl RestoredProjects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restored_project_is_counted_once_and_for_an_hour() {
+        let projects = RestoredProjects::default();
+        assert_eq!(projects.count(), 0);
+        for project in ["p", "q", "p"] {
+            projects.note(&ProjectName::new(project).unwrap());
+        }
+        advance(REPORTED_FOR.saturating_sub(Duration::from_micros(1))).await;
+        assert_eq!(projects.count(), 2);
+        advance(Duration::from_micros(1)).await;
+        assert_eq!(projects.count(), 0);
+    }
+}

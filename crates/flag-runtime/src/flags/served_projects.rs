@@ -159,6 +159,7 @@ impl ServedProjects {
 #[cfg(test)]
 mod tests {
     use flag_store::{Clock as _, SystemClock};
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -229,5 +230,57 @@ mod tests {
         projects.retain(&HashSet::new());
         projects.forget(&[project()]);
         assert_eq!((projects.all(), projects.has_news()), (vec![], false));
+    }
+
+    #[test]
+    fn it_is_noted_when_something_may_have_to_be_reported() {
+        let projects = ServedProjects::default();
+        let is_noted = || projects.noted().now_or_never().is_some();
+        projects.retain(&HashSet::new());
+        assert!(!is_noted());
+        projects.note_head(&project(), digest("1"), vec![]);
+        assert!(is_noted());
+        assert!(!is_noted());
+        projects.retain(&[project()].into());
+        assert_eq!((is_noted(), projects.gone()), (false, vec![]));
+        projects.retain(&HashSet::new());
+        assert_eq!((is_noted(), projects.gone()), (true, vec![project()]));
+    }
+
+    #[test]
+    fn a_project_that_is_gone_is_forgotten_once_its_report_is() {
+        let projects = ServedProjects::default();
+        let other = ProjectName::new("q").unwrap();
+        for project in [project(), other.clone()] {
+            projects.note_head(&project, digest("1"), vec![]);
+        }
+        projects.retain(&[other.clone()].into());
+        let mut all = projects.all();
+        all.sort_unstable();
+        assert_eq!(all, [project(), other.clone()]);
+        projects.forget(std::slice::from_ref(&other));
+        assert_eq!(projects.gone(), [project()]);
+        projects.forget(&[project()]);
+        assert_eq!((projects.gone(), projects.all()), (vec![], vec![other]));
+    }
+
+    #[test]
+    fn a_digest_is_reported_again_only_when_it_has_changed() {
+        let projects = ServedProjects::default();
+        for text in ["1", "2"] {
+            projects.note_head(&project(), digest(text), vec![]);
+            projects.mark_served(|_, _, _| true);
+            assert_eq!(taken(&projects).unwrap().digest, Some(digest(text)));
+            projects.mark_served(|_, _, _| true);
+            assert_eq!(taken(&projects), None);
+        }
+        // One that is not served is not reported.
+        projects.note_head(
+            &project(),
+            digest("3"),
+            vec![change("a", Some(SystemClock.now()))],
+        );
+        projects.mark_served(|_, _, _| false);
+        assert_eq!(taken(&projects), None);
     }
 }

@@ -283,6 +283,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::flags::tests::World;
 
     const STORE: &str = "a store";
 
@@ -395,5 +396,21 @@ mod tests {
         std::os::unix::fs::symlink(&victim, folder.path().join("flags.snapshot.new")).unwrap();
         write(&path, vec![kept(2)]).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_file_is_not_written_while_an_earlier_write_goes_on() {
+        let (_folder, path) = written(vec![]);
+        let world = World::new().await;
+        let snapshot = Snapshot::new(path.clone(), STORE.to_owned(), world.cache.clone());
+        let mut unfinished = Some(tokio::spawn(std::future::pending()));
+        let problem = snapshot.write_within(vec![kept(1)], &mut unfinished).await;
+        assert_eq!(problem.unwrap_err(), "writing it takes too long");
+        assert_eq!(read(&path).unwrap(), []);
+        unfinished.as_ref().unwrap().abort();
+        sleep(Duration::from_millis(1)).await;
+        let written = snapshot.write_within(vec![kept(1)], &mut unfinished).await;
+        written.unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
     }
 }

@@ -3,10 +3,15 @@
 
 mod changes;
 mod hits;
+mod log;
+mod metrics;
 mod projects;
 mod reads;
+mod recovery;
+mod snapshot;
 mod stale;
 mod unknown;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +26,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::time::{advance, sleep};
 
+pub(super) use self::log::Log;
 use super::entry::ServedPlan;
 use super::{CacheError, FlagCache, FlagCacheSettings, Source};
 use crate::store::{DeferredStore, GuardSettings, StoreGuard};
@@ -65,18 +71,18 @@ impl Answer {
 }
 
 /// A cache before a store that holds the flag `known`.
-struct World {
+pub(super) struct World {
     rows: Arc<ScriptedRows>,
     /// The store as its writers see it, uncounted.
     writers: FlagStore,
     guard: Arc<StoreGuard<dyn RowStore>>,
     store: FlagStore,
-    cache: FlagCache,
+    pub(super) cache: FlagCache,
     registry: Registry,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(settings()).await
     }
 
@@ -176,6 +182,23 @@ impl World {
     /// Waits until the reads in the background have ended.
     async fn finish_reads(&self) {
         sleep(Duration::from_millis(5)).await;
+    }
+
+    /// Has failing reads open the circuit.
+    async fn open_circuit(&self) {
+        self.store(Answer::Fails);
+        for n in 0..5 {
+            self.ask(&format!("failing_{n}")).await.unwrap_err();
+        }
+        assert!(self.cache.shared.circuit.is_open());
+    }
+
+    /// Has a probe close the circuit.
+    async fn close_circuit(&self) {
+        self.store(Answer::Reads);
+        advance(Duration::from_secs(1)).await;
+        self.store.head_row(&flag("known").project).await.unwrap();
+        assert!(!self.cache.shared.circuit.is_open());
     }
 
     /// The value of a metric.

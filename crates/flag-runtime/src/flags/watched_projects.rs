@@ -100,4 +100,25 @@ mod tests {
         projects.retain(&HashSet::new());
         assert_eq!(projects.watched(), []);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_invented_project_makes_room_when_its_time_is_over() {
+        let projects = WatchedProjects::default();
+        projects.note_unknown(&project(0));
+        advance(UNKNOWN_WATCHED_FOR / 2).await;
+        for n in 1..MAX_UNKNOWN {
+            projects.note_unknown(&project(n));
+        }
+        // One that is watched already needs no room, and is watched for longer.
+        assert!(projects.note_unknown(&project(1)));
+        let other = project(MAX_UNKNOWN);
+        advance((UNKNOWN_WATCHED_FOR / 2).saturating_sub(Duration::from_micros(1))).await;
+        assert!(!projects.note_unknown(&other));
+        advance(Duration::from_micros(1)).await;
+        assert!(projects.note_unknown(&other));
+        assert!(!projects.note_unknown(&project(0)));
+        assert_eq!(projects.watched().len(), MAX_UNKNOWN);
+        advance(UNKNOWN_WATCHED_FOR / 2).await;
+        assert_eq!(projects.watched(), [other]);
+    }
 }

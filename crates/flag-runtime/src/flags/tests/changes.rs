@@ -1,5 +1,7 @@
 //! Changes that the head row announces.
 
+use flag_model::Timestamp;
+use flag_store::HeadCell;
 use tokio::time::Instant;
 
 use super::*;
@@ -119,4 +121,123 @@ async fn what_is_stale_and_told_to_be_in_force_is_fresh_again_without_a_read() {
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.reads(), 1, "the head row alone");
     assert_eq!(world.metric("stale_flags"), 0.0);
+}
+
+impl World {
+    /// When the revision in memory was created.
+    async fn created(&self) -> Timestamp {
+        self.current("known").await.unwrap().created()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() {
+    let world = World::new().await;
+    let since = Instant::now();
+    let created = world.created().await;
+    world.reads();
+    let later = created.saturating_add(Duration::from_micros(1));
+    for (head, since, expected) in [
+        (later, since, NoticeOutcome::Unsettled),
+        (created, since, NoticeOutcome::Known),
+        // An older one, as after a restoration, is settled by one read.
+        (Timestamp::UNIX_EPOCH, since, NoticeOutcome::Known),
+        (later, since, NoticeOutcome::Unsettled),
+    ] {
+        let head = Some(HeadCell::Newest(head));
+        let outcome = world.cache.apply_notice(&flag("known"), head, since);
+        assert_eq!(outcome, expected, "{head:?}");
+        world.finish_reads().await;
+        assert_eq!(
+            world.reads(),
+            usize::from(outcome == NoticeOutcome::Unsettled)
+        );
+    }
+    let outcome = world
+        .cache
+        .apply_notice(&flag("known"), None, Instant::now());
+    assert_eq!(outcome, NoticeOutcome::AwaitingRead);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_older_is_served_once_the_flag_was_read_or_is_not_in_memory() {
+    let world = World::new().await;
+    let created = world.created().await;
+    let later = created.saturating_add(Duration::from_micros(1));
+    let read = Instant::now();
+    let serves = |name, published, seen| {
+        let flag = flag(name);
+        world.cache.serves_nothing_older(&flag, published, seen)
+    };
+    assert!(serves("known", created, read));
+    assert!(!serves("known", later, read));
+    // It was read since, so the rows contradict the head row.
+    assert!(serves("known", later, read - Duration::from_secs(1)));
+    assert!(serves("other", later, read));
+    world.revise("other", true).await;
+    world.break_flag("broken");
+    world.ask("broken").await.unwrap_err();
+    assert!(!serves("broken", later, read));
+    let (asked, ()) = tokio::join!(world.ask("other"), async {
+        sleep(Duration::from_micros(1)).await;
+        assert!(
+            !serves("other", later, read),
+            "the read may have begun before"
+        );
+    });
+    asked.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_told() {
+    let world = World::new().await;
+    world.break_flag("broken");
+    world.ask("broken").await.unwrap_err();
+    world.reads();
+    let unreadable = SystemClock.now().saturating_add(Duration::from_hours(2));
+    for (head, reads) in [(Timestamp::UNIX_EPOCH, 0), (unreadable, 1)] {
+        let head = Some(HeadCell::Newest(head));
+        let outcome = world
+            .cache
+            .apply_notice(&flag("broken"), head, Instant::now());
+        world.finish_reads().await;
+        assert_eq!(
+            (world.reads(), outcome == NoticeOutcome::Known),
+            (reads, reads == 0)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_project_gives_its_flags_in_memory() {
+    let world = World::new().await;
+    world.ask("known").await.unwrap();
+    let project = |name| ProjectName::new(name).unwrap();
+    assert_eq!(world.cache.note_restored(&project("q")), []);
+    assert_eq!(world.cache.note_restored(&project("p")), [flag("known")]);
+    assert_eq!(world.metric("store_restores_total"), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_without_a_flag_in_memory_is_forgotten() {
+    let world = World::new().await;
+    world.ask("known").await.unwrap();
+    world.cache.forget_projects();
+    assert_eq!(world.cache.watched(), [flag("x").project].into());
+    world.cache.shared.entries.remove(&flag("known"));
+    world.cache.forget_projects();
+    assert_eq!(world.cache.watched(), [].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_revision_of_the_head_row_is_confirmed() {
+    let world = World::new().await;
+    world.ask("known").await.unwrap();
+    world.revise("known", true).await;
+    advance(LIFETIME * 2).await;
+    let head_row = world.store.head_row(&flag("known").project).await.unwrap();
+    world.store(Answer::Fails);
+    assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
+    world.cache.confirm(&head_row);
+    assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
 }

@@ -76,3 +76,64 @@ async fn a_project_without_flags_is_asked_for_again_soon() {
     world.cache.flags_of(&unknown).await.unwrap();
     assert_eq!(world.reads(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_known_flags_count_until_they_are_too_old() {
+    let world = World::new().await;
+    names(&world).await.unwrap();
+    world.store(Answer::Fails);
+    advance((LIFETIME + MAX_STALE).saturating_sub(Duration::from_millis(1))).await;
+    assert_eq!(names(&world).await.unwrap(), ["known"]);
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(names(&world).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_read_of_the_flags_is_tried_again_after_a_second() {
+    // Those of an earlier read, or those in memory.
+    for are_known in [true, false] {
+        let world = World::new().await;
+        world.ask("known").await.unwrap();
+        if are_known {
+            names(&world).await.unwrap();
+        }
+        world.store(Answer::Fails);
+        advance(LIFETIME).await;
+        for _ in 0..2 {
+            world.reads();
+            for _ in 0..10 {
+                assert_eq!(names(&world).await.unwrap(), ["known"]);
+                world.finish_reads().await;
+            }
+            assert_eq!(world.reads(), 1);
+            advance(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_without_flags_is_not_read_in_the_background() {
+    let world = World::new().await;
+    let unknown = ProjectName::new("unknown").unwrap();
+    world.reads();
+    for _ in 0..3 {
+        assert!(world.cache.flags_of(&unknown).await.unwrap().is_empty());
+        world.finish_reads().await;
+    }
+    assert_eq!(world.reads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_flags_of_a_restored_project_are_read_again_while_the_last_known_count() {
+    let world = World::new().await;
+    names(&world).await.unwrap();
+    world.revise("another", true).await;
+    world.reads();
+    world.cache.reread_flags_of(&flag("known").project);
+    assert_eq!(names(&world).await.unwrap(), ["known"]);
+    world.finish_reads().await;
+    assert_eq!(world.reads(), 1);
+    assert_eq!(names(&world).await.unwrap(), ["another", "known"]);
+    world.finish_reads().await;
+    assert_eq!(world.reads(), 0);
+}

@@ -1,7 +1,5 @@
 //! What is served while the store cannot be reached.
 
-use flag_store::{Cells, Row};
-
 use super::*;
 
 /// A world whose flag is known, and its lifetime over.
@@ -137,20 +135,6 @@ async fn an_answer_that_cannot_be_read_fails_the_flag_whatever_was_known() {
     assert!(world.ask("known").await.is_err());
 }
 
-impl World {
-    /// Writes a revision that cannot be read, newer than all others.
-    fn break_flag(&self, name: &str) {
-        let soon = SystemClock.now().saturating_add(Duration::from_hours(1));
-        let key =
-            format!("PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{name}#TIME#{soon}");
-        let row = Row {
-            key: key.into(),
-            cells: Cells::default().with("Name", name),
-        };
-        self.rows.store().put([row]);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     let keeping = FlagCacheSettings {
@@ -181,4 +165,17 @@ async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     let mut old = kept;
     old[0].last_confirmed = flag_model::Timestamp::parse("2020-01-01 00:00:00").unwrap();
     assert_eq!(World::with(keeping).await.cache.load_snapshot(old), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_whose_read_failed_is_read_once_in_a_pause() {
+    let world = expired(settings()).await;
+    world.store(Answer::Refuses);
+    assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
+    world.reads();
+    for _ in 0..10 {
+        assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
+        world.finish_reads().await;
+    }
+    assert_eq!(world.reads(), 1);
 }

@@ -10,7 +10,7 @@ use flag_model::{
 };
 use flag_rollout::decide;
 use flag_store::memory::MemoryStore;
-use flag_store::scripted::ScriptedRows;
+use flag_store::scripted::{ScriptedRows, Step};
 use flag_store::{
     Base, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowOptions,
     RowStore as _, Scan, SystemClock, encode_revision,
@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 use super::*;
+use crate::flags::tests::Log;
 use crate::flags::{CacheError, FlagCacheSettings, test_settings};
 use crate::store::Circuit;
 
@@ -145,6 +146,17 @@ impl World {
         self.rows.replace(Arc::new(backup));
     }
 
+    /// From now on the store answers, or fails.
+    fn set_reachable(&self, is_reachable: bool) {
+        self.rows.script(move |_| async move {
+            if is_reachable {
+                return Step::Pass;
+            }
+            let source = "down".into();
+            Step::Fail(StoreError::Unavailable { source })
+        });
+    }
+
     fn restored_projects(&self) -> usize {
         self.flags.stats().restored_projects
     }
@@ -183,7 +195,8 @@ async fn a_change_is_served_within_a_period() {
         world.value("f").await;
         sleep(Duration::from_secs(pause)).await;
         world.revise("f", control).await;
-        sleep(PERIOD).await;
+        // Timers count whole milliseconds: the longest pause may end one after the period.
+        sleep(PERIOD + Duration::from_millis(2)).await;
         assert_eq!(world.value("f").await, Some(control));
     }
     looking.abort();
@@ -425,4 +438,39 @@ async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
     world.poll().await;
     assert_eq!(world.value("flag_0").await, Some(false));
     assert_eq!(world.value("last").await, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_polled_is_logged_once_and_so_is_its_recovery() {
+    let mut world = World::new().await;
+    let log = Log::start();
+    for (is_reachable, expected) in [
+        (true, &[][..]),
+        (false, &["WARN changes of flags cannot be watched"]),
+        (true, &["INFO changes of flags are watched again"]),
+    ] {
+        world.set_reachable(is_reachable);
+        for _ in 0..3 {
+            world.poll().await;
+        }
+        assert_eq!(log.take(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
+    let world = World::new().await;
+    let (store, flags) = (world.store.clone(), world.flags.clone());
+    let looking = tokio::spawn(watch_changes(store, flags, PERIOD));
+    let unknown = FlagKey {
+        project: ProjectName::new("q").unwrap(),
+        ..flag("f")
+    };
+    world.flags.current(&unknown).await.unwrap_err();
+    let gone = || world.flags.served_projects().gone();
+    sleep(SWEEP * 9 / 10).await;
+    assert_eq!(gone(), []);
+    sleep(SWEEP / 5).await;
+    assert_eq!(gone(), [unknown.project]);
+    looking.abort();
 }

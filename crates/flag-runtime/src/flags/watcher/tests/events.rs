@@ -177,3 +177,37 @@ async fn the_head_rows_of_newly_subscribed_projects_are_read_a_part_at_a_time() 
     assert!(events.subscribed().now_or_never().is_none());
     drop(subscriptions);
 }
+
+#[tokio::test(start_paused = true)]
+async fn head_rows_are_wanted_again_only_if_some_are_left_and_the_store_answers() {
+    for (subscribed, answers, expected) in [
+        (MAX_SUBSCRIBED, true, false),
+        (MAX_SUBSCRIBED + 1, true, true),
+        (MAX_SUBSCRIBED + 1, false, false),
+    ] {
+        let mut world = World::new().await;
+        let events = world.flags.events().clone();
+        let invented = (0..subscribed).map(|n| ProjectName::new(format!("invented-{n}")).unwrap());
+        let subscriptions: Vec<_> = invented
+            .map(|project| events.subscribe(&project, None))
+            .collect();
+        events.subscribed().await;
+        world.set_reachable(answers);
+        world.watch.poll_subscribed().await;
+        let are_wanted = events.subscribed().now_or_never().is_some();
+        assert_eq!(are_wanted, expected, "{subscribed} {answers}");
+        drop(subscriptions);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_announced_again_when_other_replicas_have_polled() {
+    let mut subscribed = Subscribed::new().await;
+    subscribed.world.revise("f", true).await;
+    let first = subscribed.next().await;
+    let announced = Instant::now();
+    assert_eq!(subscribed.next().await, first);
+    let pause = announced.elapsed();
+    assert!(pause >= PERIOD + SUBSCRIBED_PAUSE, "{pause:?}");
+    assert!(pause < 2 * PERIOD, "{pause:?}");
+}

@@ -60,3 +60,16 @@ async fn a_revision_that_a_restored_store_lacks_is_no_longer_reported() {
     assert!(!reported.serves(&flag("f"), second, &head));
     assert_eq!(world.value("f").await, Some(false));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_first_head_row_is_reported_once_the_cache_has_read_its_flags() {
+    let mut world = World::new().await;
+    world.revise("f", true).await;
+    let (head, _) = newest(&world).await;
+    world.watch = ChangeWatcher::new(world.store.clone(), world.flags.clone());
+    world.watch.poll().await;
+    let reading = report(&world);
+    assert!(reading.is_none_or(|reported| !reported.is_up_to_date(&head)));
+    world.poll().await;
+    assert!(report(&world).unwrap().is_up_to_date(&head));
+}
