@@ -12,8 +12,6 @@ mod dedup;
 mod direct;
 mod expiry;
 mod format;
-#[cfg(test)]
-mod log_lines;
 mod metrics;
 mod overflow;
 mod queue;

@@ -11,6 +11,8 @@ mod causes;
 mod events;
 mod exposures;
 mod flags;
+#[cfg(test)]
+mod log_lines;
 mod replica;
 mod sample_ratios;
 mod store;

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep};
 
 use super::batch::Batch;
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
-use super::log_lines::LogLines;
 use super::*;
 use crate::flags::{CacheEntry, test_settings};
+use crate::log_lines::LogLines;
 
 /// A flag that gives `false` to everybody.
 pub(super) fn decided() -> Arc<CacheEntry> {
@@ -333,7 +333,7 @@ async fn counts_that_a_flush_does_not_write_are_logged() {
     let (began, lines) = (Instant::now(), LogLines::collect());
     assert_eq!(flushed(&recorder).await, 0);
     assert_eq!(began.elapsed(), Duration::from_secs(9));
-    let expected = "stopped with counts of exposures that were not written";
+    let expected = "WARN stopped with counts of exposures that were not written";
     assert_eq!(lines.take(), [expected]);
 }
 

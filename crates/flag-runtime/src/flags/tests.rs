@@ -3,7 +3,6 @@
 
 mod changes;
 mod hits;
-mod log;
 mod metrics;
 mod projects;
 mod reads;
@@ -26,9 +25,9 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::time::{advance, sleep};
 
-pub(super) use self::log::Log;
 use super::entry::ServedPlan;
 use super::{CacheError, FlagCache, FlagCacheSettings, Source};
+use crate::log_lines::LogLines;
 use crate::store::{DeferredStore, GuardSettings, StoreGuard};
 
 const LIFETIME: Duration = Duration::from_mins(5);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::exposures::log_lines::LogLines;
+use crate::log_lines::LogLines;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -304,8 +304,8 @@ async fn a_store_that_is_down_loses_no_counts() {
     close.send(()).unwrap();
     ended.await.unwrap();
     let expected = [
-        "counts of exposures cannot be written; they are kept and written later",
-        "counts of exposures are written again",
+        "WARN counts of exposures cannot be written; they are kept and written later",
+        "INFO counts of exposures are written again",
     ];
     assert_eq!(lines.take(), expected);
     let expected: Vec<_> = (100..130).map(|minute| ("f", minute, "a", 1)).collect();

@@ -8,11 +8,11 @@ use prometheus_client::registry::Registry;
 use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::exposures::log_lines::LogLines;
 use crate::exposures::overflow::Overflow;
 use crate::exposures::tests::{
     Scripted, batch_of, flushed, format, is_of, produce, recorder_of, refused, rest_of, unavailable,
 };
+use crate::log_lines::LogLines;
 
 /// A writer that has written nothing yet, into a store that never answers.
 fn writer() -> Writer {
@@ -83,9 +83,9 @@ fn broken() -> StoreError {
     }
 }
 
-const FAILS: &str = "exposures cannot be written; they are kept and written later";
-const NEEDS_OPERATOR: &str = "exposures cannot be written until an operator corrects the store; they are kept until the queue is full";
-const RECOVERED: &str = "exposures are written again";
+const FAILS: &str = "WARN exposures cannot be written; they are kept and written later";
+const NEEDS_OPERATOR: &str = "WARN exposures cannot be written until an operator corrects the store; they are kept until the queue is full";
+const RECOVERED: &str = "INFO exposures are written again";
 
 /// Notes results, and compares what is logged of each.
 #[track_caller]
@@ -137,7 +137,7 @@ async fn refused_exposures_are_logged_once_and_their_end_once() {
         writer.note_refused(refused.then(|| (1, error())));
         assert_eq!(lines.take(), expected);
     };
-    let begins = "the store refuses exposures; they are dropped";
+    let begins = "WARN the store refuses exposures; they are dropped";
     for _ in 0..2 {
         check(false, &[]);
         check(true, &[begins]);
@@ -145,7 +145,7 @@ async fn refused_exposures_are_logged_once_and_their_end_once() {
         advance(Duration::from_millis(9_999)).await;
         check(false, &[]);
         advance(Duration::from_millis(1)).await;
-        check(false, &["the store accepts exposures again"]);
+        check(false, &["INFO the store accepts exposures again"]);
     }
 }
 

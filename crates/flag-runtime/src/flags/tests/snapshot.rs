@@ -55,7 +55,7 @@ async fn the_file_is_written_after_a_change_and_once_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_written_is_logged_once_and_so_is_its_recovery() {
     let (_world, folder, snapshot) = kept().await;
-    let log = Log::start();
+    let log = LogLines::collect();
     for (is_there, expected) in [
         (false, &["WARN cannot write snapshot"][..]),
         (false, &[]),
@@ -74,7 +74,7 @@ async fn a_file_that_cannot_be_written_is_logged_once_and_so_is_its_recovery() {
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_missing_is_no_problem_and_any_other_is_logged() {
     let (world, folder, snapshot) = kept().await;
-    let log = Log::start();
+    let log = LogLines::collect();
     let load = async || {
         snapshot.load().await;
         log.take()

@@ -33,7 +33,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_flag_that_cannot_be_read_is_logged_once_and_listed_until_it_can_be_read() {
-    let (world, log) = (World::new().await, Log::start());
+    let (world, log) = (World::new().await, LogLines::collect());
     let backup = world.backup().await;
     world.break_flag("known");
     for _ in 0..3 {
@@ -56,7 +56,7 @@ async fn a_flag_that_cannot_be_read_is_logged_once_and_listed_until_it_can_be_re
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_is_passed_over_is_logged_once_and_listed_while_it_is_there() {
-    let (world, log) = (World::new().await, Log::start());
+    let (world, log) = (World::new().await, LogLines::collect());
     let backup = world.backup().await;
     let key = world.put_row("known", "never");
     for _ in 0..3 {
@@ -76,7 +76,7 @@ async fn a_row_that_is_passed_over_is_logged_once_and_listed_while_it_is_there()
 /// The circuit logs once that the store cannot be reached.
 #[tokio::test(start_paused = true)]
 async fn a_failed_read_is_a_warning_unless_the_store_cannot_be_reached() {
-    let (world, log) = (World::new().await, Log::start());
+    let (world, log) = (World::new().await, LogLines::collect());
     for (answer, expected) in [
         (Answer::Fails, "DEBUG store failed"),
         (Answer::Refuses, "WARN store failed"),

@@ -19,8 +19,8 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::flags::tests::Log;
 use crate::flags::{CacheError, FlagCacheSettings, test_settings};
+use crate::log_lines::LogLines;
 use crate::store::Circuit;
 
 const PERIOD: Duration = Duration::from_millis(500);
@@ -443,7 +443,7 @@ async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_polled_is_logged_once_and_so_is_its_recovery() {
     let mut world = World::new().await;
-    let log = Log::start();
+    let log = LogLines::collect();
     for (is_reachable, expected) in [
         (true, &[][..]),
         (false, &["WARN changes of flags cannot be watched"]),

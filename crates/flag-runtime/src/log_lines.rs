@@ -1,4 +1,4 @@
-//! What a thread logs, for assertions.
+//! What a thread logs, for tests.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,17 +8,15 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
-type Lines = Arc<Mutex<Vec<String>>>;
-
-/// What this thread logs, until it is dropped.
-pub(in crate::flags) struct Log {
-    lines: Lines,
+/// Collects what this thread logs, until it is dropped: level and message of each line.
+pub(crate) struct LogLines {
+    lines: Arc<Mutex<Vec<String>>>,
     _guard: DefaultGuard,
 }
 
 /// Collects level and message of the events of this crate.
 #[derive(Default)]
-struct Collector(Lines);
+struct Collector(Arc<Mutex<Vec<String>>>);
 
 /// Takes the message of an event.
 struct Message(String);
@@ -26,10 +24,11 @@ struct Message(String);
 /// While there is one subscriber only, an event that a thread without it comes to first is off for all threads.
 static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Collector::default()));
 
-impl Log {
-    pub(in crate::flags) fn start() -> Self {
+impl LogLines {
+    /// Begins to collect.
+    pub(crate) fn collect() -> Self {
         LazyLock::force(&SECOND);
-        let lines = Lines::default();
+        let lines = Arc::default();
         let collector = Dispatch::new(Collector(Arc::clone(&lines)));
         Self {
             lines,
@@ -38,7 +37,7 @@ impl Log {
     }
 
     /// What was logged since the last time.
-    pub(in crate::flags) fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lines.lock().unwrap())
     }
 }
