@@ -44,9 +44,9 @@ const SUBJECTS: [Subject; 5] = [
         "flag-runtime",
         &[
             "exposures",
-            "exposures/*",
+            "exposures/**/*",
             "flags",
-            "flags/*",
+            "flags/**/*",
             "store/circuit",
         ],
     ),

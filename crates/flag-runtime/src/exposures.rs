@@ -36,9 +36,9 @@ use tracing::warn;
 
 use self::chunk::ServedDecision;
 use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
-use self::dedup::{Dedup, Logged};
+use self::dedup::{Admitted, Dedup};
 use self::direct::Direct;
-use self::metrics::{EntryMetrics, WriteMetrics};
+use self::metrics::{RecorderMetrics, WriteMetrics};
 use self::queue::{Pushed, Queue};
 use self::writer::Writer;
 use crate::flags::{ServedPlan, Source};
@@ -88,16 +88,16 @@ pub struct ExposureRecorder {
     dedup: Option<Dedup>,
     direct: Direct,
     created: CreatedBounds,
-    metrics: EntryMetrics,
-    writers: Writers,
+    metrics: RecorderMetrics,
+    writer_factory: WriterFactory,
     /// The log that the last exposures are written into.
     shutdown_log: Arc<dyn ExposureLog>,
-    writing: Mutex<Option<[Writing; 2]>>,
+    running: Mutex<Option<[RunningWriter; 2]>>,
 }
 
 /// Makes writers, of exposures and of their counts.
 #[derive(Debug)]
-struct Writers {
+struct WriterFactory {
     queue: Arc<Queue>,
     counts: Arc<MinuteCounter>,
     format: ExposureFormat,
@@ -105,7 +105,7 @@ struct Writers {
     counts_metrics: CountsMetrics,
 }
 
-impl Writers {
+impl WriterFactory {
     fn of_exposures(&self, log: &Arc<dyn ExposureLog>) -> Writer {
         Writer::new(
             Arc::clone(&self.queue),
@@ -128,12 +128,12 @@ impl Writers {
 
 /// A running writer.
 #[derive(Debug)]
-struct Writing {
+struct RunningWriter {
     close: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
 
-impl Writing {
+impl RunningWriter {
     fn start<W: Future<Output = ()> + Send + 'static>(
         runtime: &Handle,
         run: impl FnOnce(oneshot::Receiver<()>) -> W,
@@ -169,7 +169,7 @@ impl ExposureRecorder {
     ) -> Self {
         let queue = Arc::new(Queue::new(settings.queue, settings.overflow));
         metrics::register_queue(registry, Arc::clone(&queue));
-        let writers = Writers {
+        let writer_factory = WriterFactory {
             queue: Arc::clone(&queue),
             counts: Arc::new(MinuteCounter::new()),
             format: settings.format.clone(),
@@ -177,13 +177,13 @@ impl ExposureRecorder {
             counts_metrics: CountsMetrics::register(registry),
         };
         let (log, runtime) = background;
-        let writer = writers.of_exposures(&log);
-        let counts_writer = writers.of_counts(&log);
-        let writing = [
-            Writing::start(runtime, |closing| writer.run(closing)),
-            Writing::start(runtime, |closing| counts_writer.run(closing)),
+        let writer = writer_factory.of_exposures(&log);
+        let counts_writer = writer_factory.of_counts(&log);
+        let running = [
+            RunningWriter::start(runtime, |closing| writer.run(closing)),
+            RunningWriter::start(runtime, |closing| counts_writer.run(closing)),
         ];
-        let metrics = EntryMetrics::register(registry);
+        let metrics = RecorderMetrics::register(registry);
         let shutdown_log = Arc::clone(&direct);
         Self {
             recording: settings.recording,
@@ -192,14 +192,14 @@ impl ExposureRecorder {
             direct: Direct::new(
                 direct,
                 settings.format.clone(),
-                Arc::clone(&writers.counts),
+                Arc::clone(&writer_factory.counts),
                 Handle::current(),
             ),
             created: settings.created,
             metrics,
-            writers,
+            writer_factory,
             shutdown_log,
-            writing: Mutex::new(Some(writing)),
+            running: Mutex::new(Some(running)),
         }
     }
 
@@ -223,16 +223,16 @@ impl ExposureRecorder {
             return self.push(served);
         };
         let push = || self.queue.push(served);
-        match dedup.log_once(
+        match dedup.admit_once(
             current,
             instance,
             decision.treatment_index,
             served.created,
             push,
         ) {
-            Logged::NoRoom(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
-            Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
-            Logged::Before => {
+            Admitted::NoRoom(key) => Err(RecordLater::new(self, served.into(), Some(key))),
+            Admitted::New | Admitted::Dropped => Ok(Recorded::DONE),
+            Admitted::Before => {
                 self.metrics.deduplicated.inc();
                 Ok(Recorded::DONE)
             }
@@ -299,30 +299,30 @@ impl ExposureRecorder {
     /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
     /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
-        let writing = self.writing.lock();
-        let writing = writing.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some([exposures, counts]) = writing {
+        let running = self.running.lock();
+        let running = running.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some([exposures, counts]) = running {
             let left = exposures.request_stop();
-            let last = self.writers.of_exposures(&self.shutdown_log);
+            let last = self.writer_factory.of_exposures(&self.shutdown_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
-            if self.queue.counts().pending > 0 {
+            if self.queue.totals().pending > 0 {
                 join_until(left, deadline).await;
             }
             let left = counts.request_stop();
-            let last = self.writers.of_counts(&self.shutdown_log);
+            let last = self.writer_factory.of_counts(&self.shutdown_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
-            if self.writers.counts.unwritten() > 0 {
+            if self.writer_factory.counts.unwritten() > 0 {
                 join_until(left, deadline).await;
             }
         }
-        let uncounted = self.writers.counts.unwritten();
+        let uncounted = self.writer_factory.counts.unwritten();
         if uncounted > 0 {
             warn!(
                 exposures = uncounted,
                 "stopped with counts of exposures that were not written"
             );
         }
-        self.queue.counts().pending
+        self.queue.totals().pending
     }
 }
 

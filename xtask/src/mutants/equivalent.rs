@@ -49,7 +49,7 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "a fresh flag is then served by the function for those that are due, from memory and without a read",
     ),
     (
-        "crates/flag-runtime/src/flags/watched_projects.rs: replace && with || in WatchedProjects::note_unknown",
+        "crates/flag-runtime/src/flags/watched_projects.rs: replace && with || in WatchedProjects::watch_for_a_while",
         "projects whose time is over may be dropped earlier; there is room for the others either way",
     ),
     (

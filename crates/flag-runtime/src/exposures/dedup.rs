@@ -55,57 +55,57 @@ impl Dedup {
         })
     }
 
-    /// Logs an answer, unless the same treatment of the same revision was logged for the instance within the window. Only
+    /// Hands an answer to the queue, unless the same treatment of the same revision was logged for the instance within the window. Only
     /// what the queue has accepted counts as logged; of what waits for room, call [`remember`](Self::remember) then.
     ///
     /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other, except
     /// while the queue is full.
-    pub(crate) fn log_once(
+    pub(crate) fn admit_once(
         &self,
         plan: &Plan,
         instance: &InstanceId<'_>,
         treatment: Option<usize>,
         now: Timestamp,
         log: impl FnOnce() -> Pushed,
-    ) -> Logged {
+    ) -> Admitted {
         let content = (plan.flag(), plan.created(), treatment, instance.as_str());
-        let answer = DedupKey {
+        let key = DedupKey {
             hash: self.hashes.hash_one(content),
             at: now.unix_micros(),
         };
-        let mut shard = self.shard(answer);
+        let mut shard = self.shard(key);
         if shard
-            .logged(answer.hash)
-            .is_some_and(|at| self.is_within_window(at, answer.at))
+            .logged(key.hash)
+            .is_some_and(|at| self.is_within_window(at, key.at))
         {
-            return Logged::Before;
+            return Admitted::Before;
         }
         match log() {
             Pushed::Accepted => {
-                self.insert(&mut shard, answer);
-                Logged::Now
+                self.insert(&mut shard, key);
+                Admitted::New
             }
-            Pushed::Dropped => Logged::Dropped,
-            Pushed::NoRoom => Logged::NoRoom(answer),
+            Pushed::Dropped => Admitted::Dropped,
+            Pushed::NoRoom => Admitted::NoRoom(key),
         }
     }
 
     /// Remembers an answer that the queue has accepted after a wait.
-    pub(crate) fn remember(&self, answer: DedupKey) {
-        self.insert(&mut self.shard(answer), answer);
+    pub(crate) fn remember(&self, key: DedupKey) {
+        self.insert(&mut self.shard(key), key);
     }
 
-    fn insert(&self, shard: &mut Shard, answer: DedupKey) {
+    fn insert(&self, shard: &mut Shard, key: DedupKey) {
         if shard.young.len() >= self.generation {
-            let forgotten = shard.start_generation(|at| self.is_within_window(at, answer.at));
+            let forgotten = shard.start_generation(|at| self.is_within_window(at, key.at));
             self.forgotten.inc_by(forgotten as u64);
         }
-        shard.young.insert(answer.hash, answer.at);
+        shard.young.insert(key.hash, key.at);
     }
 
-    fn shard(&self, answer: DedupKey) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: DedupKey) -> MutexGuard<'_, Shard> {
         let [first, ..] = &self.shards;
-        let index = usize::try_from(answer.hash % SHARDS as u64).unwrap_or(0);
+        let index = usize::try_from(key.hash % SHARDS as u64).unwrap_or(0);
         let shard = self.shards.get(index).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,11 +125,11 @@ pub(crate) struct DedupKey {
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Logged {
+pub(crate) enum Admitted {
     /// It was logged within the window.
     Before,
-    /// It was new, and is logged.
-    Now,
+    /// It was new, and the queue has accepted it.
+    New,
     /// It was new, and dropped.
     Dropped,
     /// It is new, and must wait for room.
@@ -137,10 +137,10 @@ pub(crate) enum Logged {
 }
 
 impl Shard {
-    fn logged(&self, answer: u64) -> Option<i64> {
+    fn logged(&self, hash: u64) -> Option<i64> {
         self.young
-            .get(&answer)
-            .or_else(|| self.old.get(&answer))
+            .get(&hash)
+            .or_else(|| self.old.get(&hash))
             .copied()
     }
 
@@ -183,28 +183,28 @@ mod tests {
         instance: &str,
         treatment: Option<usize>,
         seconds: i64,
-        expected: Logged,
+        expected: Admitted,
     ) {
         let instance = InstanceId::new(instance).unwrap();
         let pushed = match expected {
-            Logged::Before | Logged::Now => Pushed::Accepted,
-            Logged::Dropped => Pushed::Dropped,
-            Logged::NoRoom(_) => Pushed::NoRoom,
+            Admitted::Before | Admitted::New => Pushed::Accepted,
+            Admitted::Dropped => Pushed::Dropped,
+            Admitted::NoRoom(_) => Pushed::NoRoom,
         };
         let (plan, now) = (DECIDED.plan(), at(seconds));
-        let found = dedup.log_once(plan, &instance, treatment, now, || pushed);
+        let found = dedup.admit_once(plan, &instance, treatment, now, || pushed);
         assert_eq!(found, expected, "{instance} at {seconds}");
     }
 
-    const NEW: Logged = Logged::Now;
+    const NEW: Admitted = Admitted::New;
 
     #[test]
     fn an_answer_is_new_again_after_the_window() {
         let dedup = dedup();
         check(&dedup, "A", None, 100, NEW);
-        check(&dedup, "A", None, 109, Logged::Before);
+        check(&dedup, "A", None, 109, Admitted::Before);
         check(&dedup, "A", None, 110, NEW);
-        check(&dedup, "A", None, 111, Logged::Before);
+        check(&dedup, "A", None, 111, Admitted::Before);
     }
 
     #[test]
@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn a_dropped_answer_is_logged_the_next_time() {
         let dedup = dedup();
-        check(&dedup, "A", None, 100, Logged::Dropped);
-        check(&dedup, "A", None, 101, Logged::Dropped);
+        check(&dedup, "A", None, 100, Admitted::Dropped);
+        check(&dedup, "A", None, 101, Admitted::Dropped);
         check(&dedup, "A", None, 102, NEW);
-        check(&dedup, "A", None, 103, Logged::Before);
+        check(&dedup, "A", None, 103, Admitted::Before);
     }
 
     #[test]
@@ -237,14 +237,14 @@ mod tests {
         let instance = InstanceId::new("A").unwrap();
         let log = |seconds| {
             let (plan, now) = (DECIDED.plan(), at(seconds));
-            dedup.log_once(plan, &instance, None, now, || Pushed::NoRoom)
+            dedup.admit_once(plan, &instance, None, now, || Pushed::NoRoom)
         };
-        assert!(matches!(log(100), Logged::NoRoom(_)));
-        let Logged::NoRoom(answer) = log(101) else {
+        assert!(matches!(log(100), Admitted::NoRoom(_)));
+        let Admitted::NoRoom(key) = log(101) else {
             panic!("an answer that was not accepted is remembered");
         };
-        dedup.remember(answer);
-        assert_eq!(log(102), Logged::Before);
+        dedup.remember(key);
+        assert_eq!(log(102), Admitted::Before);
     }
 
     /// How many answers are remembered, and how many were forgotten within the window.

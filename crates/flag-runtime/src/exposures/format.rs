@@ -34,13 +34,13 @@ impl ExposureFormat {
     }
 
     /// Returns the exposure with the instance named as in the log.
-    pub(crate) fn name<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
+    pub(crate) fn pseudonymize<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
         self.id_mode.apply(exposure)
     }
 
     /// Returns the record of an exposure.
     pub(crate) fn record(&self, exposure: Exposure<'_>) -> Result<ExposureRecord, Invalid> {
-        self.name(exposure).record(self.booleans)
+        self.pseudonymize(exposure).record(self.booleans)
     }
 }
 

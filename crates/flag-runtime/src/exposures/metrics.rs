@@ -36,7 +36,7 @@ pub(crate) struct WriteMetrics {
 
 /// Metrics of entries from clients, and of deduplication.
 #[derive(Debug)]
-pub(crate) struct EntryMetrics {
+pub(crate) struct RecorderMetrics {
     /// Answers that were not logged again.
     pub(crate) deduplicated: Counter,
     /// Answers that were forgotten within the window.
@@ -81,7 +81,7 @@ pub(super) fn by_outcome(
 
 impl Collector for QueueMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let counts = self.0.counts();
+        let counts = self.0.totals();
         let QueueTotals {
             produced,
             written,
@@ -159,7 +159,7 @@ impl WriteMetrics {
     }
 }
 
-impl EntryMetrics {
+impl RecorderMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let deduplicated = Counter::default();

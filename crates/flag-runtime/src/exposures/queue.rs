@@ -301,7 +301,7 @@ impl Queue {
     }
 
     /// Returns the counts of all exposures.
-    pub(crate) fn counts(&self) -> QueueTotals {
+    pub(crate) fn totals(&self) -> QueueTotals {
         let state = self.state();
         QueueTotals {
             produced: state.produced,

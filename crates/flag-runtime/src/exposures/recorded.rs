@@ -26,7 +26,7 @@ struct Later<'a> {
     recorder: &'a ExposureRecorder,
     decision: OwnedDecision,
     /// What deduplication remembers then.
-    answer: Option<DedupKey>,
+    dedup_key: Option<DedupKey>,
 }
 
 impl Recorded {
@@ -41,12 +41,12 @@ impl<'a> RecordLater<'a> {
     pub(super) fn new(
         recorder: &'a ExposureRecorder,
         decision: OwnedDecision,
-        answer: Option<DedupKey>,
+        dedup_key: Option<DedupKey>,
     ) -> Self {
         Self(Box::new(Later {
             recorder,
             decision,
-            answer,
+            dedup_key,
         }))
     }
 
@@ -57,15 +57,15 @@ impl<'a> RecordLater<'a> {
         let Later {
             recorder,
             decision,
-            answer,
+            dedup_key,
         } = *self.0;
         if !recorder.queue.push_waiting(decision).await {
             recorder.metrics.refused.inc();
             return Err(QueueFull);
         }
         recorder.metrics.waited.inc();
-        if let (Some(dedup), Some(answer)) = (&recorder.dedup, answer) {
-            dedup.remember(answer);
+        if let (Some(dedup), Some(key)) = (&recorder.dedup, dedup_key) {
+            dedup.remember(key);
         }
         Ok(Recorded::DONE)
     }

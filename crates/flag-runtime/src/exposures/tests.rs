@@ -286,7 +286,7 @@ async fn a_flush_needs_no_thread_of_the_background() {
     );
     assert_eq!(lines.take(), [""; 0]);
     assert_eq!(store.written(), (700, 1));
-    assert_eq!(recorder.writers.counts.unwritten(), 0);
+    assert_eq!(recorder.writer_factory.counts.unwritten(), 0);
     drop(blocked);
     runtime.shutdown_background();
 }
@@ -321,7 +321,7 @@ async fn a_flush_waits_for_counts_that_are_being_written() {
     let (began, lines) = (Instant::now(), LogLines::collect());
     assert_eq!(flushed(&recorder).await, 0);
     assert_eq!(began.elapsed(), Duration::from_secs(1));
-    assert_eq!(recorder.writers.counts.unwritten(), 0);
+    assert_eq!(recorder.writer_factory.counts.unwritten(), 0);
     assert_eq!(lines.take(), [""; 0]);
 }
 
@@ -394,5 +394,5 @@ async fn nothing_is_logged_where_recording_is_off() {
     let _ = log
         .record_delivered("r-2", &instance, &decision, &current)
         .unwrap();
-    assert_eq!(log.queue.counts(), queue::QueueTotals::default());
+    assert_eq!(log.queue.totals(), queue::QueueTotals::default());
 }

@@ -248,7 +248,7 @@ impl FlagCache {
     async fn serve_uncached(&self, flag: &FlagKey, now: Instant) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
         if let Some(reason) = inner.negative.get(flag, now) {
-            inner.metrics.unknown_hits.inc();
+            inner.metrics.negative_hits.inc();
             return Loaded::Unavailable(reason).into_result(flag);
         }
         inner.metrics.misses.inc();
@@ -277,7 +277,7 @@ impl Inner {
             }
             return loaded;
         }
-        match self.look_up(flag).await {
+        match self.presence(flag).await {
             Ok(Presence::Present) => self.begin(flag, ReadMode::ReuseRecent).await,
             Ok(Presence::Absent) => {
                 self.metrics.absent.inc();
@@ -288,14 +288,14 @@ impl Inner {
     }
 
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
-    async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
-        let valid_for = self.note_unknown(&flag.project);
+    async fn presence(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
+        let valid_for = self.negative_lifetime(&flag.project);
         self.existing.look_up(&self.store, flag, valid_for).await
     }
 
-    /// Notes a request for an unknown flag of the project; returns how long the flag is remembered as unknown.
-    pub(super) fn note_unknown(&self, project: &ProjectName) -> Duration {
-        if self.projects.note_unknown(project) || !self.settings.watches_changes {
+    /// How long an unknown flag of the project is remembered; the project is watched from now on, if there is room.
+    pub(super) fn negative_lifetime(&self, project: &ProjectName) -> Duration {
+        if self.projects.watch_for_a_while(project) || !self.settings.watches_changes {
             negative_cache::VALID_FOR
         } else {
             negative_cache::VALID_FOR_UNWATCHED

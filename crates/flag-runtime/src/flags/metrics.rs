@@ -21,7 +21,7 @@ pub(super) struct CacheMetrics {
     /// Requests answered from memory after the flag's lifetime.
     pub(super) stale: Counter,
     /// Requests for flags in the negative cache.
-    pub(super) unknown_hits: Counter,
+    pub(super) negative_hits: Counter,
     /// Requests for flags that the index of existing flags excludes.
     pub(super) absent: Counter,
     /// Projects that went back to an older state.
@@ -32,7 +32,7 @@ pub(super) struct CacheMetrics {
 
 /// The result of a read of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refresh {
+pub(super) enum ReadResult {
     Read,
     Unknown,
     Unreadable,
@@ -82,7 +82,7 @@ impl CacheMetrics {
             hits: looked("hit"),
             misses: looked("miss"),
             stale: looked("stale"),
-            unknown_hits: looked("unknown"),
+            negative_hits: looked("unknown"),
             absent: looked("absent"),
             restores,
             refreshes: ["read", "unknown", "unreadable", "failed"].map(ended),
@@ -91,13 +91,13 @@ impl CacheMetrics {
     }
 
     /// Counts a read.
-    pub(super) fn refreshed(&self, refresh: Refresh) {
+    pub(super) fn count_read(&self, refresh: ReadResult) {
         let [read, unknown, unreadable, failed] = &self.refreshes;
         let counter = match refresh {
-            Refresh::Read => read,
-            Refresh::Unknown => unknown,
-            Refresh::Unreadable => unreadable,
-            Refresh::Failed => failed,
+            ReadResult::Read => read,
+            ReadResult::Unknown => unknown,
+            ReadResult::Unreadable => unreadable,
+            ReadResult::Failed => failed,
         };
         counter.inc();
     }

@@ -158,7 +158,7 @@ impl Inner {
         let flags = sorted(flags);
         let lifetime = self.settings.lifetime;
         let (due, until) = if flags.is_empty() {
-            let valid_for = self.note_unknown(project).min(lifetime);
+            let valid_for = self.negative_lifetime(project).min(lifetime);
             (now + valid_for, now + valid_for)
         } else {
             (now + lifetime, now + lifetime + self.settings.max_stale)

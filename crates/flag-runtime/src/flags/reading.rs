@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::cache::{Inner, Loaded};
 use super::entry::CacheEntry;
-use super::metrics::Refresh;
+use super::metrics::ReadResult;
 use super::negative_cache::UnavailableReason;
 use crate::causes::causes;
 
@@ -58,23 +58,23 @@ impl Reading {
         let Self { shared, flag } = self;
         match loaded {
             Loaded::CacheEntry(entry) => {
-                shared.metrics.refreshed(Refresh::Read);
+                shared.metrics.count_read(ReadResult::Read);
                 self.store_entry(entry);
             }
             Loaded::Unavailable(UnavailableReason::Failed(error)) => {
-                shared.metrics.refreshed(Refresh::Failed);
+                shared.metrics.count_read(ReadResult::Failed);
                 log_failure(flag, error);
                 self.note_failure(loaded);
             }
             Loaded::Unavailable(reason) => {
                 if let UnavailableReason::Unreadable(row) = reason {
-                    shared.metrics.refreshed(Refresh::Unreadable);
+                    shared.metrics.count_read(ReadResult::Unreadable);
                     self.note_unreadable(row);
                 } else {
-                    shared.metrics.refreshed(Refresh::Unknown);
+                    shared.metrics.count_read(ReadResult::Unknown);
                     self.note_readable();
                 }
-                let valid_for = shared.note_unknown(&flag.project);
+                let valid_for = shared.negative_lifetime(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
                 shared.negative.remember(flag, reason.clone(), valid_for);
                 if shared.entries.remove(flag).is_some() {

@@ -34,8 +34,8 @@ impl WatchedProjects {
         }
     }
 
-    /// Notes a request for an unknown flag; returns whether its project is watched.
-    pub(super) fn note_unknown(&self, project: &ProjectName) -> bool {
+    /// Watches a project of which an unknown flag was asked for, for a while; returns whether there is room for that.
+    pub(super) fn watch_for_a_while(&self, project: &ProjectName) -> bool {
         let now = Instant::now();
         let mut projects = self.projects();
         if projects.known.contains(project) {
@@ -89,11 +89,11 @@ mod tests {
     async fn invented_projects_are_watched_up_to_a_bound_and_for_a_while() {
         let projects = WatchedProjects::default();
         for n in 0..MAX_UNKNOWN {
-            assert!(projects.note_unknown(&project(n)));
+            assert!(projects.watch_for_a_while(&project(n)));
         }
-        assert!(!projects.note_unknown(&project(MAX_UNKNOWN)));
+        assert!(!projects.watch_for_a_while(&project(MAX_UNKNOWN)));
         projects.note_known(&project(MAX_UNKNOWN));
-        assert!(projects.note_unknown(&project(MAX_UNKNOWN)));
+        assert!(projects.watch_for_a_while(&project(MAX_UNKNOWN)));
         assert_eq!(projects.watched().len(), MAX_UNKNOWN + 1);
         advance(UNKNOWN_WATCHED_FOR).await;
         assert_eq!(projects.watched(), [project(MAX_UNKNOWN)]);
@@ -104,19 +104,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_invented_project_makes_room_when_its_time_is_over() {
         let projects = WatchedProjects::default();
-        projects.note_unknown(&project(0));
+        projects.watch_for_a_while(&project(0));
         advance(UNKNOWN_WATCHED_FOR / 2).await;
         for n in 1..MAX_UNKNOWN {
-            projects.note_unknown(&project(n));
+            projects.watch_for_a_while(&project(n));
         }
         // One that is watched already needs no room, and is watched for longer.
-        assert!(projects.note_unknown(&project(1)));
+        assert!(projects.watch_for_a_while(&project(1)));
         let other = project(MAX_UNKNOWN);
         advance((UNKNOWN_WATCHED_FOR / 2).saturating_sub(Duration::from_micros(1))).await;
-        assert!(!projects.note_unknown(&other));
+        assert!(!projects.watch_for_a_while(&other));
         advance(Duration::from_micros(1)).await;
-        assert!(projects.note_unknown(&other));
-        assert!(!projects.note_unknown(&project(0)));
+        assert!(projects.watch_for_a_while(&other));
+        assert!(!projects.watch_for_a_while(&project(0)));
         assert_eq!(projects.watched().len(), MAX_UNKNOWN);
         advance(UNKNOWN_WATCHED_FOR / 2).await;
         assert_eq!(projects.watched(), [other]);

@@ -46,12 +46,12 @@ pub struct GuardSettings {
 #[derive(Debug)]
 pub struct StoreGuard<T: ?Sized> {
     store: Arc<DeferredStore<T>>,
-    bounds: Arc<Bounds>,
+    limits: Arc<CallLimits>,
 }
 
 /// State that both ports share.
 #[derive(Debug)]
-struct Bounds {
+struct CallLimits {
     settings: GuardSettings,
     /// One permit for each concurrent read.
     read_permits: Semaphore,
@@ -59,15 +59,15 @@ struct Bounds {
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
-    reported: Reported,
+    calls_for: CallsFor,
     metrics: Arc<StoreMetrics>,
 }
 
-/// Whether metrics and log report changes of the circuits: only of those for evaluations.
+/// Whose calls they are. Metrics and log report changes of the circuits of evaluations only; of other calls more may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reported {
-    Yes,
-    No,
+enum CallsFor {
+    Evaluations,
+    Others,
 }
 
 impl StoreGuard<dyn RowStore> {
@@ -78,19 +78,19 @@ impl StoreGuard<dyn RowStore> {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Arc::new(StoreMetrics::register(registry));
-        let bounds = Arc::new(Bounds::new(settings, Reported::Yes, metrics));
-        Self { store, bounds }
+        let limits = Arc::new(CallLimits::new(settings, CallsFor::Evaluations, metrics));
+        Self { store, limits }
     }
 
     /// Guards the same flags for other readers, which share no limit and no circuit with this guard: neither can stop the
     /// other. Their calls are counted in the same metrics.
     #[must_use]
     pub fn with_separate_limits(&self, settings: GuardSettings) -> Self {
-        let metrics = Arc::clone(&self.bounds.metrics);
-        let bounds = Arc::new(Bounds::new(settings, Reported::No, metrics));
+        let metrics = Arc::clone(&self.limits.metrics);
+        let limits = Arc::new(CallLimits::new(settings, CallsFor::Others, metrics));
         Self {
             store: Arc::clone(&self.store),
-            bounds,
+            limits,
         }
     }
 
@@ -99,7 +99,7 @@ impl StoreGuard<dyn RowStore> {
         let metrics = Arc::new(StoreMetrics::register(&mut Registry::default()));
         Self {
             store: Arc::new(rows.into()),
-            bounds: Arc::new(Bounds::new(settings, Reported::No, metrics)),
+            limits: Arc::new(CallLimits::new(settings, CallsFor::Others, metrics)),
         }
     }
 
@@ -107,19 +107,19 @@ impl StoreGuard<dyn RowStore> {
     pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
         StoreGuard {
             store: log,
-            bounds: Arc::clone(&self.bounds),
+            limits: Arc::clone(&self.limits),
         }
     }
 
     /// Returns the circuit of reads.
     pub fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.bounds.read_circuit)
+        Arc::clone(&self.limits.read_circuit)
     }
 
     /// Probes the store whenever the circuit is open, for ever, so that a recovery shows without requests.
     pub async fn probe(&self) {
         loop {
-            self.bounds.read_circuit.probe_due().await;
+            self.limits.read_circuit.probe_due().await;
             // If a request comes first, its call is the probe.
             if let Err(error) = self.ping().await
                 && !error.is_transient()
@@ -130,11 +130,11 @@ impl StoreGuard<dyn RowStore> {
     }
 }
 
-impl Bounds {
-    fn new(settings: GuardSettings, reported: Reported, metrics: Arc<StoreMetrics>) -> Self {
-        let waiting_per_read = match reported {
-            Reported::Yes => WAITING_PER_READ,
-            Reported::No => WAITING_PER_READ_SEPARATE,
+impl CallLimits {
+    fn new(settings: GuardSettings, calls_for: CallsFor, metrics: Arc<StoreMetrics>) -> Self {
+        let waiting_per_read = match calls_for {
+            CallsFor::Evaluations => WAITING_PER_READ,
+            CallsFor::Others => WAITING_PER_READ_SEPARATE,
         };
         Self {
             settings,
@@ -143,7 +143,7 @@ impl Bounds {
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
-            reported,
+            calls_for,
             metrics,
         }
     }
@@ -228,7 +228,7 @@ impl Bounds {
         };
         match permit.end(end) {
             Change::None => {}
-            _ if self.reported == Reported::No => {}
+            _ if self.calls_for == CallsFor::Others => {}
             Change::Opened => {
                 self.metrics.opened(side);
                 let problem = error.map(ToString::to_string).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Facts about counts in memory, and about their writer with a scripted store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -310,4 +311,52 @@ async fn a_store_that_is_down_loses_no_counts() {
     assert_eq!(lines.take(), expected);
     let expected: Vec<_> = (100..130).map(|minute| ("f", minute, "a", 1)).collect();
     check(&written(&store).await, &expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_write_at_different_moments_of_a_minute() {
+    fastrand::seed(11);
+    let mut moments = Vec::new();
+    for _ in 0..8 {
+        let store = Arc::new(ScriptedLog::default());
+        let (counts, _close, _) = writing(&store);
+        counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 0));
+        let began = Instant::now();
+        while counts.unwritten() > 0 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        moments.push(began.elapsed().as_secs() / 10);
+    }
+    let sixths: BTreeSet<u64> = moments.iter().copied().collect();
+    assert!(sixths.len() >= 3 && sixths.last() < Some(&6), "{moments:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_counts_are_written_in_parts_without_a_pause() {
+    let store = Arc::new(ScriptedLog::default());
+    let (counts, _close, _) = writing(&store);
+    let names: Vec<String> = (0..1_001).map(|number| format!("f_{number}")).collect();
+    let exposures = names.iter().map(|name| (&**name, "a", at(100, 0)));
+    counts.add(&batch(&exposures.collect::<Vec<_>>()), at(100, 0));
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(counts.unwritten(), 0);
+    assert_eq!(store.take_calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_when_it_stops_is_written_again() {
+    let store = Arc::new(ScriptedLog::default());
+    let (counts, close, ended) = writing(&store);
+    counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 0));
+    let began = Instant::now();
+    store.script(move |_| async move {
+        let source = "for the test".into();
+        match began.elapsed() < Duration::from_secs(1) {
+            true => Step::Fail(StoreError::Unavailable { source }),
+            false => Step::Pass,
+        }
+    });
+    close.send(()).unwrap();
+    ended.await.unwrap();
+    check(&written(&store).await, &[("f", 100, "a", 1)]);
 }

@@ -153,7 +153,7 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
         let results = recorder.write_entries(entries.collect());
         assert!(results.await.iter().all(Result::is_ok));
     }
-    assert_eq!(recorder.writers.counts.unwritten(), 3);
+    assert_eq!(recorder.writer_factory.counts.unwritten(), 3);
     assert_eq!(flushed(&recorder).await, 0);
     let query = CountsQuery {
         flag: decided.plan().flag(),

@@ -46,7 +46,7 @@ fn check_law(overflow: Overflow) {
             })
             .collect();
         threads.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) || queue.counts().pending > 0 {
+            while !is_over.load(Ordering::Relaxed) || queue.totals().pending > 0 {
                 let Some(chunk) = queue.take(TakeChunk::AlsoOpen) else {
                     continue;
                 };
@@ -65,7 +65,7 @@ fn check_law(overflow: Overflow) {
         });
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                let counts = queue.counts();
+                let counts = queue.totals();
                 assert_eq!(counts.produced, accounted(counts), "{counts:?}");
                 assert!(counts.pending <= 2_000);
             }
@@ -75,7 +75,7 @@ fn check_law(overflow: Overflow) {
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    let counts = queue.counts();
+    let counts = queue.totals();
     assert_eq!(counts.produced, EACH * PRODUCERS as u64);
     assert_eq!((counts.produced, counts.pending), (accounted(counts), 0));
     assert_eq!(queue.waiting(), 0);
@@ -146,7 +146,7 @@ fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
     for instance in ["A1", "A2", "A3"] {
         queue.push(served(&decided, instance));
     }
-    let counts = queue.counts();
+    let counts = queue.totals();
     assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
     let chunk = queue.take(TakeChunk::AlsoOpen).unwrap();
     let (batch, _) = chunk.batch(BatchId(1), &format());
@@ -154,7 +154,7 @@ fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
     assert_eq!(kept, ["A1", "A2"]);
     queue.push(served(&decided, "A4"));
     assert_eq!(
-        queue.counts().dropped.queue_full,
+        queue.totals().dropped.queue_full,
         2,
         "what was taken counts"
     );
@@ -163,7 +163,7 @@ fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
         ..BatchResult::default()
     });
     queue.push(served(&decided, "A5"));
-    assert_eq!(queue.counts().pending, 1);
+    assert_eq!(queue.totals().pending, 1);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn long_texts_fill_a_queue_too() {
     for _ in 0..1_000 {
         queue.push(served(&decided, &long));
     }
-    let counts = queue.counts();
+    let counts = queue.totals();
     assert!(counts.dropped.queue_full > 500, "{counts:?}");
     assert!(counts.pending * 512 <= 1_000 * TEXT_BYTES);
     // The ids have 515 bytes together.

@@ -25,7 +25,7 @@ async fn answers(log: &ExposureRecorder, current: &ServedPlan, instance: &str) -
 /// How many exposures were produced, and how many answers waited and were accepted, and were refused.
 fn waits(log: &ExposureRecorder) -> (u64, u64, u64) {
     let metrics = &log.metrics;
-    let produced = log.queue.counts().produced;
+    let produced = log.queue.totals().produced;
     (produced, metrics.waited.get(), metrics.refused.get())
 }
 
@@ -47,7 +47,7 @@ async fn an_answer_waits_until_its_exposure_has_room() {
     assert_eq!(waits(&log), (10, 8, 0));
     assert_eq!(flushed(&log).await, 0);
     assert_eq!(store.written(), (10, 1));
-    assert_eq!(log.queue.counts().dropped.queue_full, 0);
+    assert_eq!(log.queue.totals().dropped.queue_full, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,7 +156,7 @@ async fn what_waits_is_written_well_within_a_second() {
     produce(&log, 0..CHUNK + 1);
     sleep(Duration::from_millis(250)).await;
     assert_eq!(store.written(), (CHUNK + 1, 1));
-    assert_eq!(log.queue.counts().written, CHUNK as u64 + 1);
+    assert_eq!(log.queue.totals().written, CHUNK as u64 + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,13 +180,13 @@ async fn a_store_that_is_down_loses_nothing() {
     let log = recorder_of(&store, 20_000);
     produce(&log, 0..15_000);
     sleep(Duration::from_secs(59)).await;
-    let counts = log.queue.counts();
+    let counts = log.queue.totals();
     assert_eq!((counts.pending, counts.written), (15_000, 0));
     let calls = store.calls.load(Ordering::Relaxed);
     assert!(calls < 4 * 60, "{calls} calls in a minute are no backoff");
     sleep(Duration::from_secs(4)).await;
     assert_eq!(store.written(), (15_000, 1));
-    assert_eq!(log.queue.counts().pending, 0);
+    assert_eq!(log.queue.totals().pending, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +201,7 @@ async fn one_row_that_always_fails_holds_up_no_other() {
     let log = recorder_of(&store, 10_000);
     produce(&log, 0..5_000);
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(log.queue.counts().pending, 1);
+    assert_eq!(log.queue.totals().pending, 1);
     assert_eq!(flushed(&log).await, 1);
     assert_eq!(store.written(), (4_999, 1));
 }
@@ -212,7 +212,7 @@ async fn what_the_store_refuses_is_dropped_alone() {
     let log = recorder_of(&store, 10_000);
     produce(&log, 0..20);
     assert_eq!(flushed(&log).await, 0);
-    let counts = log.queue.counts();
+    let counts = log.queue.totals();
     assert_eq!((counts.written, counts.dropped.refused), (19, 1));
     assert_eq!(store.calls.load(Ordering::Relaxed), 1);
 }
@@ -231,11 +231,11 @@ async fn what_an_operator_corrects_loses_nothing() {
         let log = recorder_of(&store, 1_000);
         produce(&log, 0..1_100);
         sleep(Duration::from_secs(59)).await;
-        let counts = log.queue.counts();
+        let counts = log.queue.totals();
         assert_eq!((counts.pending, counts.dropped.queue_full), (1_000, 100));
         sleep(Duration::from_secs(4)).await;
         assert_eq!(store.written(), (1_000, 1));
-        assert_eq!(log.queue.counts().dropped.refused, 0);
+        assert_eq!(log.queue.totals().dropped.refused, 0);
     }
 }
 
@@ -253,7 +253,7 @@ async fn an_adapter_that_panics_is_counted() {
     sleep(Duration::from_secs(1)).await;
     produce(&log, 20..30);
     assert_eq!(flushed(&log).await, 0);
-    let counts = log.queue.counts();
+    let counts = log.queue.totals();
     assert_eq!((counts.written, counts.dropped.refused), (10, 20));
 }
 
@@ -265,7 +265,7 @@ async fn a_store_that_hangs_is_not_waited_for() {
     let began = Instant::now();
     assert_eq!(flushed(&log).await, 1_000);
     assert_eq!(began.elapsed(), Duration::from_secs(9));
-    assert_eq!(log.queue.counts().dropped.queue_full, 2_000);
+    assert_eq!(log.queue.totals().dropped.queue_full, 2_000);
     assert!(store.calls.load(Ordering::Relaxed) <= 4);
 }
 

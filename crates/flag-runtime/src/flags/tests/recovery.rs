@@ -127,7 +127,7 @@ async fn an_unknown_flag_is_remembered_for_less_time_if_its_changes_are_not_watc
         .await;
         let valid_for = |n: usize| {
             let project = ProjectName::new(format!("p{n}")).unwrap();
-            world.cache.shared.note_unknown(&project)
+            world.cache.shared.negative_lifetime(&project)
         };
         for n in 0..64 {
             assert_eq!(valid_for(n), Duration::from_secs(5));

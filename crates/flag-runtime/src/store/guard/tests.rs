@@ -165,7 +165,7 @@ async fn reads_are_bounded_and_all_end_at_their_deadline() {
         .iter()
         .filter(|result| failed_with(result, "too many concurrent reads"));
     assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_READ));
-    assert_eq!(world.guard.bounds.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(world.guard.limits.waiting.load(Ordering::Relaxed), 0);
     assert!(world.scrape().contains("store_calls_in_flight 0"));
 }
 
