@@ -350,11 +350,12 @@ async fn what_fails_when_it_stops_is_written_again() {
     counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 0));
     let began = Instant::now();
     store.script(move |_| async move {
-        let source = "for the test".into();
-        match began.elapsed() < Duration::from_secs(1) {
-            true => Step::Fail(StoreError::Unavailable { source }),
-            false => Step::Pass,
+        if began.elapsed() >= Duration::from_secs(1) {
+            return Step::Pass;
         }
+        Step::Fail(StoreError::Unavailable {
+            source: "for the test".into(),
+        })
     });
     close.send(()).unwrap();
     ended.await.unwrap();

@@ -13,7 +13,7 @@ use crate::flags::change_notices::NoticeOutcome;
 
 /// How long a changed flag is compared with the cache; longer if it was not read by then. A claim may precede its row by this
 /// time, and a read that began before the change may end after it.
-const COMPARED_FOR: Duration = Duration::from_secs(30);
+pub(super) const COMPARED_FOR: Duration = Duration::from_secs(30);
 
 /// The most flags of a project that one poll reads again, so that other reads are not held up; the rest wait for the next
 /// poll.
@@ -51,6 +51,12 @@ impl SeenHeadRow {
             changed,
             next: None,
         }
+    }
+
+    /// Whether a flag is compared with the cache.
+    #[cfg(test)]
+    pub(super) fn compares(&self, flag: &FlagKey) -> bool {
+        self.changed.contains_key(flag)
     }
 
     /// Returns the last head row.

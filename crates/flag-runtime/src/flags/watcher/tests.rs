@@ -10,7 +10,7 @@ use flag_model::{
 };
 use flag_rollout::decide;
 use flag_store::memory::MemoryStore;
-use flag_store::scripted::{ScriptedRows, Step};
+use flag_store::scripted::{RowCall, ScriptedRows, Step};
 use flag_store::{
     Base, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowOptions,
     RowStore as _, Scan, SystemClock, encode_revision,
@@ -18,6 +18,7 @@ use flag_store::{
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
+use super::seen_head_row::COMPARED_FOR;
 use super::*;
 use crate::flags::{CacheError, FlagCacheSettings, test_settings};
 use crate::log_lines::LogLines;
@@ -473,4 +474,40 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
     sleep(SWEEP / 5).await;
     assert_eq!(gone(), [unknown.project]);
     looking.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_compared_with_the_cache_for_30_seconds_and_until_it_was_read() {
+    let mut world = World::new().await;
+    let compares = |world: &World| world.watch.seen[&flag("f").project].compares(&flag("f"));
+    world.revise("f", true).await;
+    world.poll().await;
+    let ends = Instant::now() + COMPARED_FOR;
+    while Instant::now() < ends {
+        assert!(compares(&world), "before it is over");
+        sleep(Duration::from_millis(999)).await;
+        world.poll().await;
+    }
+    assert!(!compares(&world), "when it is over");
+
+    world.rows.script(|call| async move {
+        match call {
+            RowCall::Scan(_) => Step::Fail(StoreError::Unavailable {
+                source: "down".into(),
+            }),
+            _ => Step::Pass,
+        }
+    });
+    world.revise("f", false).await;
+    world.poll().await;
+    sleep(COMPARED_FOR).await;
+    world.poll().await;
+    assert!(compares(&world), "it was not read");
+    world.rows.script(async |_| Step::Pass);
+    for _ in 0..2 {
+        sleep(Duration::from_secs(10)).await;
+        world.poll().await;
+    }
+    assert!(!compares(&world), "it was read");
+    assert_eq!(world.value("f").await, Some(false));
 }
