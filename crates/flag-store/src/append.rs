@@ -176,7 +176,7 @@ impl FlagStore {
             };
             Ok((revision, row))
         };
-        let links = match parts.format.version() {
+        let links = match parts.scheme.version() {
             FormatVersion::V2 => Links::Written,
             // The Python framework reads these rows, and should find nothing new in them.
             FormatVersion::V1 => Links::None,

@@ -188,8 +188,8 @@ pub(crate) async fn stored_revision(
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
 
-/// The format of a flag: that of its revision in force, or of an older one if that cannot be read.
-pub(crate) async fn stored_format(
+/// The bucket scheme of a flag: that of its revision in force, or of an older one if that cannot be read.
+pub(crate) async fn stored_scheme(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
@@ -197,11 +197,11 @@ pub(crate) async fn stored_format(
 ) -> Result<Option<BucketScheme>, StoreFailure> {
     match newest {
         None => Ok(None),
-        Some(Ok(newest)) => Ok(Some(newest.format.clone())),
+        Some(Ok(newest)) => Ok(Some(newest.scheme.clone())),
         Some(Err(_)) => {
-            let format = store.newest_bucket_scheme(flag, SEARCHED_REVISIONS);
-            let format = with_progress(format!("reading the history of {flag}"), format).await;
-            format.map_err(|source| context.store_failed(source))
+            let scheme = store.newest_bucket_scheme(flag, SEARCHED_REVISIONS);
+            let scheme = with_progress(format!("reading the history of {flag}"), scheme).await;
+            scheme.map_err(|source| context.store_failed(source))
         }
     }
 }

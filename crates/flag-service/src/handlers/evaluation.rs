@@ -66,8 +66,8 @@ pub(super) fn decide<'p>(
     current: &'p ServedPlan,
 ) -> Decision<'p> {
     let buckets = &state.buckets;
-    decide_with(current, instance, |format, instance| {
-        buckets.bucket(format, instance)
+    decide_with(current, instance, |scheme, instance| {
+        buckets.bucket(scheme, instance)
     })
 }
 

@@ -175,7 +175,7 @@ fn encode(revision: &Revision) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: BucketScheme::V2 {
+        scheme: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("f").unwrap(),
         },

@@ -10,7 +10,7 @@ use crate::failure::{CommandError, Failure};
 use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
-    no_revision, numbering, open_flag_or, stored_format, stored_metadata, stored_revision,
+    no_revision, numbering, open_flag_or, stored_metadata, stored_revision, stored_scheme,
 };
 use crate::missing::{ADD_IT, missing_flag};
 use crate::numbering::NoRevision;
@@ -63,8 +63,8 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         let source = Box::new(row.clone().into());
         return Err(NothingToKeep { flag, source }.into());
     }
-    let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
-    if newest.is_some() && format.is_none() && args.format.format_version.is_none() {
+    let scheme = stored_scheme(context, &store, &flag, newest.as_ref()).await?;
+    if newest.is_some() && scheme.is_none() && args.format.format_version.is_none() {
         let message = format!(
             "--format-version is required: no revision of {flag} has a readable format version"
         );
@@ -73,7 +73,7 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
     let parts = interpret::plan_revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
-        format.as_ref(),
+        scheme.as_ref(),
         &args,
         context.rows.v1_algorithm,
         &context.variables,

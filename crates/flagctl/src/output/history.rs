@@ -240,7 +240,7 @@ fn all_of_revision(revision: &Revision, numbering: &Numbering) -> Vec<String> {
     vec![
         to_the_second(revision.created()),
         age(revision.created(), terminal::began()),
-        placing(&revision.format),
+        placing(&revision.scheme),
         visible(&revision.control.to_string()),
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),

@@ -130,12 +130,12 @@ impl From<&flag_model::Revision> for Revision {
         Self {
             created: text(&revision.created()),
             number: None,
-            format_version: match revision.format {
+            format_version: match revision.scheme {
                 BucketScheme::V1 { .. } => 1,
                 BucketScheme::V2 { .. } => 2,
             },
-            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
-            salt: revision.format.salt().map(text),
+            hash_algorithm: named_algorithm(&revision.scheme).map(HashAlgorithm::as_str),
+            salt: revision.scheme.salt().map(text),
             control: (&revision.control).into(),
             treatments: treatments
                 .map(|(treatment, (group, ranges))| Treatment::new(treatment, group, &ranges))
@@ -195,12 +195,12 @@ fn text(value: &impl ToString) -> String {
 }
 
 /// The hash algorithm that the row of a revision names.
-pub(crate) fn named_algorithm(format: &BucketScheme) -> Option<HashAlgorithm> {
-    match format {
+pub(crate) fn named_algorithm(scheme: &BucketScheme) -> Option<HashAlgorithm> {
+    match scheme {
         BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..
         } => None,
-        _ => Some(format.algorithm()),
+        _ => Some(scheme.algorithm()),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use flag_describe::sentence;
 use flag_model::{CONTROL_GROUP, FlagKey, Revision, Timestamp};
-use flag_store::{Counted, Minute, MinuteCounts};
+use flag_store::{CountKey, Minute, MinuteCounts};
 
 use super::history::revisions_table_at;
 use super::table::short;
@@ -70,8 +70,8 @@ impl Watched<'_> {
             }
         }
         for counts in self.counts {
-            for (counted, count) in counts.entries() {
-                let answers = groups.entry(group(counted)).or_default();
+            for (count_key, count) in counts.entries() {
+                let answers = groups.entry(group(count_key)).or_default();
                 answers.all = answers.all.saturating_add(*count);
                 if counts.minute >= since {
                     answers.recent = answers.recent.saturating_add(*count);
@@ -173,8 +173,8 @@ fn answers_since(watched: &Watched<'_>, since: Minute) -> String {
         .iter()
         .filter(|counts| counts.minute >= since)
     {
-        for (counted, count) in counts.entries() {
-            let total = groups.entry(group(counted)).or_default();
+        for (count_key, count) in counts.entries() {
+            let total = groups.entry(group(count_key)).or_default();
             *total = total.saturating_add(*count);
         }
     }
@@ -185,14 +185,14 @@ fn answers_since(watched: &Watched<'_>, since: Minute) -> String {
     groups.collect::<Vec<_>>().join(", ")
 }
 
-fn group(counted: &Counted) -> Group {
-    match counted {
-        Counted::Group {
+fn group(count_key: &CountKey) -> Group {
+    match count_key {
+        CountKey::Group {
             revision,
             rollout_group,
             ..
         } => (Reverse(*revision), rollout_group.clone()),
-        Counted::Others => (Reverse(None), "others".to_owned()),
+        CountKey::Others => (Reverse(None), "others".to_owned()),
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     fn revision(made: &str) -> Revision {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Why".to_owned(),
             owner: None,
@@ -242,12 +242,12 @@ mod tests {
 
     fn counts(minute: &str, of: &str, group: &str, count: u64) -> MinuteCounts {
         let mut counts = MinuteCounts::new("p/feature/f".parse().unwrap(), Minute::of(at(minute)));
-        let counted = Counted::Group {
+        let count_key = CountKey::Group {
             revision: Some(at(of)),
             rollout_group: group.to_owned(),
             reason: Some(Reason::Rollout),
         };
-        counts.add(&counted, count);
+        counts.add(&count_key, count);
         counts
     }
 
