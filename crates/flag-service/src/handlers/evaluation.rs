@@ -31,7 +31,7 @@ pub(super) async fn look_up(
 }
 
 /// Decides, records and encodes, unless the exposure must wait for space in its queue. The error is boxed, as it is rare and large.
-pub(super) fn respond<'a>(
+pub(super) fn decide_and_respond<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
     current: &ServedPlan,
