@@ -18,7 +18,7 @@ use flag_store::FlagEntry;
 use crate::change::Change;
 use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
-use crate::stored::{created, created_by};
+use crate::maybe_readable::{created, created_by};
 use crate::write::{PlannedMetadata, PlannedRevision};
 
 use self::origin::Origin;

@@ -11,8 +11,8 @@ use super::merge::{self, group, is_same};
 use super::origin::{ChangedSince, OnConflict, Origin};
 use crate::change::Change;
 use crate::flag_file::RevisionInFile;
+use crate::maybe_readable::MaybeReadable;
 use crate::output::visible;
-use crate::stored::Stored;
 use crate::write::PlannedRevision;
 
 /// What the next revision is made of.
@@ -20,7 +20,7 @@ pub(super) struct Sources<'a> {
     pub(super) flag: &'a FlagKey,
     pub(super) wanted: &'a RevisionInFile,
     /// The newest revision.
-    pub(super) newest: Option<&'a Stored<Revision>>,
+    pub(super) newest: Option<&'a MaybeReadable<Revision>>,
     /// The bucket scheme of the flag, if its newest revision cannot be read.
     pub(super) unread: Option<&'a BucketScheme>,
     /// The revision that the file was exported from.

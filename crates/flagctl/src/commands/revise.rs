@@ -3,7 +3,7 @@
 use flag_model::{FlagKey, Timestamp};
 use flag_store::{Base, Clock as _, FlagStore, ReadError, SystemClock};
 
-use crate::args::{ReviseArgs, RevisionName, TreatmentArgs, split};
+use crate::args::{ReviseArgs, RevisionName, TreatmentArgs, take_flag};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
@@ -12,9 +12,9 @@ use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
     no_revision, numbering, open_flag_or, stored_metadata, stored_revision, stored_scheme,
 };
+use crate::maybe_readable::created;
 use crate::missing::{ADD_IT, missing_flag};
 use crate::numbering::NoRevision;
-use crate::stored::created;
 use crate::write::{self, PlannedRevision};
 
 /// The largest file of a value or of ids.
@@ -40,7 +40,7 @@ impl CommandError for NothingToKeep {
 /// Appends a revision: the arguments applied to the newest one.
 pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<(), Failure> {
     let project = args.project.project.as_deref();
-    let (named, rest) = split(&args.words, project, 1).map_err(ArgumentError::Usage)?;
+    let (named, rest) = take_flag(&args.words, project, 1).map_err(ArgumentError::Usage)?;
     let short_form = rest
         .first()
         .map(|word| ShortForm::parse(word))
@@ -75,7 +75,7 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         scheme.as_ref(),
         &args,
-        context.rows.v1_algorithm,
+        context.row_options.v1_algorithm,
         &context.variables,
     )?;
     let Some(parts) = parts else {

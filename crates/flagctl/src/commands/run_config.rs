@@ -38,7 +38,7 @@ pub(crate) struct RunConfigArgs {
 /// Writes the row that a run configuration describes.
 pub(crate) async fn run_config(context: &Context, args: &RunConfigArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
-    let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
+    let described = run_config::read(&text, SystemClock.now(), &context.row_options)?;
     for warning in &described.warnings {
         output::notice(&format!("warning: {warning}"));
     }

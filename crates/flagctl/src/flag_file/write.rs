@@ -11,8 +11,8 @@ use serde_json::{Number, Value};
 use serde_saphyr::FlowSeq;
 
 use super::FILE_VERSION;
+use crate::maybe_readable::{created, created_by};
 use crate::output::{named_algorithm, number};
-use crate::stored::{created, created_by};
 
 /// A file as it is written.
 #[derive(Debug, Serialize)]

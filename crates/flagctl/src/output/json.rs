@@ -10,8 +10,8 @@ use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, created};
 
 #[derive(Serialize)]
 pub(super) struct Key {
@@ -92,7 +92,10 @@ impl<T> Entry<T> {
 
 impl Entry<Revision> {
     /// A revision with its number, or why it cannot be read.
-    pub(super) fn numbered(row: &Stored<flag_model::Revision>, numbering: &Numbering) -> Self {
+    pub(super) fn numbered(
+        row: &MaybeReadable<flag_model::Revision>,
+        numbering: &Numbering,
+    ) -> Self {
         match row {
             Ok(revision) => Self::Readable(Box::new(Revision::numbered(revision, numbering))),
             Err(_) => Self::new(row, created(row)),

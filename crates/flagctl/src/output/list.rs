@@ -12,7 +12,7 @@ use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use super::when::to_the_second;
-use crate::stored::created_by;
+use crate::maybe_readable::created_by;
 
 /// Which columns are shown for each flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

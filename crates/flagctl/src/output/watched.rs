@@ -11,8 +11,8 @@ use super::history::revisions_table_at;
 use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::when::to_the_second;
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, created};
 
 /// How many minutes are counted as recent.
 const RECENT: i64 = 5;
@@ -24,7 +24,7 @@ const SHOWN: usize = 20;
 pub(crate) struct Watched<'a> {
     pub(crate) flag: &'a FlagKey,
     /// The newest ones, the newest first.
-    pub(crate) revisions: &'a [Stored<Revision>],
+    pub(crate) revisions: &'a [MaybeReadable<Revision>],
     pub(crate) numbering: &'a Numbering,
     /// The counts of the last hour.
     pub(crate) counts: &'a [MinuteCounts],
@@ -152,7 +152,7 @@ impl WatchedLines {
 }
 
 /// The revision in force in a line.
-fn in_force(newest: Option<&Stored<Revision>>) -> (Tone, String) {
+fn in_force(newest: Option<&MaybeReadable<Revision>>) -> (Tone, String) {
     match newest {
         None => (Tone::Plain, "none yet".to_owned()),
         Some(Err(error)) => (Tone::Problem, format!("unreadable: {error}")),

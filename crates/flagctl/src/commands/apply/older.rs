@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::flag_file::{FlagFile, FlagInFile};
 use crate::lookup::{SEARCHED_REVISIONS, stored_scheme};
-use crate::stored::{created, created_by};
+use crate::maybe_readable::{created, created_by};
 
 /// The older rows that decide what a file means.
 pub(super) async fn older_rows(
