@@ -209,12 +209,12 @@ async fn altered_block(
     for batch in page.await.unwrap().batches {
         let mut exposures: Vec<_> = batch.exposures().collect();
         let found = exposures.iter_mut().find(|of| {
-            let record = of.record(batch.booleans()).unwrap();
+            let record = of.record(batch.boolean_spelling()).unwrap();
             record.key() == key.as_bytes()
         });
         if let Some(exposure) = found {
             alter(exposure);
-            let altered = ExposureBatch::of(BatchId(0), batch.booleans(), &exposures);
+            let altered = ExposureBatch::of(BatchId(0), batch.boolean_spelling(), &exposures);
             let [old, new] = [&batch, &altered].map(|of| of.blocks().blocks.remove(0).bytes);
             return (old, new);
         }

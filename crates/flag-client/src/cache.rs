@@ -91,19 +91,19 @@ impl Cache {
         }
     }
 
-    /// Stores a value, for a time of at most `longest` if there is one.
+    /// Stores a value, for a time of at most `max_lifetime` if there is one.
     pub(crate) fn remember(
         &self,
         question: Question<'_>,
         known: Arc<KnownValue>,
-        longest: Option<Duration>,
+        max_lifetime: Option<Duration>,
         now: Instant,
     ) {
         let lifetime = match known.freshness {
             Freshness::Current => self.lifetime,
             Freshness::LastKnown => self.lifetime.min(SHORT),
         };
-        let lifetime = longest.map_or(lifetime, |longest| lifetime.min(longest));
+        let lifetime = max_lifetime.map_or(lifetime, |max_lifetime| lifetime.min(max_lifetime));
         if let Some(until) = now.checked_add(lifetime) {
             self.entries.insert(question.into(), Entry { known, until });
         }
@@ -311,8 +311,8 @@ mod tests {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let known = known(Freshness::Current);
         let second = Duration::from_secs(1);
-        for (longest, kept) in [(second, second), (LIFETIME * 2, LIFETIME)] {
-            cache.remember(question("a"), Arc::clone(&known), Some(longest), now);
+        for (max_lifetime, kept) in [(second, second), (LIFETIME * 2, LIFETIME)] {
+            cache.remember(question("a"), Arc::clone(&known), Some(max_lifetime), now);
             let at = |time| cache.unexpired(question("a"), time).is_some();
             assert!(at(now + kept.mul_f64(0.999)) && !at(now + kept));
         }

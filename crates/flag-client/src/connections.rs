@@ -28,9 +28,9 @@ pub(crate) enum Http {
 /// The HTTP clients of a process.
 pub(crate) struct HttpClients {
     /// Reuses connections.
-    pub(crate) kept: Client,
+    pub(crate) pooled: Client,
     /// Opens a new connection for each request, for when idle ones were cut off.
-    pub(crate) fresh: Client,
+    pub(crate) unpooled: Client,
 }
 
 impl Http {
@@ -76,11 +76,11 @@ impl Http {
 
 impl HttpClients {
     fn new(build: impl Fn() -> ClientBuilder) -> Result<Self, BuildError> {
-        let kept = build().build();
-        let fresh = build().pool_max_idle_per_host(0).build();
+        let pooled = build().build();
+        let unpooled = build().pool_max_idle_per_host(0).build();
         Ok(Self {
-            kept: kept.map_err(BuildError::Http)?,
-            fresh: fresh.map_err(BuildError::Http)?,
+            pooled: pooled.map_err(BuildError::Http)?,
+            unpooled: unpooled.map_err(BuildError::Http)?,
         })
     }
 }

@@ -36,7 +36,7 @@ impl Core {
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
         let newest = self.per_process.for_this_pid_or_parent();
-        if newest.is_checked(now)
+        if newest.pid_was_checked(now)
             && let Some(known) = newest.state.cache.unexpired(question, now)
         {
             return Pending::Answered(Evaluation::from_cache(known, newest.state.assurance(now)));

@@ -45,7 +45,8 @@ impl PerProcess {
         parts
     }
 
-    /// The newest parts: of this process, or of its parent as long as the cache answers every call. No system call.
+    /// The newest parts that exist. In a forked child these are the parts of its parent until [`for_this_pid`](Self::for_this_pid)
+    /// is called for the first time. Makes no system call.
     pub(crate) fn for_this_pid_or_parent(&self) -> &Self {
         let mut newest = self;
         while let Some(child) = newest.child.get() {
@@ -54,8 +55,8 @@ impl PerProcess {
         newest
     }
 
-    /// Whether the process was looked at a moment ago. No system call.
-    pub(crate) fn is_checked(&self, now: Instant) -> bool {
+    /// Whether the process id was checked a moment ago. Makes no system call.
+    pub(crate) fn pid_was_checked(&self, now: Instant) -> bool {
         self.checked_until.is_after(now)
     }
 

@@ -97,9 +97,12 @@ impl Request {
             let question = self.key.question();
             match &outcome {
                 Ok(known) => {
-                    let longest = state.push.recent_changes.longest(question.flag, self.asked);
+                    let max_lifetime = state
+                        .push
+                        .recent_changes
+                        .max_lifetime(question.flag, self.asked);
                     let known = Arc::clone(known);
-                    state.cache.remember(question, known, longest, now);
+                    state.cache.remember(question, known, max_lifetime, now);
                 }
                 Err(failure) => state.cache.remember_negative(question, failure, now),
             }

@@ -115,9 +115,9 @@ impl Transport {
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
     async fn ask_service(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
-        let HttpClients { kept, fresh } = self.connections()?;
-        let response = match self.send(kept, question).await {
-            Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
+        let HttpClients { pooled, unpooled } = self.connections()?;
+        let response = match self.send(pooled, question).await {
+            Err(error) if is_cut_off(&error) => self.send(unpooled, question).await,
             other => other,
         };
         let response = response.map_err(|error| RequestFailure::from(failure_of(&error)))?;
@@ -141,7 +141,7 @@ impl Transport {
         digest: Option<&str>,
     ) -> Result<EventStream<'_>, StreamEnd> {
         let failed = |failure| StreamEnd::Failed(self.through(failure), None);
-        let HttpClients { fresh, .. } = self.connections().map_err(failed)?;
+        let HttpClients { unpooled, .. } = self.connections().map_err(failed)?;
         let mut headers = self.headers.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         // What is compressed may be held back.
@@ -151,7 +151,7 @@ impl Transport {
             headers.insert(LAST_EVENT_ID, digest);
         }
         // Instead of the timeout that an application's client may have for whole answers.
-        let request = fresh.get(self.events.clone()).timeout(LONGEST_STREAM);
+        let request = unpooled.get(self.events.clone()).timeout(LONGEST_STREAM);
         let response = request.headers(headers).send().await;
         let response = response.map_err(|error| failed(failure_of(&error)))?;
         if response.status() == StatusCode::OK && is_event_stream(&response) {

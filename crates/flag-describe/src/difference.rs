@@ -34,8 +34,8 @@ pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<D
 pub fn allocation_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let mut rows = vec![Difference::new(
         "version",
-        newest.map(|newest| format(&newest.format)),
-        format(&next.format),
+        newest.map(|newest| scheme(&newest.scheme)),
+        scheme(&next.scheme),
     )];
     rows.retain(Difference::differs);
     rows.push(Difference::new(
@@ -101,8 +101,8 @@ fn cut(text: &str, from: usize) -> String {
     format!("{before}{}{after}", escaped(&part))
 }
 
-fn format(format: &BucketScheme) -> String {
-    match format {
+fn scheme(scheme: &BucketScheme) -> String {
+    match scheme {
         BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..

@@ -88,7 +88,7 @@ mod tests {
         });
         let parts = RevisionParts {
             flag: "p/data/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::text(control).unwrap(),
             treatments: treatments.collect(),
             comment: String::new(),

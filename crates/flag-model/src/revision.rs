@@ -36,7 +36,7 @@ pub struct RevisionParts {
     /// The flag.
     pub flag: FlagKey,
     /// How instances are placed on the rollout line.
-    pub format: BucketScheme,
+    pub scheme: BucketScheme,
     /// The value of the instances without a treatment.
     pub control: FlagValue,
     /// The other values and who receives them; the first treatment that takes an instance counts.
@@ -74,7 +74,7 @@ impl RevisionParts {
         check_values(self)?;
         check_total(self)?;
         check_groups(&self.treatments)?;
-        match self.format {
+        match self.scheme {
             BucketScheme::V1 { .. } => check_version_1(&self.treatments),
             BucketScheme::V2 { .. } => Ok(check_ranges(&self.treatments)?),
         }
@@ -170,7 +170,7 @@ fn check_total(parts: &RevisionParts) -> Result<(), InvalidRevision> {
         .map(|treatment| u64::from(treatment.percent.buckets()))
         .sum();
     if total > u64::from(BUCKETS) {
-        let total = InvalidPercent::total(total, parts.format.version());
+        let total = InvalidPercent::total(total, parts.scheme.version());
         return Err(InvalidRevision::Total(total));
     }
     Ok(())

@@ -38,22 +38,22 @@ fn main() {
     criterion.final_summary();
 }
 
-/// One group per format, the digest first.
-fn decisions<D: Digest>(criterion: &mut Criterion, format_name: &str, format: &BucketScheme) {
+/// One group per bucket scheme, the digest first.
+fn decisions<D: Digest>(criterion: &mut Criterion, scheme_name: &str, scheme: &BucketScheme) {
     let ids = texts("A", INSTANCES);
-    let hashed: Vec<String> = match format {
+    let hashed: Vec<String> = match scheme {
         BucketScheme::V1 { .. } => ids.clone(),
         BucketScheme::V2 { .. } => ids.iter().map(|id| format!("{SALT}#{id}")).collect(),
     };
-    let mut group = criterion.benchmark_group(format!("decide {format_name}"));
+    let mut group = criterion.benchmark_group(format!("decide {scheme_name}"));
     group.bench_function("digest alone", |bencher| {
         let mut hashed = hashed.iter().cycle();
         bencher.iter(|| see(&D::digest(hashed.next().unwrap())));
     });
-    deciding(&mut group, "static", &plan(format.clone(), &[]), &ids);
+    deciding(&mut group, "static", &plan(scheme.clone(), &[]), &ids);
     let forty_percent = |overrides: &[&str]| {
         let buckets = 40_000;
-        plan(format.clone(), &[Share { buckets, overrides }])
+        plan(scheme.clone(), &[Share { buckets, overrides }])
     };
     deciding(&mut group, "percentage", &forty_percent(&[]), &ids);
     let others = texts("B", INSTANCES);

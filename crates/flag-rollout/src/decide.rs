@@ -39,7 +39,7 @@ pub fn decide_with<'p>(
     if let Some((treatment, group_value)) = plan.overriding(instance) {
         return decision(plan, Some(treatment), group_value, Reason::Override, None);
     }
-    let bucket = bucket_of(plan.format(), instance);
+    let bucket = bucket_of(plan.scheme(), instance);
     match plan.owner_of(bucket) {
         Some((treatment, group_value)) => decision(
             plan,

@@ -21,7 +21,7 @@ type Assignment<'r> = (String, &'r FlagValue);
 pub fn are_equivalent(one: &Revision, other: &Revision) -> bool {
     let allocation = Allocation::of(one);
     allocation == Allocation::of(other)
-        && (one.format.assigns_equal_buckets(&other.format) || allocation.is_even())
+        && (one.scheme.assigns_equal_buckets(&other.scheme) || allocation.is_even())
 }
 
 impl<'r> Allocation<'r> {
@@ -107,11 +107,11 @@ mod tests {
         }
     }
 
-    fn revision(format: BucketScheme, treatments: &[Treatment], comment: &str) -> Revision {
+    fn revision(scheme: BucketScheme, treatments: &[Treatment], comment: &str) -> Revision {
         let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let parts = RevisionParts {
             flag,
-            format,
+            scheme,
             control: FlagValue::Boolean(false),
             treatments: treatments.to_vec(),
             comment: comment.to_owned(),

@@ -5,9 +5,9 @@ use digest::{Digest, FixedOutputReset, OutputSizeUser};
 use flag_model::{Bucket, BucketScheme, HashAlgorithm, InstanceId, Salt};
 
 /// The bucket of an instance: a digest of the bare id in version 1, of `{salt}#{id}` in version 2.
-pub fn bucket(format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
-    let hash_point = hash_point_by(format.algorithm());
-    Bucket::of_hash_point(hash_point(format.salt(), instance))
+pub fn bucket(scheme: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
+    let hash_point = hash_point_by(scheme.algorithm());
+    Bucket::of_hash_point(hash_point(scheme.salt(), instance))
 }
 
 /// The table of digests.

@@ -30,7 +30,7 @@ struct Stretch {
 impl Impact {
     /// Compares the owners of the buckets.
     pub fn of(now: &Revision, then: &Revision) -> Self {
-        if !now.format.assigns_equal_buckets(&then.format) {
+        if !now.scheme.assigns_equal_buckets(&then.scheme) {
             return Self::expected(now, then);
         }
         let mut sides = Self {

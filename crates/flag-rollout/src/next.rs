@@ -46,7 +46,7 @@ pub fn assign_buckets(parts: &mut RevisionParts, keeps_buckets: bool) {
         let treatments = parts.treatments.iter_mut();
         treatments.for_each(|treatment| treatment.ranges.clear());
     }
-    if parts.format.version() == FormatVersion::V1 {
+    if parts.scheme.version() == FormatVersion::V1 {
         return;
     }
     let shares: Vec<(&[BucketRange], Percent)> = parts

@@ -13,7 +13,7 @@ use crate::ranges::consecutive;
 pub struct Plan {
     flag: FlagKey,
     created: Timestamp,
-    format: BucketScheme,
+    scheme: BucketScheme,
     control: GroupValue,
     treatments: Box<[GroupValue]>,
     /// The treatments of the instances in override lists.
@@ -44,12 +44,12 @@ impl Plan {
         let created = revision.created();
         let RevisionParts {
             flag,
-            format,
+            scheme,
             control,
             mut treatments,
             ..
         } = revision.into_parts();
-        if format.version() == FormatVersion::V1 {
+        if scheme.version() == FormatVersion::V1 {
             let percents: Vec<Percent> = treatments
                 .iter()
                 .map(|treatment| treatment.percent)
@@ -81,7 +81,7 @@ impl Plan {
         Self {
             flag,
             created,
-            format,
+            scheme,
             control: GroupValue {
                 value: control,
                 group: CONTROL_GROUP.into(),
@@ -103,8 +103,8 @@ impl Plan {
     }
 
     /// How instances are placed on the rollout line.
-    pub fn format(&self) -> &BucketScheme {
-        &self.format
+    pub fn scheme(&self) -> &BucketScheme {
+        &self.scheme
     }
 
     /// Whether there are treatments; without one, every instance receives the control value.

@@ -94,7 +94,7 @@ fn split(ranges: Vec<BucketRange>, buckets: u32) -> (Vec<BucketRange>, Vec<Bucke
 /// The rollout group of each treatment, with the buckets that it owns, whatever the version.
 pub fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
     let treatments = revision.treatments.iter();
-    let ranges = match revision.format {
+    let ranges = match revision.scheme {
         BucketScheme::V1 { .. } => {
             let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
             consecutive(&percents)
@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_groups(format: BucketScheme, treatments: Vec<Treatment>, expected: &[(&str, Ranges)]) {
+    fn check_groups(scheme: BucketScheme, treatments: Vec<Treatment>, expected: &[(&str, Ranges)]) {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format,
+            scheme,
             control: FlagValue::Boolean(false),
             treatments,
             comment: String::new(),
@@ -234,12 +234,12 @@ mod tests {
             name: TreatmentName::new("blue").ok(),
             ..treatment(5, &[(7, 12)])
         };
-        let format = BucketScheme::V2 {
+        let scheme = BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("s").unwrap(),
         };
         check_groups(
-            format,
+            scheme,
             vec![blue, treatment(2, &[(0, 1), (3, 4)])],
             &[("blue", &[(7, 12)]), ("treatment_2", &[(0, 1), (3, 4)])],
         );

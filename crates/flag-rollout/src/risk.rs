@@ -63,7 +63,7 @@ pub(crate) fn risks(
     if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
-    if !newest.format.assigns_equal_buckets(&next.format) {
+    if !newest.scheme.assigns_equal_buckets(&next.scheme) {
         risks.push(Risk::Resalt);
     }
     if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {

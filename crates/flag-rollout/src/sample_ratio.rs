@@ -123,7 +123,7 @@ mod tests {
         });
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,

@@ -220,7 +220,7 @@ mod tests {
         async fn revise(&self, flag: &FlagKey) -> Timestamp {
             let parts = RevisionParts {
                 flag: flag.clone(),
-                format: BucketScheme::v1(HashAlgorithm::Md5),
+                scheme: BucketScheme::v1(HashAlgorithm::Md5),
                 control: FlagValue::Boolean(true),
                 treatments: vec![],
                 comment: String::new(),

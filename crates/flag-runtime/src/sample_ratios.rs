@@ -152,7 +152,7 @@ mod tests {
     };
     use flag_rollout::Plan;
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
+    use flag_store::{CountKey, CountsWriterId, Minute, MinuteCounts};
     use tokio::time::Instant;
 
     use super::*;
@@ -177,7 +177,7 @@ mod tests {
                 flag_type: FlagType::Feature,
                 name: FlagName::new(name).unwrap(),
             },
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,
@@ -201,7 +201,7 @@ mod tests {
         let mut counts = MinuteCounts::new(entry.plan().flag().clone(), minute);
         let groups = [("control", control), ("treatment_1", treatment)];
         for (group, count) in groups {
-            let counted = Counted::Group {
+            let counted = CountKey::Group {
                 revision: Some(entry.plan().created()),
                 rollout_group: group.to_owned(),
                 reason: Some(Reason::Rollout),

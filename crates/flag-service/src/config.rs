@@ -57,7 +57,7 @@ pub(crate) struct Config {
     /// Names of the deployment, which distinguish embedded stores with the same path.
     pub(crate) deployment: String,
     /// How the rows of the store are read.
-    pub(crate) rows: RowOptions,
+    pub(crate) row_options: RowOptions,
     /// Which source chose the store.
     pub(crate) store_origin: Origin,
     /// Variables with a prefix of settings that belong to no setting.
@@ -147,7 +147,7 @@ impl Config {
         let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
         let deployment = read_deployment(&mut reader);
-        let rows = read_row_options(&mut reader);
+        let row_options = read_row_options(&mut reader);
         let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, |text| text.parse().ok());
         let workers = reader.optional_number(&table::WORKERS);
@@ -180,7 +180,7 @@ impl Config {
             Some(Self {
                 store: store?,
                 deployment: deployment?,
-                rows: rows?,
+                row_options: row_options?,
                 store_origin,
                 unknown_variables,
                 listen: listen?,

@@ -83,7 +83,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
     let revision = RevisionParts {
         control: FlagValue::parse(sample.flag_type, sample.control)?,
         treatments: treatments(sample)?,
-        format: BucketScheme::V2 {
+        scheme: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::try_from(&flag.name)?,
         },

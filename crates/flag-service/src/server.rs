@@ -2,11 +2,11 @@
 mod chunked;
 mod connection;
 mod connections;
-mod files;
 mod framing;
 mod idle_timer;
 mod listen;
 mod notify;
+mod open_files;
 mod opening;
 mod reporting;
 mod responses;

@@ -14,9 +14,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn of(template: &ExposureTemplate, booleans: Spelling) -> Self {
+    fn of(template: &ExposureTemplate, boolean_spelling: Spelling) -> Self {
         let mut cells = Mutations::default();
-        template.each_cell(booleans, |column, value| {
+        template.each_cell(boolean_spelling, |column, value| {
             cells.set(column.as_bytes(), value.as_bytes());
         });
         Self {
@@ -30,7 +30,7 @@ impl Shared {
 pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<AppendResult>) {
     let templates = batch.templates().iter();
     let shared: Vec<_> = templates
-        .map(|template| Shared::of(template, batch.booleans()))
+        .map(|template| Shared::of(template, batch.boolean_spelling()))
         .collect();
     let mut entries = Entries::with_capacity(batch.len(), COMMON_ROW);
     let (mut key, mut own) = (String::new(), Mutations::default());
@@ -93,7 +93,7 @@ mod tests {
     /// The same by way of rows.
     fn by_rows(batch: &ExposureBatch) -> Vec<Entry> {
         let records = batch.exposures();
-        let records = records.filter_map(|exposure| exposure.record(batch.booleans()).ok());
+        let records = records.filter_map(|exposure| exposure.record(batch.boolean_spelling()).ok());
         let entries = records.map(|record| Entry {
             row_key: record.key().to_vec(),
             mutations: mutation::set(&record.row().cells),
@@ -131,8 +131,8 @@ mod tests {
             text in ".{0,300}",
             is_json in any::<bool>(),
         ) {
-            let booleans = if is_json { Spelling::Json } else { Spelling::Python };
-            let mut batch = ExposureBatch::new(BatchId::default(), booleans);
+            let boolean_spelling = if is_json { Spelling::Json } else { Spelling::Python };
+            let mut batch = ExposureBatch::new(BatchId::default(), boolean_spelling);
             let templates = [
                 batch.add_template(template("a", None, true)),
                 batch.add_template(template("b", Some(&text), true)),

@@ -82,7 +82,7 @@ async fn add(store: &FlagStore, project: u32, flag: u32, ids: u32) -> anyhow::Re
         ranges: vec![BucketRange::new(0, 40_000)?],
     };
     let revision = RevisionParts {
-        format: BucketScheme::V2 {
+        scheme: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::try_from(&flag.name)?,
         },

@@ -184,7 +184,7 @@ mod tests {
     use flag_model::FlagKey;
     use flag_store::conformance::put;
     use flag_store::{
-        Cells, Counted, CountsQuery, CountsWriterId, Minute, MinuteCounts, Row, RowStore, Scan,
+        Cells, CountKey, CountsQuery, CountsWriterId, Minute, MinuteCounts, Row, RowStore, Scan,
     };
     use tempfile::TempDir;
 
@@ -259,7 +259,7 @@ mod tests {
         let flag: FlagKey = "p/feature/f".parse().unwrap();
         let minutes = (0..2_500).map(|minute| {
             let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
-            counts.add(&Counted::Others, 1);
+            counts.add(&CountKey::Others, 1);
             counts
         });
         let counts: Vec<_> = minutes.collect();

@@ -108,7 +108,7 @@ impl ExposureLog for EmbeddedLog {
             } else {
                 let (id, limit) = (batch.id(), self.0.timeout * BATCH_WAIT);
                 let append = move |database: &mut Database| blocks::append(database, id, &blocks);
-                self.0.file.write_with_failure(limit, append).await
+                self.0.file.try_write(limit, append).await
             };
             let results = results.into_iter().map(|checked| {
                 checked?;

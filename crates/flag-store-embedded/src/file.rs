@@ -76,12 +76,12 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = self.write_with_failure(limit, work).await;
+        let result = self.try_write(limit, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
-    /// Runs a job that writes; its failure can be cloned, see [`error`](Self::error).
-    pub(crate) async fn write_with_failure<T: Send + 'static>(
+    /// Runs a job that writes; its failure can be cloned, and is made an error by [`error`](Self::error).
+    pub(crate) async fn try_write<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
@@ -98,7 +98,7 @@ impl DataFile {
     ) -> Result<bool, StoreError> {
         let mut outcome = self.group.add(write);
         let group = Arc::clone(&self.group);
-        self.write(limit, move |database| group.make(database))
+        self.write(limit, move |database| group.commit_waiting(database))
             .await?;
         // By now its turn has come, here or with a write before it.
         let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));

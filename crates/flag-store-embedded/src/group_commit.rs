@@ -27,21 +27,21 @@ struct WaitingWrite {
 }
 
 impl GroupCommit {
-    /// Adds a write. The next [`make`](Self::make) makes it, unless its caller is gone by then.
+    /// Adds a write. The next [`commit_waiting`](Self::commit_waiting) makes it, unless its caller is gone by then.
     pub(crate) fn add(&self, write: Write) -> oneshot::Receiver<WriteResult> {
         let (reply, outcome) = oneshot::channel();
         self.waiting().push_back(WaitingWrite { write, reply });
         outcome
     }
 
-    /// Makes the writes that wait; fails before any of them has begun if the file cannot be written now.
-    pub(crate) fn make(&self, database: &mut Database) -> Result<(), Failure> {
+    /// Makes and commits the writes that wait; fails before any of them has begun if the file cannot be written now.
+    pub(crate) fn commit_waiting(&self, database: &mut Database) -> Result<(), Failure> {
         if self.waiting().is_empty() {
             return Ok(());
         }
         let transaction = begin(database)?;
         let taken = self.take();
-        match make(transaction, &taken) {
+        match commit_together(transaction, &taken) {
             Ok(outcomes) => {
                 for (one, outcome) in taken.into_iter().zip(outcomes) {
                     one.answer(Ok(outcome));
@@ -51,7 +51,7 @@ impl GroupCommit {
             Err(_) if taken.len() > 1 => {
                 for one in taken {
                     let alone = std::slice::from_ref(&one);
-                    let outcomes = begin(database).and_then(|begun| make(begun, alone));
+                    let outcomes = begin(database).and_then(|begun| commit_together(begun, alone));
                     one.answer(outcomes.map(|outcomes| outcomes.contains(&true)));
                 }
             }
@@ -90,8 +90,11 @@ impl WaitingWrite {
     }
 }
 
-/// Makes all of these, or none.
-fn make(transaction: Transaction<'_>, writes: &[WaitingWrite]) -> Result<Vec<bool>, Failure> {
+/// Makes and commits all of these, or none.
+fn commit_together(
+    transaction: Transaction<'_>,
+    writes: &[WaitingWrite],
+) -> Result<Vec<bool>, Failure> {
     let outcomes = writes.iter().map(|one| one.write.make(&transaction));
     let outcomes = outcomes.collect::<Result<_, _>>()?;
     transaction.commit()?;

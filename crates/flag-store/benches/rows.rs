@@ -79,7 +79,7 @@ fn revision(overrides: usize) -> Revision {
     let ids = (0..overrides).map(|n| InstanceId::new(format!("A{n:05}")).unwrap());
     let parts = RevisionParts {
         flag: flag(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![Treatment {
             name: None,

@@ -117,7 +117,7 @@ pub enum AppendError {
     #[error(
         "{flag} was appended at {appended}, too far ahead of this machine's clock, which reads {now}: check the clock"
     )]
-    Ahead {
+    ClockBehind {
         /// The flag.
         flag: FlagKey,
         /// The row.
@@ -176,7 +176,7 @@ impl FlagStore {
             };
             Ok((revision, row))
         };
-        let links = match parts.format.version() {
+        let links = match parts.scheme.version() {
             FormatVersion::V2 => Links::Written,
             // The Python framework reads these rows, and should find nothing new in them.
             FormatVersion::V1 => Links::None,
@@ -232,7 +232,7 @@ impl FlagStore {
                 });
             }
             let pending = append.pending(head_cell.as_deref(), newest).await?;
-            append.ensure_not_behind(head_cell.as_deref()).await?;
+            append.ensure_clock_not_behind(head_cell.as_deref()).await?;
             if pending.is_none() || wait.may_take_over(head_cell.as_deref()) {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.

@@ -45,7 +45,7 @@ impl TemplateIndex {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureBatch {
     id: BatchId,
-    booleans: Spelling,
+    boolean_spelling: Spelling,
     templates: Vec<ExposureTemplate>,
     entries: Vec<Entry>,
     /// The request id and the instance id of each entry.
@@ -88,10 +88,10 @@ impl BatchEntry<'_> {
 
 impl ExposureBatch {
     /// An empty batch, whose booleans are spelled like this.
-    pub fn new(id: BatchId, booleans: Spelling) -> Self {
+    pub fn new(id: BatchId, boolean_spelling: Spelling) -> Self {
         Self {
             id,
-            booleans,
+            boolean_spelling,
             templates: Vec::new(),
             entries: Vec::new(),
             text: String::new(),
@@ -101,10 +101,10 @@ impl ExposureBatch {
     /// A batch of these exposures.
     pub fn of<'a>(
         id: BatchId,
-        booleans: Spelling,
+        boolean_spelling: Spelling,
         exposures: impl IntoIterator<Item = &'a Exposure<'a>>,
     ) -> Self {
-        let mut batch = Self::new(id, booleans);
+        let mut batch = Self::new(id, boolean_spelling);
         for exposure in exposures {
             let template = batch.template_of(exposure);
             batch.push(
@@ -160,8 +160,8 @@ impl ExposureBatch {
     }
 
     /// How its booleans are spelled.
-    pub fn booleans(&self) -> Spelling {
-        self.booleans
+    pub fn boolean_spelling(&self) -> Spelling {
+        self.boolean_spelling
     }
 
     /// How many exposures it has.
@@ -208,7 +208,7 @@ impl ExposureBatch {
     /// The exposures with these indices, as a batch of its own.
     #[must_use]
     pub fn select(&self, id: BatchId, indices: &[usize]) -> Self {
-        let mut selected = Self::new(id, self.booleans);
+        let mut selected = Self::new(id, self.boolean_spelling);
         selected.templates.clone_from(&self.templates);
         let entries = indices.iter().filter_map(|&index| self.entries.get(index));
         for entry in entries {
@@ -246,7 +246,7 @@ impl ExposureBatch {
 
     /// Likewise, as the log would store it; `None` also for one that no log would take.
     pub fn record(&self, entry: BatchEntry<'_>) -> Option<ExposureRecord> {
-        self.exposure(entry)?.record(self.booleans()).ok()
+        self.exposure(entry)?.record(self.boolean_spelling()).ok()
     }
 
     fn entry(&self, entry: &Entry) -> BatchEntry<'_> {

@@ -13,7 +13,7 @@ use crate::exposure_batch::ExposureTemplate;
 use crate::exposure_log::ExposureLog;
 use crate::store_error::StoreError;
 
-/// The most entries in the cell of a minute; the last one may be [`Counted::Others`].
+/// The most entries in the cell of a minute; the last one may be [`CountKey::Others`].
 pub const MAX_ENTRIES: usize = 100;
 
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -78,9 +78,9 @@ impl fmt::Display for CountsWriterId {
     }
 }
 
-/// What is counted together.
+/// The key of a counter: which exposures are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Counted {
+pub enum CountKey {
     /// Exposures of one revision, rollout group and reason.
     Group {
         /// The revision that decided.
@@ -94,7 +94,7 @@ pub enum Counted {
     Others,
 }
 
-impl From<&ExposureTemplate> for Counted {
+impl From<&ExposureTemplate> for CountKey {
     fn from(template: &ExposureTemplate) -> Self {
         Self::Group {
             revision: template.revision,
@@ -111,7 +111,7 @@ pub struct MinuteCounts {
     pub flag: FlagKey,
     /// When it was served.
     pub minute: Minute,
-    entries: Vec<(Counted, u64)>,
+    entries: Vec<(CountKey, u64)>,
 }
 
 impl MinuteCounts {
@@ -125,24 +125,28 @@ impl MinuteCounts {
     }
 
     /// Adds to a count; to that of the others if there are [`MAX_ENTRIES`].
-    pub fn add(&mut self, counted: &Counted, exposures: u64) {
-        let is_there = self.entries.iter().any(|(there, _)| there == counted);
+    pub fn add(&mut self, count_key: &CountKey, exposures: u64) {
+        let is_there = self.entries.iter().any(|(there, _)| there == count_key);
         if is_there || self.entries.len() + 1 < MAX_ENTRIES {
-            self.add_entry(counted.clone(), exposures);
+            self.add_entry(count_key.clone(), exposures);
         } else {
-            self.add_entry(Counted::Others, exposures);
+            self.add_entry(CountKey::Others, exposures);
         }
     }
 
-    fn add_entry(&mut self, counted: Counted, exposures: u64) {
-        match self.entries.iter_mut().find(|(there, _)| *there == counted) {
+    fn add_entry(&mut self, count_key: CountKey, exposures: u64) {
+        match self
+            .entries
+            .iter_mut()
+            .find(|(there, _)| *there == count_key)
+        {
             Some((_, count)) => *count = count.saturating_add(exposures),
-            None => self.entries.push((counted, exposures)),
+            None => self.entries.push((count_key, exposures)),
         }
     }
 
     /// The counts, one for each combination of flag, revision, group, reason and minute.
-    pub fn entries(&self) -> &[(Counted, u64)] {
+    pub fn entries(&self) -> &[(CountKey, u64)] {
         &self.entries
     }
 
@@ -154,19 +158,22 @@ impl MinuteCounts {
 
     /// The cell: a JSON array of `[revision, rollout group, reason, count]`.
     pub fn cell(&self) -> String {
-        let entries = self.entries.iter().map(|(counted, count)| match counted {
-            Counted::Group {
-                revision,
-                rollout_group,
-                reason,
-            } => (
-                revision.map(|revision| revision.to_string()),
-                Some(rollout_group.as_str()),
-                reason.map(Reason::as_str),
-                *count,
-            ),
-            Counted::Others => (None, None, None, *count),
-        });
+        let entries = self
+            .entries
+            .iter()
+            .map(|(count_key, count)| match count_key {
+                CountKey::Group {
+                    revision,
+                    rollout_group,
+                    reason,
+                } => (
+                    revision.map(|revision| revision.to_string()),
+                    Some(rollout_group.as_str()),
+                    reason.map(Reason::as_str),
+                    *count,
+                ),
+                CountKey::Others => (None, None, None, *count),
+            });
         let entries: Vec<_> = entries.collect();
         // Texts and numbers can always be written.
         serde_json::to_string(&entries).unwrap_or_default()
@@ -186,12 +193,12 @@ impl MinuteCounts {
                 Some(reason) => Some(Reason::parse(&reason).ok_or_else(refused)?),
                 None => None,
             };
-            let counted = rollout_group.map(|rollout_group| Counted::Group {
+            let count_key = rollout_group.map(|rollout_group| CountKey::Group {
                 revision,
                 rollout_group,
                 reason,
             });
-            counts.add_entry(counted.unwrap_or(Counted::Others), count);
+            counts.add_entry(count_key.unwrap_or(CountKey::Others), count);
         }
         Ok(counts)
     }
@@ -234,12 +241,12 @@ pub async fn answers_by_group(
     };
     let mut answers = HashMap::new();
     for counts in log.counts(query).await? {
-        for (counted, count) in counts.entries {
-            if let Counted::Group {
+        for (count_key, count) in counts.entries {
+            if let CountKey::Group {
                 revision: Some(of),
                 rollout_group,
                 reason,
-            } = counted
+            } = count_key
                 && of == revision
                 && !matches!(reason, Some(Reason::Override | Reason::Delivered))
             {
@@ -262,8 +269,8 @@ impl CountsSum {
                 self.0.insert(counts.minute, counts);
             }
             Some(sum) => {
-                for (counted, count) in counts.entries {
-                    sum.add_entry(counted, count);
+                for (count_key, count) in counts.entries {
+                    sum.add_entry(count_key, count);
                 }
             }
         }
@@ -285,8 +292,8 @@ mod tests {
         "p/feature/f".parse().unwrap()
     }
 
-    fn group(name: &str) -> Counted {
-        Counted::Group {
+    fn group(name: &str) -> CountKey {
+        CountKey::Group {
             revision: Some(Timestamp::UNIX_EPOCH),
             rollout_group: name.to_owned(),
             reason: Some(Reason::Rollout),
@@ -301,7 +308,7 @@ mod tests {
     fn a_cell_is_an_array_of_revision_group_reason_and_count() {
         let mut counts = counts();
         counts.add(&group("a"), 2);
-        counts.add(&Counted::Others, 4);
+        counts.add(&CountKey::Others, 4);
         counts.add(&group("a"), 1);
         let cell = r#"[["1970-01-01 00:00:00.000000","a","rollout",3],[null,null,null,4]]"#;
         assert_eq!(counts.cell(), cell);
@@ -317,7 +324,7 @@ mod tests {
         counts.add(&group("Others"), 1);
         assert_eq!(counts.entries().len(), MAX_ENTRIES);
         assert_eq!(counts.entries().first(), Some(&(group("group_0"), 2)));
-        assert_eq!(counts.entries().last(), Some(&(Counted::Others, 52)));
+        assert_eq!(counts.entries().last(), Some(&(CountKey::Others, 52)));
         assert_eq!(counts.total(), 152);
     }
 
@@ -347,7 +354,7 @@ mod tests {
         }
     }
 
-    fn any_counted() -> impl Strategy<Value = Counted> {
+    fn any_count_key() -> impl Strategy<Value = CountKey> {
         let revision = proptest::option::of(0..9_i64);
         let reason = proptest::option::of(0..3_usize);
         let group = (revision, "[a-c\"#é]{0,2}", reason).prop_map(|(revision, name, reason)| {
@@ -357,23 +364,23 @@ mod tests {
                 Reason::Control,
                 Reason::Delivered,
             ];
-            Counted::Group {
+            CountKey::Group {
                 revision: revision.and_then(Timestamp::from_unix_micros),
                 rollout_group: name,
                 reason: reason.map(|reason| reasons[reason]),
             }
         });
-        prop_oneof![9 => group, 1 => Just(Counted::Others)]
+        prop_oneof![9 => group, 1 => Just(CountKey::Others)]
     }
 
     proptest! {
         #[test]
         fn counts_come_back_from_their_cell(
-            added in proptest::collection::vec((any_counted(), any::<u64>()), 0..200),
+            added in proptest::collection::vec((any_count_key(), any::<u64>()), 0..200),
         ) {
             let mut counts = counts();
-            for (counted, count) in &added {
-                counts.add(counted, *count);
+            for (count_key, count) in &added {
+                counts.add(count_key, *count);
             }
             prop_assert!(counts.entries().len() <= MAX_ENTRIES);
             let cell = counts.cell();

@@ -76,8 +76,8 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
-    /// and where to begin. There is always a next cursor.
+    /// The next records that were logged after a cursor, each once; no records if there are none. Without a cursor: no
+    /// records, and the cursor from which to begin. There is always a next cursor.
     fn logged_after<'a>(
         &'a self,
         scope: ExposureScope<'a>,

@@ -34,7 +34,7 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
         Box::pin(async move {
             let mut rows = Vec::with_capacity(batch.len());
             let encoded = batch.exposures();
-            let encoded = encoded.map(|exposure| exposure.row(batch.booleans()));
+            let encoded = encoded.map(|exposure| exposure.row(batch.boolean_spelling()));
             let encoded: Vec<_> = encoded.map(|row| row.map(|row| rows.push(row))).collect();
             let mut written = self.write_rows(&rows).await.into_iter();
             let results = encoded.into_iter().map(|encoded| {

@@ -40,12 +40,12 @@ pub struct ExposureRecord(Row);
 
 impl Exposure<'_> {
     /// The record of it, with its booleans spelled like this; an error if its key would be too long.
-    pub fn record(&self, booleans: Spelling) -> Result<ExposureRecord, Invalid> {
-        self.row(booleans).map(ExposureRecord)
+    pub fn record(&self, boolean_spelling: Spelling) -> Result<ExposureRecord, Invalid> {
+        self.row(boolean_spelling).map(ExposureRecord)
     }
 
-    pub(crate) fn row(&self, booleans: Spelling) -> Result<Row, Invalid> {
-        encode_exposure(self, booleans)
+    pub(crate) fn row(&self, boolean_spelling: Spelling) -> Result<Row, Invalid> {
+        encode_exposure(self, boolean_spelling)
     }
 }
 
@@ -172,9 +172,9 @@ mod tests {
             from_cache: Some(false),
             created: Timestamp::UNIX_EPOCH,
         };
-        for booleans in [Spelling::Json, Spelling::Python] {
-            let record = served.record(booleans).unwrap();
-            assert_eq!(record.exposure(), Some((served.clone(), booleans)));
+        for boolean_spelling in [Spelling::Json, Spelling::Python] {
+            let record = served.record(boolean_spelling).unwrap();
+            assert_eq!(record.exposure(), Some((served.clone(), boolean_spelling)));
         }
         for (column, text) in [("Bucket", "007"), ("Added", "x"), ("InstanceID", "B")] {
             let mut row = served.record(Spelling::Json).unwrap().row().clone();

@@ -141,7 +141,7 @@ impl FlagStore {
         self.newest_times(RowType::Revision, flag, limit).await
     }
 
-    /// The format of a flag (version, digest and salt), also if its newest revision cannot be read.
+    /// The bucket scheme of a flag (version, digest and salt), also if its newest revision cannot be read.
     ///
     /// The newest row with a valid version decides the version; the newest row of that version with a valid digest and
     /// salt decides those. At most `limit` rows are read.
@@ -151,12 +151,12 @@ impl FlagStore {
         limit: usize,
     ) -> Result<Option<BucketScheme>, StoreError> {
         let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
-        let formats = rows.iter();
-        let mut formats = formats
+        let schemes = rows.iter();
+        let mut schemes = schemes
             .filter_map(|row| read_bucket_scheme(row, &self.options))
             .peekable();
-        let version = formats.peek().map(|(version, _)| *version);
-        Ok(formats.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
+        let version = schemes.peek().map(|(version, _)| *version);
+        Ok(schemes.find_map(|(of, scheme)| scheme.filter(|_| Some(of) == version)))
     }
 
     /// At most `limit` metadata rows of a flag, the newest first; an unreadable one is its error.

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::head::HeadCell;
 use crate::row_hash::RowHash;
 use crate::rows::Row;
-use crate::stored::{Link, MAX_LINKED, ends_link};
+use crate::stored::{Link, MAX_LINKED, covers_rows_below};
 
 /// The findings about the revisions of a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ struct Linked {
     created: Timestamp,
     hash: RowHash,
     link: Link,
-    ends_link: bool,
+    covers_rows_below: bool,
 }
 
 /// The revisions of a flag, the oldest first.
@@ -105,7 +105,7 @@ impl History {
             created,
             hash: RowHash::of(row),
             link: Link::of(row),
-            ends_link: ends_link(row),
+            covers_rows_below: covers_rows_below(row),
         });
     }
 
@@ -245,7 +245,7 @@ impl History {
         let in_force = self.0.partition_point(|row| row.created <= latest);
         let newest = self.0.get(..in_force).filter(|rows| !rows.is_empty());
         let newest = newest.unwrap_or(&self.0).iter().rev();
-        Link::naming(newest.map(|row| (row.hash, row.ends_link)))
+        Link::naming(newest.map(|row| (row.hash, row.covers_rows_below)))
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Usually it is the last one by key, which a reverse scan of one row finds. Two kinds of rows may lie above it and
 //! don't count: rows whose key has no valid time, and rows too far ahead of the clock. All readers pass over them, by the
-//! code in this module only, unless the flag has no other row: then the clock is probably wrong, and an existing flag
-//! must not be reported as missing; or no row can be read, which must be reported.
+//! code in this module only.
+//!
+//! If a flag has no other row, its last one counts all the same. If that is ahead of the clock, the clock is probably wrong,
+//! and an existing flag must not be reported as missing. If its key has no valid time, it is unreadable, which must be
+//! reported too.
 
 mod history;
 
@@ -14,11 +17,11 @@ use crate::row_key::{FlagRowKey, RowType, flag_prefix};
 use crate::rows::{Columns, Row, Scan};
 use crate::store_error::StoreError;
 
-/// How many rows of a day with another spelling of the time are read.
-const LOOKED_AT: usize = 8;
+/// How many rows one scan reads where times of a day may have another spelling.
+const ROWS_PER_SCAN: usize = 8;
 
-/// How many keys are read at once to find one with a valid time.
-const KEYS: usize = 100;
+/// How many keys one scan reads to find one with a valid time.
+const KEYS_PER_SCAN: usize = 100;
 
 /// The row of a kind that is in force, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +146,7 @@ impl FlagStore {
         let mut newest = row;
         for hidden in of_day.into_iter().chain(of_second) {
             let scan = Scan::prefix(format!("{prefix}{hidden}"));
-            let scan = scan.descending().limit(LOOKED_AT);
+            let scan = scan.descending().limit(ROWS_PER_SCAN);
             let mut rows = self.rows.scan(scan).await?;
             rows.retain(|row| created(prefix, &row.key) <= latest_valid_time);
             let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
@@ -178,7 +181,7 @@ impl FlagStore {
             end: Some(format!("{prefix}{day}T{second}[").into()),
             ..Scan::prefix(format!("{prefix}{day}T"))
         };
-        let scan = scan.descending().limit(LOOKED_AT);
+        let scan = scan.descending().limit(ROWS_PER_SCAN);
         for row in self.rows.scan(scan).await? {
             let made = created(&prefix, &row.key).filter(|made| *made <= at);
             let before = newest.as_ref().and_then(|row| created(&prefix, &row.key));
@@ -224,14 +227,14 @@ impl FlagStore {
         scan: Scan,
         find: impl Fn(&[u8]) -> Option<T> + Send,
     ) -> Result<Option<(Vec<u8>, T)>, StoreError> {
-        let mut scan = scan.limit(KEYS);
+        let mut scan = scan.limit(KEYS_PER_SCAN);
         loop {
             let keys = self.rows.keys(scan.clone()).await?;
             if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), find(key)?))) {
                 return Ok(Some(found));
             }
             match keys.last() {
-                Some(last) if keys.len() == KEYS => scan.go_on_after(last),
+                Some(last) if keys.len() == KEYS_PER_SCAN => scan.go_on_after(last),
                 _ => return Ok(None),
             }
         }

@@ -299,7 +299,7 @@ impl ExposureLog for ScriptedLog {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         let records = batch
             .exposures()
-            .flat_map(|scope| scope.record(batch.booleans()))
+            .flat_map(|scope| scope.record(batch.boolean_spelling()))
             .collect();
         Box::pin(async move {
             let store = self.store();

@@ -23,7 +23,7 @@ pub use self::exposure::check_exposure;
 pub(crate) use self::exposure::{decode_exposure, encode_exposure, read_exposure};
 pub use self::exposure_parts::EntryText;
 pub use self::link::Link;
-pub(crate) use self::link::{MAX_LINKED, ends_link};
+pub(crate) use self::link::{MAX_LINKED, covers_rows_below};
 pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::oddity::Oddity;

@@ -72,7 +72,7 @@ impl AdminStore {
         Ok(Self {
             rows,
             display_name,
-            options: context.rows,
+            options: context.row_options,
         })
     }
 

@@ -18,7 +18,7 @@ use flag_store::FlagEntry;
 use crate::change::Change;
 use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
-use crate::stored::{created, created_by};
+use crate::maybe_readable::{created, created_by};
 use crate::write::{PlannedMetadata, PlannedRevision};
 
 use self::origin::Origin;
@@ -60,8 +60,8 @@ pub(crate) struct Defaults {
 /// What is known of the older rows of some flags.
 #[derive(Debug, Default)]
 pub(crate) struct OlderRows {
-    /// The format of the flags whose newest revision cannot be read.
-    pub(crate) formats: BTreeMap<FlagKey, BucketScheme>,
+    /// The bucket schemes of the flags whose newest revision cannot be read.
+    pub(crate) schemes: BTreeMap<FlagKey, BucketScheme>,
     /// The rows that flags were exported from, if they are not the newest.
     pub(crate) exported: BTreeMap<FlagKey, ExportedRows>,
 }
@@ -147,7 +147,7 @@ fn planned(
             flag: &wanted.flag,
             wanted: in_file,
             newest,
-            unread: older.formats.get(&wanted.flag),
+            unread: older.schemes.get(&wanted.flag),
             origin: Origin::new(
                 exported_from.map(|from| from.revision),
                 newest.and_then(created),

@@ -15,7 +15,7 @@ use flag_model::{FlagType, NewName};
 pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
-pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, split};
+pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, take_flag};
 pub(crate) use self::form::{Form, FormParser, OutputArgs};
 pub(crate) use self::moment::Moment;
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use flag_describe::{Difference as Row, revision_differences};
+use flag_describe::{Difference, revision_differences};
 use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Revision,
     RevisionParts, Timestamp,
@@ -21,7 +21,7 @@ pub(crate) struct Change {
     /// The flag.
     pub(crate) flag: FlagKey,
     /// The differences, and all rollout groups.
-    rows: Vec<Row>,
+    rows: Vec<Difference>,
     /// Warnings for the person who confirms.
     warnings: Vec<String>,
     /// Which instances receive another value; of metadata none do.
@@ -69,7 +69,7 @@ impl Change {
     pub(crate) fn of_metadata(newest: Option<&Metadata>, next: &MetadataParts) -> Self {
         let row = |what: &str, of: &dyn Fn(&MetadataParts) -> Option<String>| {
             let now = newest.and_then(|newest| of(newest));
-            Row::new(what, now, of(next).unwrap_or_default())
+            Difference::new(what, now, of(next).unwrap_or_default())
         };
         let tags = |parts: &MetadataParts| {
             let tags: Vec<String> = parts.tags.iter().map(|tag| list_item(tag)).collect();
@@ -84,7 +84,7 @@ impl Change {
         ];
         Self {
             flag: next.flag.clone(),
-            rows: rows.into_iter().filter(Row::differs).collect(),
+            rows: rows.into_iter().filter(Difference::differs).collect(),
             warnings: Vec::new(),
             effect: Effect::default(),
             plans: None,

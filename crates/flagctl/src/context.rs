@@ -23,7 +23,7 @@ pub(crate) struct Context {
     /// Where settings are read from.
     pub(crate) sources: Sources,
     /// How rows are read and written.
-    pub(crate) rows: RowOptions,
+    pub(crate) row_options: RowOptions,
     settings: StoreSettings,
     /// What is closed at the end.
     open: Mutex<Vec<Open>>,
@@ -119,12 +119,12 @@ impl Context {
     pub(crate) fn new(variables: Variables, sources: Sources) -> Result<Self, Failure> {
         let mut reader = Reader::new(sources.clone());
         let settings = StoreSettings::read(&mut reader);
-        let rows = read_row_options(&mut reader);
-        let (settings, rows) = reader.finish(settings.zip(rows))?;
+        let row_options = read_row_options(&mut reader);
+        let (settings, row_options) = reader.finish(settings.zip(row_options))?;
         Ok(Self {
             variables,
             sources,
-            rows,
+            row_options,
             settings,
             open: Mutex::default(),
             written: Mutex::default(),
@@ -202,7 +202,7 @@ impl Context {
     async fn open_flags(&self) -> Result<FlagStore, Failure> {
         let opening = format!("opening the {}", self.display_name());
         let rows = with_progress(opening, self.open_rows(&self.settings)).await?;
-        Ok(FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows))
+        Ok(FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.row_options))
     }
 
     /// Opens the rows of a store.

@@ -1,6 +1,6 @@
 //! What arguments mean: from them and the newest revision to the next row. No I/O, no clock.
 mod error;
-mod format;
+mod scheme;
 mod short_form;
 #[cfg(test)]
 mod tests;
@@ -97,26 +97,26 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 }
 
 /// The next revision of a flag: the arguments applied to the newest one, if that can be read; none if nothing changes.
-/// `format` is the flag's format, if it has one, and `v1` the default hash algorithm of version 1.
+/// `scheme` is that of the flag, if it has one, and `v1` the default hash algorithm of version 1.
 pub(crate) fn plan_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
-    format: Option<&BucketScheme>,
+    scheme: Option<&BucketScheme>,
     args: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<Option<RevisionParts>, ArgumentError> {
-    let format = format::plan(flag, format, &args.format, v1)?;
+    let scheme = scheme::plan(flag, scheme, &args.format, v1)?;
     let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
         control: &control,
-        version: format.version(),
+        version: scheme.version(),
         is_first: newest.is_none(),
     };
     let treatments = treatments::edit(newest, &args.treatment, &rules)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
-        format,
+        scheme,
         control,
         treatments,
         comment: comment(args)?,
@@ -126,14 +126,14 @@ pub(crate) fn plan_revision(
     if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
         return Ok(None);
     }
-    let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
+    let keeps_buckets = newest.is_none_or(|newest| newest.scheme == parts.scheme);
     assign_buckets(&mut parts, keeps_buckets);
     Ok(Some(parts))
 }
 
 /// Whether two revisions differ in nothing but who made them, when and why.
 fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
-    newest.format == parts.format
+    newest.scheme == parts.scheme
         && newest.control == parts.control
         && newest.treatments == parts.treatments
 }

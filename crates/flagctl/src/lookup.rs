@@ -12,10 +12,10 @@ use crate::environment::Variables;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, read_exit_code};
 use crate::interpret::ArgumentError;
+use crate::maybe_readable::MaybeReadable;
 use crate::missing::{missing_flag, missing_named};
 use crate::numbering::{MAX_COUNTED, NoRevision, Numbering};
 use crate::output::with_progress;
-use crate::stored::Stored;
 
 /// How many of the newest revisions of a flag are searched.
 pub(crate) const SEARCHED_REVISIONS: usize = 1_000;
@@ -172,7 +172,7 @@ pub(crate) async fn metadata(
 pub(crate) async fn stored_metadata(
     store: &FlagStore,
     flag: &FlagKey,
-) -> Result<Option<Stored<Metadata>>, LookupError> {
+) -> Result<Option<MaybeReadable<Metadata>>, LookupError> {
     let read = store.latest_metadata(flag);
     let read = with_progress(format!("reading the metadata of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("metadata", flag, error))
@@ -182,26 +182,26 @@ pub(crate) async fn stored_metadata(
 pub(crate) async fn stored_revision(
     store: &FlagStore,
     flag: &FlagKey,
-) -> Result<Option<Stored<Revision>>, LookupError> {
+) -> Result<Option<MaybeReadable<Revision>>, LookupError> {
     let read = store.latest_revision(flag);
     let read = with_progress(format!("reading the newest revision of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
 
-/// The format of a flag: that of its revision in force, or of an older one if that cannot be read.
-pub(crate) async fn stored_format(
+/// The bucket scheme of a flag: that of its revision in force, or of an older one if that cannot be read.
+pub(crate) async fn stored_scheme(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    newest: Option<&Stored<Revision>>,
+    newest: Option<&MaybeReadable<Revision>>,
 ) -> Result<Option<BucketScheme>, StoreFailure> {
     match newest {
         None => Ok(None),
-        Some(Ok(newest)) => Ok(Some(newest.format.clone())),
+        Some(Ok(newest)) => Ok(Some(newest.scheme.clone())),
         Some(Err(_)) => {
-            let format = store.newest_bucket_scheme(flag, SEARCHED_REVISIONS);
-            let format = with_progress(format!("reading the history of {flag}"), format).await;
-            format.map_err(|source| context.store_failed(source))
+            let scheme = store.newest_bucket_scheme(flag, SEARCHED_REVISIONS);
+            let scheme = with_progress(format!("reading the history of {flag}"), scheme).await;
+            scheme.map_err(|source| context.store_failed(source))
         }
     }
 }
@@ -268,7 +268,7 @@ pub(crate) async fn revision_at(
     store: &FlagStore,
     flag: &FlagKey,
     at: Timestamp,
-) -> Result<Option<Stored<Revision>>, LookupError> {
+) -> Result<Option<MaybeReadable<Revision>>, LookupError> {
     let read = store.revision_at(flag, at).await;
     or_unreadable(read).map_err(|error| unread("past revision", flag, error))
 }
@@ -278,7 +278,7 @@ pub(crate) async fn metadata_at(
     store: &FlagStore,
     flag: &FlagKey,
     at: Timestamp,
-) -> Result<Option<Stored<Metadata>>, LookupError> {
+) -> Result<Option<MaybeReadable<Metadata>>, LookupError> {
     let read = store.metadata_at(flag, at).await;
     or_unreadable(read).map_err(|error| unread("past metadata", flag, error))
 }
@@ -323,7 +323,9 @@ pub(crate) async fn no_revision(
     LookupError::NoRevision { flag, missing }.into()
 }
 
-fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Option<Stored<T>>, ReadError> {
+fn or_unreadable<T>(
+    read: Result<Option<T>, ReadError>,
+) -> Result<Option<MaybeReadable<T>>, ReadError> {
     match read {
         Ok(read) => Ok(read.map(Ok)),
         Err(ReadError::Unreadable(row)) => Ok(Some(Err(row))),

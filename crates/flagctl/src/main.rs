@@ -33,6 +33,7 @@ mod input;
 mod interpret;
 mod jsonpath;
 mod lookup;
+mod maybe_readable;
 mod missing;
 mod numbering;
 mod output;
@@ -44,7 +45,6 @@ mod receipt;
 mod run;
 mod run_config;
 mod shell;
-mod stored;
 mod suggestions;
 mod write;
 

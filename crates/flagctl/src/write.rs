@@ -16,11 +16,11 @@ use crate::exit_code::ExitCode;
 use crate::exposure_impact::confirm_change;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
 use crate::receipt::{self, WrittenRevision};
 use crate::shell;
-use crate::stored::{Stored, created};
 
 /// How many characters of a description are shown.
 const SHOWN_CHARACTERS: usize = 60;
@@ -110,7 +110,7 @@ pub(crate) struct PlannedMetadata {
 
 impl PlannedMetadata {
     /// Metadata on top of the newest, which may be unreadable: the new one replaces it.
-    pub(crate) fn on(newest: Option<&Stored<Metadata>>, parts: MetadataParts) -> Self {
+    pub(crate) fn on(newest: Option<&MaybeReadable<Metadata>>, parts: MetadataParts) -> Self {
         let (base, change) = match newest {
             None => (Base::Nothing, Change::of_metadata(None, &parts)),
             Some(Ok(newest)) => (
@@ -152,14 +152,14 @@ pub(crate) struct PlannedRevision {
     pub(crate) parts: RevisionParts,
     /// What it changes.
     pub(crate) change: Change,
-    /// What is said once it is written, if it is more than a revision.
-    pub(crate) done: Option<String>,
+    /// How the message begins once it is written; `None` for that of a plain revision.
+    pub(crate) success_message: Option<String>,
 }
 
 impl PlannedRevision {
     /// A revision on top of the newest one, which may be unreadable: the new one replaces it.
     pub(crate) fn on(
-        newest: Option<&Stored<Revision>>,
+        newest: Option<&MaybeReadable<Revision>>,
         parts: RevisionParts,
     ) -> Result<Self, WriteError> {
         let readable = newest.and_then(|newest| newest.as_ref().ok());
@@ -173,12 +173,15 @@ impl PlannedRevision {
             base,
             parts,
             change,
-            done: None,
+            success_message: None,
         })
     }
 
     /// The same revision from input without treatments: removing those in force needs a confirmation.
-    pub(crate) fn leaving_out_treatments(mut self, newest: Option<&Stored<Revision>>) -> Self {
+    pub(crate) fn leaving_out_treatments(
+        mut self,
+        newest: Option<&MaybeReadable<Revision>>,
+    ) -> Self {
         let takes_some = match newest {
             None => false,
             Some(Ok(newest)) => !newest.treatments.is_empty(),
@@ -191,7 +194,7 @@ impl PlannedRevision {
     }
 
     /// Warns of a revision ahead of the clock that will replace this one.
-    pub(crate) async fn look_ahead(
+    pub(crate) async fn warn_of_future_revision(
         &mut self,
         context: &Context,
         store: &FlagStore,
@@ -228,21 +231,21 @@ pub(crate) async fn confirm_and_append_revision(
     confirmation: &ChangeArgs,
     form: Form,
 ) -> Result<(), Failure> {
-    planned.look_ahead(context, store).await?;
+    planned.warn_of_future_revision(context, store).await?;
     let changes = vec![planned.change.clone()];
     if confirm_change(context, changes, confirmation).await? == Confirmed::DryRun {
         return Ok(());
     }
     let flag = planned.parts.flag.clone();
-    let done = planned.done.clone();
+    let success_message = planned.success_message.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
     let number = numbering(store, &flag).await.number(revision.created());
-    let now = match (number, &done) {
+    let now = match (number, &success_message) {
         (Some(number), None) => format!(" to r{number}"),
         (Some(number), Some(_)) => format!("; now r{number}"),
         (None, _) => String::new(),
     };
-    let did = done.unwrap_or_else(|| format!("revised {flag}"));
+    let did = success_message.unwrap_or_else(|| format!("revised {flag}"));
     let written = WrittenRow {
         flag: &flag,
         created: revision.created(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::{
-    Clock as _, Counted, CountsQuery, ExposureRecord, ExposureScope, Minute, MinuteCounts,
+    Clock as _, CountKey, CountsQuery, ExposureRecord, ExposureScope, Minute, MinuteCounts,
     StoredExposure, SystemClock, TimeRange,
 };
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
@@ -219,9 +219,9 @@ async fn counts_of_all_replicas_and_runs_are_those_of_the_log(store: TestStore) 
     assert_eq!(counts.iter().map(MinuteCounts::total).sum::<u64>(), 120);
     let mut found = BTreeMap::new();
     for of_minute in &counts {
-        for (counted, count) in of_minute.entries() {
-            let Counted::Group { rollout_group, .. } = counted else {
-                panic!("{counted:?}");
+        for (count_key, count) in of_minute.entries() {
+            let CountKey::Group { rollout_group, .. } = count_key else {
+                panic!("{count_key:?}");
             };
             let mut minute = of_minute.minute.start().to_string();
             minute.truncate("YYYY-MM-DD HH:MM".len());

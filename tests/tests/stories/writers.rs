@@ -32,7 +32,7 @@ fn flag() -> FlagKey {
 fn parts(own: &str, base: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::text(own).unwrap(),
         treatments: vec![],
         comment: base.to_owned(),

@@ -63,8 +63,9 @@ impl RecentChanges {
         }
     }
 
-    /// How long an answer about a flag may be kept that was asked for at this time; `None` if for as long as any.
-    pub(crate) fn longest(&self, flag: FlagRef<'_>, asked: Instant) -> Option<Duration> {
+    /// The longest time for which an answer about a flag may be kept, if it was asked for at this time; `None` if there is no
+    /// limit.
+    pub(crate) fn max_lifetime(&self, flag: FlagRef<'_>, asked: Instant) -> Option<Duration> {
         let latest = self.announced().latest(flag)?;
         let age = asked.saturating_duration_since(latest);
         (!is_old(latest, asked)).then(|| (age / 2).max(SHORTEST))
@@ -120,17 +121,17 @@ mod tests {
     fn an_answer_is_kept_half_as_long_as_the_announcement_is_old() {
         let (recent_changes, now) = (RecentChanges::default(), Instant::now());
         recent_changes.announce(&change(&["f"]), now);
-        let longest = |name, millis| {
-            let longest =
-                recent_changes.longest(FlagRef::boolean(name), now + Duration::from_millis(millis));
-            longest.map(|longest| longest.as_millis())
+        let max_lifetime = |name, millis| {
+            let max_lifetime = recent_changes
+                .max_lifetime(FlagRef::boolean(name), now + Duration::from_millis(millis));
+            max_lifetime.map(|max_lifetime| max_lifetime.as_millis())
         };
-        assert_eq!(longest("f", 0), Some(250));
-        assert_eq!(longest("f", 600), Some(300));
-        assert_eq!(longest("f", 9_998), Some(4_999));
-        assert_eq!(longest("f", 10_000), None);
-        assert_eq!(longest("g", 0), None);
-        assert_eq!(recent_changes.longest(FlagRef::string("f"), now), None);
+        assert_eq!(max_lifetime("f", 0), Some(250));
+        assert_eq!(max_lifetime("f", 600), Some(300));
+        assert_eq!(max_lifetime("f", 9_998), Some(4_999));
+        assert_eq!(max_lifetime("f", 10_000), None);
+        assert_eq!(max_lifetime("g", 0), None);
+        assert_eq!(recent_changes.max_lifetime(FlagRef::string("f"), now), None);
     }
 
     #[test]
@@ -139,15 +140,16 @@ mod tests {
         let second = Duration::from_secs(1);
         recent_changes.announce(&change(&["f"]), now);
         recent_changes.announce(&change(&["f"]), now + second);
-        let longest =
-            |name, seconds| recent_changes.longest(FlagRef::boolean(name), now + second * seconds);
-        assert_eq!(longest("f", 3), Some(second));
+        let max_lifetime = |name, seconds| {
+            recent_changes.max_lifetime(FlagRef::boolean(name), now + second * seconds)
+        };
+        assert_eq!(max_lifetime("f", 3), Some(second));
         recent_changes.announce(&Change::Everything, now + second * 2);
-        assert_eq!(longest("f", 4), Some(second));
-        assert_eq!(longest("g", 4), Some(second));
+        assert_eq!(max_lifetime("f", 4), Some(second));
+        assert_eq!(max_lifetime("g", 4), Some(second));
         recent_changes.announce(&change(&["f"]), now + second * 3);
-        assert_eq!(longest("f", 5), Some(second));
-        assert_eq!(longest("g", 6), Some(second * 2));
+        assert_eq!(max_lifetime("f", 5), Some(second));
+        assert_eq!(max_lifetime("g", 6), Some(second * 2));
     }
 
     #[test]
@@ -170,6 +172,10 @@ mod tests {
             recent_changes.announce(&change(&[&number.to_string()]), now);
         }
         assert!(recent_changes.announced().of_flags.is_empty());
-        assert!(recent_changes.longest(FlagRef::boolean("f"), now).is_some());
+        assert!(
+            recent_changes
+                .max_lifetime(FlagRef::boolean("f"), now)
+                .is_some()
+        );
     }
 }

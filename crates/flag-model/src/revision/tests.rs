@@ -45,7 +45,7 @@ fn v2() -> BucketScheme {
     }
 }
 
-fn parts(format: BucketScheme, treatments: Vec<Treatment>) -> RevisionParts {
+fn parts(scheme: BucketScheme, treatments: Vec<Treatment>) -> RevisionParts {
     let project = ProjectName::new("p").unwrap();
     RevisionParts {
         flag: FlagKey {
@@ -53,7 +53,7 @@ fn parts(format: BucketScheme, treatments: Vec<Treatment>) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new("f").unwrap(),
         },
-        format,
+        scheme,
         control: FlagValue::Boolean(false),
         treatments,
         comment: String::new(),
@@ -67,14 +67,14 @@ fn revision(parts: RevisionParts) -> Result<Revision, InvalidRevision> {
 }
 
 #[track_caller]
-fn check_valid(format: BucketScheme, treatments: Vec<Treatment>) {
-    revision(parts(format, treatments)).unwrap();
+fn check_valid(scheme: BucketScheme, treatments: Vec<Treatment>) {
+    revision(parts(scheme, treatments)).unwrap();
 }
 
 #[track_caller]
-fn check_refused(format: BucketScheme, treatments: Vec<Treatment>, message: &str) {
+fn check_refused(scheme: BucketScheme, treatments: Vec<Treatment>, message: &str) {
     assert_eq!(
-        revision(parts(format, treatments)).unwrap_err().to_string(),
+        revision(parts(scheme, treatments)).unwrap_err().to_string(),
         message
     );
 }
@@ -271,7 +271,7 @@ fn a_revision_has_the_parts_that_it_was_made_of() {
     let parts = parts(v2(), vec![with_ranges(&[(5, 10)])]);
     let revision = revision(parts.clone()).unwrap();
     assert_eq!(revision.created().to_string(), "2024-09-25 18:50:00.000000");
-    assert_eq!(revision.format.version(), FormatVersion::V2);
+    assert_eq!(revision.scheme.version(), FormatVersion::V2);
     assert_eq!(*revision, parts);
     assert_eq!(revision.into_parts(), parts);
 }

@@ -61,19 +61,19 @@ fn version_1_treatments_own_consecutive_buckets() {
 
 #[test]
 fn nobody_is_reached_by_nothing_and_everybody_by_all() {
-    for format in [
+    for scheme in [
         BucketScheme::v1(HashAlgorithm::Md5),
         v2(HashAlgorithm::Sha256, "s"),
     ] {
         let nothing = plan(
-            format.clone(),
+            scheme.clone(),
             &[Share {
                 buckets: 0,
                 overrides: &[],
             }],
         );
         let all = plan(
-            format,
+            scheme,
             &[Share {
                 buckets: 100_000,
                 overrides: &[],
@@ -102,10 +102,10 @@ fn deciding_allocates_nothing() {
         buckets: 40_000,
         overrides: &["ann", "bob"],
     }];
-    let formats = HashAlgorithm::ALL
+    let schemes = HashAlgorithm::ALL
         .iter()
         .map(|&algorithm| plan(v2(algorithm, "salt"), &shares));
-    for plan in formats.chain([plan(BucketScheme::v1(HashAlgorithm::Md5), &whole)]) {
+    for plan in schemes.chain([plan(BucketScheme::v1(HashAlgorithm::Md5), &whole)]) {
         for instance in ["ann", "bob", "carl", &"x".repeat(512)] {
             let instance = id(instance);
             let allocations = allocation_counter::measure(|| {

@@ -29,10 +29,10 @@ fn check_plausible(statistic: f64, degrees: f64) {
 }
 
 #[track_caller]
-fn check_even(format: &BucketScheme, ids: u32) {
+fn check_even(scheme: &BucketScheme, ids: u32) {
     let mut counts = vec![0; 1_000];
     for n in 0..ids {
-        counts[bucket(format, &id(&format!("A{n:06}"))).get() as usize / 100] += 1;
+        counts[bucket(scheme, &id(&format!("A{n:06}"))).get() as usize / 100] += 1;
     }
     check_plausible(chi_square(&counts, f64::from(ids) / 1_000.0), 999.0);
 }

@@ -24,12 +24,12 @@ pub fn id(text: &str) -> InstanceId<'_> {
     InstanceId::new(text).unwrap()
 }
 
-pub fn revision(format: BucketScheme, shares: &[Share<'_>]) -> Revision {
+pub fn revision(scheme: BucketScheme, shares: &[Share<'_>]) -> Revision {
     let percents: Vec<Percent> = shares
         .iter()
         .map(|share| Percent::from_buckets(share.buckets).unwrap())
         .collect();
-    let ranges = match format {
+    let ranges = match scheme {
         BucketScheme::V1 { .. } => vec![Vec::new(); shares.len()],
         BucketScheme::V2 { .. } => reweight(
             &percents
@@ -53,7 +53,7 @@ pub fn revision(format: BucketScheme, shares: &[Share<'_>]) -> Revision {
     );
     let parts = RevisionParts {
         flag: "p/data/f".parse().unwrap(),
-        format,
+        scheme,
         control: FlagValue::text("control").unwrap(),
         treatments: treatments.collect(),
         comment: String::new(),
@@ -67,6 +67,6 @@ pub fn built(parts: RevisionParts) -> Revision {
     Revision::new(Timestamp::from_unix_micros(1).unwrap(), parts).unwrap()
 }
 
-pub fn plan(format: BucketScheme, shares: &[Share<'_>]) -> Plan {
-    Plan::compile(revision(format, shares))
+pub fn plan(scheme: BucketScheme, shares: &[Share<'_>]) -> Plan {
+    Plan::compile(revision(scheme, shares))
 }

@@ -12,7 +12,7 @@ fn instance() -> impl Strategy<Value = String> {
     "[^\u{0}]{1,100}"
 }
 
-fn format() -> impl Strategy<Value = BucketScheme> {
+fn scheme() -> impl Strategy<Value = BucketScheme> {
     let version_2 = (
         prop::sample::select(HashAlgorithm::ALL),
         "[A-Za-z0-9._-]{1,20}",
@@ -33,7 +33,7 @@ fn fine_shares(count: usize) -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(0..=max, count)
 }
 
-fn of(format: BucketScheme, buckets: &[u32]) -> Revision {
+fn of(scheme: BucketScheme, buckets: &[u32]) -> Revision {
     let shares: Vec<Share<'_>> = buckets
         .iter()
         .map(|&buckets| Share {
@@ -41,7 +41,7 @@ fn of(format: BucketScheme, buckets: &[u32]) -> Revision {
             overrides: &[],
         })
         .collect();
-    revision(format, &shares)
+    revision(scheme, &shares)
 }
 
 fn apply(ranges: &[Vec<BucketRange>], shares: &[u32]) -> Vec<Vec<BucketRange>> {
@@ -74,19 +74,19 @@ fn owners(ranges: &[Vec<BucketRange>]) -> Vec<Option<usize>> {
 
 proptest! {
     #[test]
-    fn equal_inputs_decide_equally(format in format(), shares in shares(), instance in instance()) {
-        let one = Plan::compile(of(format.clone(), &shares));
-        let other = Plan::compile(of(format, &shares));
+    fn equal_inputs_decide_equally(scheme in scheme(), shares in shares(), instance in instance()) {
+        let one = Plan::compile(of(scheme.clone(), &shares));
+        let other = Plan::compile(of(scheme, &shares));
         prop_assert_eq!(decide(&one, &id(&instance)), decide(&other, &id(&instance)));
     }
 
     #[test]
     fn raising_a_percentage_moves_nobody_out(
-        format in format(), percent in 0..100_u32, raised_by in 0..100_u32, instance in instance(),
+        scheme in scheme(), percent in 0..100_u32, raised_by in 0..100_u32, instance in instance(),
     ) {
         let raised = (percent + raised_by).min(100);
-        let before = Plan::compile(of(format.clone(), &[percent * 1_000]));
-        let after = Plan::compile(of(format, &[raised * 1_000]));
+        let before = Plan::compile(of(scheme.clone(), &[percent * 1_000]));
+        let after = Plan::compile(of(scheme, &[raised * 1_000]));
         let served = decide(&before, &id(&instance)).reason == Reason::Rollout;
         prop_assert!(!served || decide(&after, &id(&instance)).reason == Reason::Rollout);
     }
@@ -116,8 +116,8 @@ proptest! {
     }
 
     #[test]
-    fn an_override_beats_every_percentage(format in format(), shares in shares(), instance in instance()) {
-        let mut parts = of(format, &shares).into_parts();
+    fn an_override_beats_every_percentage(scheme in scheme(), shares in shares(), instance in instance()) {
+        let mut parts = of(scheme, &shares).into_parts();
         let last = parts.treatments.len() - 1;
         parts.treatments[last].overrides = vec![id(&instance).into_owned()];
         let plan = Plan::compile(built(parts));
@@ -127,9 +127,9 @@ proptest! {
     }
 
     #[test]
-    fn a_decision_gives_the_treatment_that_owns_the_bucket(format in format(), shares in shares(), instance in instance()) {
-        let plan = Plan::compile(of(format.clone(), &shares));
-        let bucket = bucket(&format, &id(&instance));
+    fn a_decision_gives_the_treatment_that_owns_the_bucket(scheme in scheme(), shares in shares(), instance in instance()) {
+        let plan = Plan::compile(of(scheme.clone(), &shares));
+        let bucket = bucket(&scheme, &id(&instance));
         let owner = owners(&from_nothing(&shares))[bucket.get() as usize];
         let group = owner.map_or("control".to_owned(), |at| format!("treatment_{}", at + 1));
         let decision = decide(&plan, &id(&instance));

@@ -22,7 +22,7 @@ fn algorithm(vector: &Value) -> HashAlgorithm {
 }
 
 /// Version 2 with a salt, version 1 without.
-fn format(vector: &Value) -> BucketScheme {
+fn scheme(vector: &Value) -> BucketScheme {
     let algorithm = algorithm(vector);
     text(vector, "salt").map_or(BucketScheme::v1(algorithm), |salt| v2(algorithm, salt))
 }
@@ -34,7 +34,7 @@ fn every_vector_is_on_its_bucket() {
     for vector in &vectors {
         let instance = id(text(vector, "id").unwrap());
         assert_eq!(
-            u64::from(bucket(&format(vector), &instance).get()),
+            u64::from(bucket(&scheme(vector), &instance).get()),
             vector["bucket"].as_u64().unwrap(),
             "{vector}"
         );
@@ -45,8 +45,8 @@ fn every_vector_is_on_its_bucket() {
 fn every_algorithm_has_vectors_of_both_versions() {
     let vectors = vectors();
     for &known in HashAlgorithm::ALL {
-        let formats = vectors.iter().filter(|vector| algorithm(vector) == known);
-        let salts: HashSet<_> = formats.map(|vector| text(vector, "salt")).collect();
+        let schemes = vectors.iter().filter(|vector| algorithm(vector) == known);
+        let salts: HashSet<_> = schemes.map(|vector| text(vector, "salt")).collect();
         assert!(salts.len() > 1 && salts.contains(&None), "{known}");
     }
 }
@@ -78,7 +78,7 @@ fn a_position_is_the_beginning_of_any_digest() {
 fn every_vector_is_served_as_the_float_rule_of_the_reference_serves_it() {
     const PERCENTAGES: [u32; 15] = [0, 1, 2, 5, 10, 25, 33, 40, 50, 66, 75, 90, 95, 99, 100];
     for vector in vectors() {
-        let format = format(&vector);
+        let scheme = scheme(&vector);
         let served: Vec<u64> = vector["served"]
             .as_array()
             .unwrap()
@@ -87,7 +87,7 @@ fn every_vector_is_served_as_the_float_rule_of_the_reference_serves_it() {
             .collect();
         for percent in PERCENTAGES {
             let plan = plan(
-                format.clone(),
+                scheme.clone(),
                 &[Share {
                     buckets: percent * 1_000,
                     overrides: &[],

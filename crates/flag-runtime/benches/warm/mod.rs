@@ -48,7 +48,7 @@ pub(crate) async fn cache() -> FlagCache {
     let flag: FlagKey = "p/feature/known".parse().unwrap();
     let revision = RevisionParts {
         flag: flag.clone(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: String::new(),

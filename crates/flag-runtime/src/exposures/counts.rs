@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{Counted, CountsWriterId, ExposureBatch, ExposureTemplate, Minute, MinuteCounts};
+use flag_store::{CountKey, CountsWriterId, ExposureBatch, ExposureTemplate, Minute, MinuteCounts};
 
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
@@ -113,7 +113,7 @@ impl MinuteCounter {
     pub(crate) fn add_one(
         &self,
         flag: &FlagKey,
-        counted: &Counted,
+        counted: &CountKey,
         served: Timestamp,
         now: Timestamp,
     ) {
@@ -219,12 +219,12 @@ impl State {
         for (template, count) in templates.iter().zip(tally) {
             let count = std::mem::take(count);
             if count > 0 {
-                self.add(minute, &template.flag, &Counted::from(template), count);
+                self.add(minute, &template.flag, &CountKey::from(template), count);
             }
         }
     }
 
-    fn add(&mut self, minute: Minute, flag: &FlagKey, counted: &Counted, count: u64) {
+    fn add(&mut self, minute: Minute, flag: &FlagKey, counted: &CountKey, count: u64) {
         let flags = self.minutes.entry(minute).or_default();
         if !flags.contains_key(flag) {
             let cell = Cell {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, Timestamp};
 use flag_store::{
-    Clock as _, Counted, Exposure, ExposureLog, ExposureRecord, Insert, StoreError, SystemClock,
+    Clock as _, CountKey, Exposure, ExposureLog, ExposureRecord, Insert, StoreError, SystemClock,
     WriteExposureError,
 };
 use futures_util::{StreamExt as _, stream};
@@ -98,7 +98,7 @@ impl Direct {
 struct ClientExposure {
     record: ExposureRecord,
     flag: FlagKey,
-    counted: Counted,
+    counted: CountKey,
     served: Timestamp,
 }
 
@@ -106,7 +106,7 @@ impl ClientExposure {
     fn new(exposure: Exposure<'_>, format: &ExposureFormat) -> Result<Self, Invalid> {
         let flag = FlagKey::clone(&exposure.flag);
         let served = exposure.created;
-        let counted = Counted::Group {
+        let counted = CountKey::Group {
             revision: exposure.revision,
             rollout_group: exposure.rollout_group.clone().into_owned(),
             reason: exposure.reason,

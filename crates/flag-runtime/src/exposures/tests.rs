@@ -30,7 +30,7 @@ pub(super) fn decided() -> Arc<CacheEntry> {
 pub(super) fn decided_by(flag: &str, control: FlagValue) -> Arc<CacheEntry> {
     let parts = RevisionParts {
         flag: flag.parse().unwrap(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control,
         comment: "Test".to_owned(),
         owner: None,

@@ -238,7 +238,7 @@ mod tests {
     fn revision() -> Revision {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(true),
             treatments: vec![],
             comment: String::new(),

@@ -130,7 +130,7 @@ impl World {
     async fn revise(&self, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: vec![],
             comment: String::new(),

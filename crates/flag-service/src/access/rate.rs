@@ -73,11 +73,11 @@ impl RateLimit {
         principal: Option<&Principal>,
     ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let waits = match (self.callers, principal) {
-            (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.arrival, now),
-            _ => client().and_then(|client| self.wait(&self.of(client), now)),
+        let must_wait = match (self.callers, principal) {
+            (Callers::ByKey, Some(Principal::Holder(key))) => self.charge(&key.arrival, now),
+            _ => client().and_then(|client| self.charge(&self.of(client), now)),
         };
-        waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
+        must_wait.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
 
     /// Counts further answers of an admitted request, or refuses them. They may exceed the burst: the caller pays before its
@@ -89,11 +89,11 @@ impl RateLimit {
         more: u64,
     ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let waits = match (self.callers, principal) {
-            (Callers::ByKey, Principal::Holder(key)) => self.wait_for_more(&key.arrival, now, more),
-            _ => client().and_then(|client| self.wait_for_more(&self.of(client), now, more)),
+        let must_wait = match (self.callers, principal) {
+            (Callers::ByKey, Principal::Holder(key)) => self.charge_more(&key.arrival, now, more),
+            _ => client().and_then(|client| self.charge_more(&self.of(client), now, more)),
         };
-        waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
+        must_wait.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
 
     fn of(&self, address: IpAddr) -> Arc<ArrivalTime> {
@@ -105,20 +105,20 @@ impl RateLimit {
         })
     }
 
-    /// Takes the cost of a request, or returns how long to wait.
-    fn wait(&self, arrival: &ArrivalTime, now: u64) -> Option<Duration> {
-        wait(arrival, now, self.credit, self.cost)
+    /// Charges the caller for a request, or returns how long it must wait.
+    fn charge(&self, arrival: &ArrivalTime, now: u64) -> Option<Duration> {
+        charge(arrival, now, self.credit, self.cost)
     }
 
-    /// The same for further answers of a request, without its own cost.
-    fn wait_for_more(&self, arrival: &ArrivalTime, now: u64, more: u64) -> Option<Duration> {
+    /// Charges it for further answers of a request, without the cost of the request itself, or returns how long it must wait.
+    fn charge_more(&self, arrival: &ArrivalTime, now: u64, more: u64) -> Option<Duration> {
         let cost = self.cost.saturating_mul(more);
-        wait(arrival, now, self.credit + self.cost, cost)
+        charge(arrival, now, self.credit + self.cost, cost)
     }
 }
 
-/// Takes a cost from a caller that owes no more than its credit, or returns how long to wait.
-fn wait(arrival: &ArrivalTime, now: u64, credit: u64, cost: u64) -> Option<Duration> {
+/// Charges a caller that owes no more than its credit; else returns how long it must wait.
+fn charge(arrival: &ArrivalTime, now: u64, credit: u64, cost: u64) -> Option<Duration> {
     let paid = |owed: u64| owed.max(now).saturating_add(cost);
     let taken = arrival
         .0
@@ -156,15 +156,15 @@ mod tests {
 
     /// How many of these requests, made at this nanosecond, are let in.
     fn let_in(limit: &RateLimit, arrival: &ArrivalTime, now: u64, requests: usize) -> usize {
-        let waits = (0..requests).map(|_| limit.wait(arrival, now));
-        waits.filter(Option::is_none).count()
+        let charged = (0..requests).map(|_| limit.charge(arrival, now));
+        charged.filter(Option::is_none).count()
     }
 
     #[test]
     fn a_quiet_caller_may_ask_in_a_burst_and_then_at_its_rate() {
         let (limit, arrival) = (limit(10, 5), ArrivalTime::default());
         assert_eq!(let_in(&limit, &arrival, SECOND, 100), 5);
-        let wait = limit.wait(&arrival, SECOND).unwrap();
+        let wait = limit.charge(&arrival, SECOND).unwrap();
         assert_eq!(wait, Duration::from_millis(100));
         let later = (1..=20).map(|tenth| SECOND + tenth * SECOND / 10);
         let later = later.map(|now| let_in(&limit, &arrival, now, 7));
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn further_answers_are_paid_for_before_the_next_request() {
         let (limit, arrival) = (limit(10, 2), ArrivalTime::default());
-        assert_eq!(limit.wait(&arrival, SECOND), None);
-        assert_eq!(limit.wait_for_more(&arrival, SECOND, 99), None);
+        assert_eq!(limit.charge(&arrival, SECOND), None);
+        assert_eq!(limit.charge_more(&arrival, SECOND, 99), None);
         // 100 requests are owed, of which the burst forgives one.
         let wait = Duration::from_millis(9_900);
-        assert_eq!(limit.wait(&arrival, SECOND), Some(wait));
+        assert_eq!(limit.charge(&arrival, SECOND), Some(wait));
         assert_eq!(let_in(&limit, &arrival, SECOND * 109 / 10 - 1, 1), 0);
         assert_eq!(let_in(&limit, &arrival, SECOND * 109 / 10, 5), 1);
     }
@@ -188,7 +188,7 @@ mod tests {
     fn of_many_requests_at_once_one_may_ask_for_more() {
         let (limit, arrival) = (limit(10, 5), ArrivalTime::default());
         assert_eq!(let_in(&limit, &arrival, SECOND, 5), 5);
-        let more = (0..5).map(|_| limit.wait_for_more(&arrival, SECOND, 499));
+        let more = (0..5).map(|_| limit.charge_more(&arrival, SECOND, 499));
         assert_eq!(more.filter(Option::is_none).count(), 1);
     }
 
@@ -196,12 +196,12 @@ mod tests {
     fn callers_are_counted_apart_and_an_ipv6_network_is_one() {
         let limit = limit(1, 1);
         let of = |address: &str| limit.of(address.parse().unwrap());
-        assert!(limit.wait(&of("192.0.2.1"), 0).is_none());
-        assert!(limit.wait(&of("::ffff:192.0.2.1"), 0).is_some());
-        assert!(limit.wait(&of("192.0.2.2"), 0).is_none());
-        assert!(limit.wait(&of("2001:db8::1"), 0).is_none());
-        assert!(limit.wait(&of("2001:db8::2"), 0).is_some());
-        assert!(limit.wait(&of("2001:db8:0:1::1"), 0).is_none());
+        assert!(limit.charge(&of("192.0.2.1"), 0).is_none());
+        assert!(limit.charge(&of("::ffff:192.0.2.1"), 0).is_some());
+        assert!(limit.charge(&of("192.0.2.2"), 0).is_none());
+        assert!(limit.charge(&of("2001:db8::1"), 0).is_none());
+        assert!(limit.charge(&of("2001:db8::2"), 0).is_some());
+        assert!(limit.charge(&of("2001:db8:0:1::1"), 0).is_none());
     }
 
     #[test]

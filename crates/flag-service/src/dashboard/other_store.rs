@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct OtherStore {
     settings: OtherStoreSettings,
-    rows: RowOptions,
+    row_options: RowOptions,
     guard: GuardSettings,
     /// Where its connections belong: the thread of the dashboard has no network.
     runtime: Handle,
@@ -55,12 +55,16 @@ pub(super) enum NotOpen {
 
 impl OtherStore {
     /// Will open it on this runtime.
-    pub(crate) fn new(settings: OtherStoreSettings, rows: RowOptions, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        settings: OtherStoreSettings,
+        row_options: RowOptions,
+        runtime: Handle,
+    ) -> Self {
         let guard = guard_settings(&settings.store);
         let store = settings.store.with_read_deadline(guard.deadline);
         Self {
             settings: OtherStoreSettings { store, ..settings },
-            rows,
+            row_options,
             guard,
             runtime,
             listings: OnceLock::new(),
@@ -106,7 +110,7 @@ impl OtherStore {
             Ok(rows) => {
                 let guard = StoreGuard::of_other_store(rows, self.guard);
                 let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
-                let store = store.with_options(self.rows);
+                let store = store.with_options(self.row_options);
                 let listings = Listings::new(store, None, self.guard.concurrent_reads);
                 let _ = self.listings.set(listings);
                 None

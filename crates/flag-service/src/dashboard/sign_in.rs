@@ -43,8 +43,8 @@ pub(super) async fn sign_in(
     if identity.as_ref().is_some_and(Identity::is_of_proxy) {
         return Ok(Err(PageError::ProxySignsIn));
     }
-    let held = context.state.limits.new_held_bytes();
-    let form = Query::parse(&read_form(&context.request, body, MAX, held).await?);
+    let held_bytes = context.state.limits.new_held_bytes_counter();
+    let form = Query::parse(&read_form(&context.request, body, MAX, held_bytes).await?);
     let next = safe_next(form.get("next")).to_owned();
     let session = context.state.authenticator.sign_in(form.get("key").trim());
     Ok(Ok(match session {

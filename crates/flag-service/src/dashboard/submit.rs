@@ -47,8 +47,8 @@ pub(super) async fn submit(
     if is_of_another_site(context) {
         return Ok(Err(PageError::OtherSite));
     }
-    let held = context.state.limits.new_held_bytes();
-    let form = Query::parse(&read_form(&context.request, body, MAX, held).await?);
+    let held_bytes = context.state.limits.new_held_bytes_counter();
+    let form = Query::parse(&read_form(&context.request, body, MAX, held_bytes).await?);
     let answer = change(context, dashboard, &form).await;
     Ok(Ok(match answer {
         Ok(Answer::Done(flag, made)) => {

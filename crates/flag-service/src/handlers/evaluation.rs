@@ -31,7 +31,7 @@ pub(super) async fn look_up(
 }
 
 /// Decides, records and encodes, unless the exposure must wait for space in its queue. The error is boxed, as it is rare and large.
-pub(super) fn respond<'a>(
+pub(super) fn decide_and_respond<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
     current: &ServedPlan,
@@ -66,8 +66,8 @@ pub(super) fn decide<'p>(
     current: &'p ServedPlan,
 ) -> Decision<'p> {
     let buckets = &state.buckets;
-    decide_with(current, instance, |format, instance| {
-        buckets.bucket(format, instance)
+    decide_with(current, instance, |scheme, instance| {
+        buckets.bucket(scheme, instance)
     })
 }
 

@@ -19,8 +19,8 @@ pub(super) async fn explain(context: &RequestContext) -> Result<HttpResponse, Ap
     let now = SystemClock.now();
     let (flag, instance, at) = decode(context, now)?;
     context.check_project(&flag.project)?;
-    let records = &context.state.records;
-    let found = records.explain(&flag, &instance, at).await?;
+    let reader = &context.state.explain_reader;
+    let found = reader.explain(&flag, &instance, at).await?;
     let body = encode(&flag, &instance, at.unwrap_or(now), &found);
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, JSON))

@@ -13,7 +13,7 @@ use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::Decision;
 use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
-use super::evaluation::{look_up, respond, respond_later};
+use super::evaluation::{decide_and_respond, look_up, respond_later};
 use crate::http::{ApiError, RequestContext};
 
 /// The header of a response with a last known value.
@@ -36,7 +36,7 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            match respond(context, &instance, &current, encode(reason_header)) {
+            match decide_and_respond(context, &instance, &current, encode(reason_header)) {
                 Ok(response) => Ok(response),
                 Err(later) => {
                     let response =
@@ -154,7 +154,7 @@ async fn look_up_and_respond(
     reason_header: ReasonHeader,
 ) -> Result<HttpResponse, ApiError> {
     let current = look_up(context, flag).await?;
-    match respond(context, instance, &current, encode(reason_header)) {
+    match decide_and_respond(context, instance, &current, encode(reason_header)) {
         Ok(response) => Ok(response),
         Err(later) => {
             respond_later(context, instance, &current, *later, encode(reason_header)).await

@@ -27,7 +27,7 @@ pub(super) async fn log_feature_flag(
         &context.request,
         body,
         state.max_body,
-        state.limits.new_held_bytes(),
+        state.limits.new_held_bytes_counter(),
     );
     let entries = Entries::try_from(body.await?)?;
     context.charge(entries.values.len())?;

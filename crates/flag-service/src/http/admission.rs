@@ -17,7 +17,7 @@ pub(super) async fn run_if_admitted(
     let limits = &context.state.limits;
     let answer = async {
         admit(context, route)?;
-        limits.limit_waiting(route, handler).await
+        limits.run_limited(route, handler).await
     };
     let response = answer
         .await

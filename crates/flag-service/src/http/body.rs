@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::connection_state::expect_body;
-use super::limits::{CallerBytes, LimitError, TooManyBytes};
+use super::limits::{HeldBytesCounter, LimitError, TooManyBytes};
 use super::problem::ApiError;
 
 /// Deadline for the whole body.
@@ -24,10 +24,10 @@ pub(crate) async fn read_json(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     max: usize,
-    held: CallerBytes,
+    held_bytes: HeldBytesCounter,
 ) -> Result<Value, ApiError> {
     check_headers(request)?;
-    let bytes = read(request, payload, max, held).await?;
+    let bytes = read(request, payload, max, held_bytes).await?;
     serde_json::from_slice(&bytes).map_err(|error| ApiError::InvalidBody(format!("body: {error}")))
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn read_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     max: usize,
-    held: CallerBytes,
+    held_bytes: HeldBytesCounter,
 ) -> Result<Vec<u8>, ApiError> {
     let kind = request.headers().get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -47,17 +47,17 @@ pub(crate) async fn read_form(
         );
         return Err(ApiError::InvalidBody(problem));
     }
-    read(request, payload, max, held).await
+    read(request, payload, max, held_bytes).await
 }
 
 async fn read(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     max: usize,
-    held: CallerBytes,
+    held_bytes: HeldBytesCounter,
 ) -> Result<Vec<u8>, ApiError> {
     expect_body(request);
-    timeout(TIMEOUT, gather(payload, max, held))
+    timeout(TIMEOUT, gather(payload, max, held_bytes))
         .await
         .unwrap_or(Err(ApiError::RequestTimeout(TIMEOUT)))
 }
@@ -65,7 +65,7 @@ async fn read(
 async fn gather(
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     max: usize,
-    mut held: CallerBytes,
+    mut held_bytes: HeldBytesCounter,
 ) -> Result<Vec<u8>, ApiError> {
     let mut payload = pin!(payload);
     let mut body: Vec<u8> = Vec::new();
@@ -75,7 +75,8 @@ async fn gather(
             return Err(too_large(max));
         }
         body.reserve(part.len());
-        held.set(body.capacity())
+        held_bytes
+            .set(body.capacity())
             .map_err(|TooManyBytes| LimitError::Overloaded)?;
         body.extend_from_slice(&part);
     }
@@ -144,7 +145,7 @@ mod tests {
             &request,
             stream::iter(parts.collect::<Vec<_>>()),
             20,
-            CallerBytes::for_tests(),
+            HeldBytesCounter::for_tests(),
         )
         .await;
         read.map_err(|error| described(&error))
@@ -178,7 +179,7 @@ mod tests {
             assert_eq!(read(kind, &["1"]).await.unwrap_err(), (415, expected));
         }
         let request = TestRequest::default().to_http_request();
-        let error = read_json(&request, stream::empty(), 1, CallerBytes::for_tests())
+        let error = read_json(&request, stream::empty(), 1, HeldBytesCounter::for_tests())
             .await
             .unwrap_err();
         let expected = "body: found no content type, expected application/json in UTF-8";
@@ -208,9 +209,14 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("content-type", "application/json"))
             .to_http_request();
-        let error = read_json(&request, stream::pending(), 20, CallerBytes::for_tests())
-            .await
-            .unwrap_err();
+        let error = read_json(
+            &request,
+            stream::pending(),
+            20,
+            HeldBytesCounter::for_tests(),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
             described(&error),
             (408, "body: expected all of it within 9 s".to_owned())

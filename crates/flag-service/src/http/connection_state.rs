@@ -44,7 +44,7 @@ pub(crate) struct ConnectionState {
     /// The number of answers at the last check of whether the connection is used.
     pub(crate) seen: Cell<u32>,
     /// Whether the connection is beyond the limit.
-    pub(crate) is_extra: Cell<bool>,
+    pub(crate) is_over_limit: Cell<bool>,
     is_to_close: Cell<bool>,
     task: RefCell<Option<Waker>>,
 }
@@ -94,7 +94,7 @@ impl ConnectionState {
     /// Whether the connection must be closed even if data is unread, unless it is being answered: it is beyond the limit, and
     /// a newer one replaces it.
     pub(crate) fn is_to_drop(&self) -> bool {
-        self.is_extra.get() && self.is_to_close()
+        self.is_over_limit.get() && self.is_to_close()
     }
 
     /// Whether the connection must be closed.
@@ -104,7 +104,7 @@ impl ConnectionState {
 
     /// Whether this answer must be the last one.
     pub(crate) fn is_last_answer(&self) -> bool {
-        self.is_extra.get() || self.closes_after_answer.get() || !self.is_whole.get()
+        self.is_over_limit.get() || self.closes_after_answer.get() || !self.is_whole.get()
     }
 
     /// Sets the task that [`ConnectionState::close`] wakes.
@@ -136,6 +136,6 @@ pub(crate) fn begin_stream(request: &HttpRequest) -> Option<Rc<ConnectionState>>
 }
 
 /// Whether a request came on a connection beyond the limit.
-pub(crate) fn is_extra(request: &HttpRequest) -> bool {
-    connection(request).is_some_and(|state| state.is_extra.get())
+pub(crate) fn is_over_limit(request: &HttpRequest) -> bool {
+    connection(request).is_some_and(|state| state.is_over_limit.get())
 }

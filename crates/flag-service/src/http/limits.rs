@@ -14,12 +14,12 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use self::connections::ConnectionLimits;
 pub(crate) use self::error::LimitError;
-pub(crate) use self::held_bytes::{CallerBytes, HeldBytes, TooManyBytes};
+pub(crate) use self::held_bytes::{HeldBytes, HeldBytesCounter, TooManyBytes};
 pub(crate) use self::metrics::ConnectionMetrics;
 use self::metrics::RefusalMetrics;
 pub(crate) use self::streams::{HEARTBEAT, StreamEnd, StreamLimit, StreamPermit};
 use self::waiting::WaitingLimits;
-use super::connection_state::is_extra;
+use super::connection_state::is_over_limit;
 use super::problem::ApiError;
 use super::route::Route;
 
@@ -72,15 +72,15 @@ impl Limits {
         request: &HttpRequest,
         route: Route,
     ) -> Result<(), LimitError> {
-        if self.connections.has_extra() && !route.is_probe() && is_extra(request) {
+        if self.connections.any_over_limit() && !route.is_probe() && is_over_limit(request) {
             return Err(LimitError::Overloaded);
         }
         Ok(())
     }
 
-    /// Starts a count of the bytes that one caller makes the service hold.
-    pub(crate) fn new_held_bytes(&self) -> CallerBytes {
-        self.connections.held.caller()
+    /// Returns a counter of the bytes that one caller makes the service hold, at zero.
+    pub(crate) fn new_held_bytes_counter(&self) -> HeldBytesCounter {
+        self.connections.held_bytes.new_counter()
     }
 
     /// Refuses a request that is too large according to its head; `max_body` is the limit of a body in bytes.
@@ -90,9 +90,9 @@ impl Limits {
         size::check(request, max_body)
     }
 
-    /// Waits for an answer, if not too many requests of the route wait already. An answer that is ready at once is not
-    /// limited.
-    pub(crate) async fn limit_waiting(
+    /// Runs a handler; refuses the request if the handler has to wait and too many requests of the route wait already. An answer
+    /// that is ready at once is not limited.
+    pub(crate) async fn run_limited(
         &self,
         route: Route,
         answer: impl Future<Output = Result<HttpResponse, ApiError>>,

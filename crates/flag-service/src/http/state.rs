@@ -5,12 +5,12 @@ use std::sync::Arc;
 use flag_runtime::{BucketCache, ExposureRecorder, FlagCache};
 
 use super::cors::Cors;
+use super::explain_reader::ExplainReader;
 use super::failure_log::FailureLog;
 use super::failure_pages::FailurePages;
 use super::limits::Limits;
 use super::ofrep_settings::OfrepSettings;
 use super::readiness::Readiness;
-use super::record_reader::RecordReader;
 use crate::access::Authenticator;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -32,8 +32,8 @@ pub(crate) struct AppState {
     pub(crate) metrics: Metrics,
     /// Records exposures.
     pub(crate) exposures: ExposureRecorder,
-    /// Reads records of the past.
-    pub(crate) records: RecordReader,
+    /// Reads old revisions and exposures for `explain`.
+    pub(crate) explain_reader: ExplainReader,
     /// Log lines of failed requests.
     pub(crate) failure_log: FailureLog,
     /// Makes pages of failures, if there is a dashboard.
@@ -86,7 +86,12 @@ impl AppState {
         );
         let names = flag_store::InstanceIdMode::Plain;
         Self {
-            records: RecordReader::new(store.clone(), Arc::clone(&log), names, &Handle::current()),
+            explain_reader: ExplainReader::new(
+                store.clone(),
+                Arc::clone(&log),
+                names,
+                &Handle::current(),
+            ),
             readiness: Readiness::new(store, log, circuit, flags.clone()),
             flags,
             buckets: BucketCache::new(config.cache.buckets),

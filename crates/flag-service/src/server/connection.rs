@@ -24,7 +24,7 @@ pub(super) use self::transport::Transport;
 use super::connections::Connections;
 use super::framing::Framing;
 use super::idle_timer::IdleTimer;
-use crate::http::{CallerBytes, ConnectionState, Phase};
+use crate::http::{ConnectionState, HeldBytesCounter, Phase};
 
 /// The longest head that is passed on; shorter ones may still be refused with a problem (`http/limits/size.rs`).
 const MAX_HEAD: usize = 64 << 10;
@@ -59,9 +59,11 @@ pub(super) struct GuardedConnection<T> {
     /// Whether actix-http must see the end of input.
     is_ending: bool,
     is_shut: bool,
-    buffered_bytes: CallerBytes,
-    arrival: Option<IdleTimer>,
-    idle: Option<IdleTimer>,
+    held_bytes: HeldBytesCounter,
+    /// Detects that a head takes too long to arrive.
+    head_timer: Option<IdleTimer>,
+    /// Detects that no request arrives.
+    idle_timer: Option<IdleTimer>,
     /// Runs while the caller does not read an answer.
     write_timeout: Option<Pin<Box<Sleep>>>,
     /// Runs while unwanted input is discarded.
@@ -77,15 +79,15 @@ impl<T> GuardedConnection<T> {
             io,
             state,
             connections: Rc::clone(connections),
-            buffered_bytes: connections.held.caller(),
+            held_bytes: connections.held_bytes.new_counter(),
             framing: Framing::default(),
             unpassed: BytesMut::new(),
             passable: 0,
             pending_bytes: &[],
             is_ending: false,
             is_shut: false,
-            arrival: None,
-            idle: None,
+            head_timer: None,
+            idle_timer: None,
             write_timeout: None,
             lingering: None,
         }
@@ -115,7 +117,7 @@ impl<T> GuardedConnection<T> {
     fn free_memory(&mut self) {
         if self.unpassed.is_empty() {
             self.unpassed = BytesMut::new();
-            let _ = self.buffered_bytes.set(0);
+            let _ = self.held_bytes.set(0);
         }
     }
 
@@ -156,7 +158,7 @@ impl<T> GuardedConnection<T> {
     /// Notes that the caller reads the answer again.
     fn end_wait_for_reader(&mut self) {
         if self.write_timeout.take().is_some() {
-            let _ = self.buffered_bytes.set(0);
+            let _ = self.held_bytes.set(0);
         }
     }
 }
@@ -234,7 +236,7 @@ impl<T: Transport> GuardedConnection<T> {
         // It will not be read any more.
         self.unpassed = BytesMut::new();
         self.passable = 0;
-        let _ = self.buffered_bytes.set(0);
+        let _ = self.held_bytes.set(0);
         loop {
             let mut bytes = [const { MaybeUninit::uninit() }; 4 << 10];
             let mut buffer = ReadBuf::uninit(&mut bytes);
@@ -280,7 +282,7 @@ impl<T: Transport> AsyncRead for GuardedConnection<T> {
             if this.framing.is_whole() {
                 return this.read_ahead(context);
             }
-            if this.framing.take_end_of_turn() {
+            if this.framing.renew_spent_budget() {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -295,7 +297,7 @@ impl<T: Transport> AsyncRead for GuardedConnection<T> {
             {
                 return this.wait(context);
             }
-            let _ = this.buffered_bytes.set(this.received());
+            let _ = this.held_bytes.set(this.received());
             let has_ended = buffer.filled().len() == before;
             if has_ended || this.take_read(buffer, before) {
                 return Poll::Ready(Ok(()));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::http::{ConnectionLimits, ConnectionMetrics, ConnectionState, HeldBytes};
 
 /// Connections beyond the limit that each worker accepts.
-pub(super) const EXTRA: usize = 8;
+pub(super) const MAX_OVER_LIMIT: usize = 8;
 
 /// The most connections that are checked to find one to close.
 const MAX_CHECKS: usize = 128;
@@ -28,13 +28,13 @@ pub(super) struct Connections {
     /// In the order of checks; some of them may be closed already.
     queue: RefCell<Queue>,
     /// Those beyond the limit, the oldest first.
-    extra: RefCell<Queue>,
+    over_limit: RefCell<Queue>,
     /// Connections beyond the limit in all workers.
-    all_extra: Arc<AtomicUsize>,
+    all_over_limit: Arc<AtomicUsize>,
     /// How long one stays open without a request.
     pub(super) keep_alive: Duration,
     pub(super) metrics: ConnectionMetrics,
-    pub(super) held: HeldBytes,
+    pub(super) held_bytes: HeldBytes,
 }
 
 type Queue = VecDeque<Weak<ConnectionState>>;
@@ -47,11 +47,11 @@ impl Connections {
             open: Cell::new(0),
             streams: Rc::default(),
             queue: RefCell::default(),
-            extra: RefCell::default(),
-            all_extra: Arc::clone(&limits.extra),
+            over_limit: RefCell::default(),
+            all_over_limit: Arc::clone(&limits.over_limit),
             keep_alive: limits.keep_alive,
             metrics: limits.metrics.clone(),
-            held: limits.held.clone(),
+            held_bytes: limits.held_bytes.clone(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Connections {
         self.metrics.open.inc();
         let open = self.open.get();
         if open.saturating_sub(self.streams.get()) >= self.max && !self.close_idle() {
-            self.enter_extra(state);
+            self.enter_over_limit(state);
             return;
         }
         self.open.set(open + 1);
@@ -80,24 +80,24 @@ impl Connections {
     pub(super) fn leave(&self, state: &ConnectionState) {
         self.metrics.open.dec();
         state.leave();
-        if state.is_extra.get() {
-            self.all_extra.fetch_sub(1, Ordering::Relaxed);
+        if state.is_over_limit.get() {
+            self.all_over_limit.fetch_sub(1, Ordering::Relaxed);
         } else {
             self.open.set(self.open.get().saturating_sub(1));
         }
     }
 
-    fn enter_extra(&self, state: &Rc<ConnectionState>) {
-        state.is_extra.set(true);
-        self.all_extra.fetch_add(1, Ordering::Relaxed);
-        let mut extra = self.extra.borrow_mut();
-        extra.retain(|state| state.strong_count() > 0);
-        if extra.len() >= EXTRA
-            && let Some(oldest) = extra.pop_front().and_then(|oldest| oldest.upgrade())
+    fn enter_over_limit(&self, state: &Rc<ConnectionState>) {
+        state.is_over_limit.set(true);
+        self.all_over_limit.fetch_add(1, Ordering::Relaxed);
+        let mut over_limit = self.over_limit.borrow_mut();
+        over_limit.retain(|state| state.strong_count() > 0);
+        if over_limit.len() >= MAX_OVER_LIMIT
+            && let Some(oldest) = over_limit.pop_front().and_then(|oldest| oldest.upgrade())
         {
             oldest.close();
         }
-        extra.push_back(Rc::downgrade(state));
+        over_limit.push_back(Rc::downgrade(state));
     }
 
     /// Closes an idle connection; returns whether there was one.
@@ -164,7 +164,7 @@ mod tests {
         ask(&used);
         ask(&other);
         let new = enter(&connections);
-        assert!(silent.is_to_close() && !used.is_to_close() && !new.is_extra.get());
+        assert!(silent.is_to_close() && !used.is_to_close() && !new.is_over_limit.get());
         connections.leave(&silent);
         ask(&new);
         let _newer = enter(&connections);
@@ -196,18 +196,24 @@ mod tests {
         let connections = connections(1);
         let busy = enter(&connections);
         busy.phase.set(Phase::Answering);
-        let extra: Vec<_> = (0..=EXTRA).map(|_| enter(&connections)).collect();
-        assert!(extra.iter().all(|state| state.is_extra.get()));
-        let closed = extra.iter().filter(|state| state.is_to_close()).count();
-        assert!(closed == 1 && extra.first().unwrap().is_to_close());
+        let over_limit: Vec<_> = (0..=MAX_OVER_LIMIT).map(|_| enter(&connections)).collect();
+        assert!(over_limit.iter().all(|state| state.is_over_limit.get()));
+        let closed = over_limit
+            .iter()
+            .filter(|state| state.is_to_close())
+            .count();
+        assert!(closed == 1 && over_limit.first().unwrap().is_to_close());
         assert!(!busy.is_to_close());
-        assert_eq!(connections.all_extra.load(Ordering::Relaxed), EXTRA + 1);
-        for state in &extra {
+        assert_eq!(
+            connections.all_over_limit.load(Ordering::Relaxed),
+            MAX_OVER_LIMIT + 1
+        );
+        for state in &over_limit {
             connections.leave(state);
         }
-        assert_eq!(connections.all_extra.load(Ordering::Relaxed), 0);
+        assert_eq!(connections.all_over_limit.load(Ordering::Relaxed), 0);
         connections.leave(&busy);
-        assert!(!enter(&connections).is_extra.get());
+        assert!(!enter(&connections).is_over_limit.get());
     }
 
     #[test]
@@ -221,16 +227,16 @@ mod tests {
                 state
             })
             .collect();
-        assert!(streams.iter().all(|state| !state.is_extra.get()));
+        assert!(streams.iter().all(|state| !state.is_over_limit.get()));
         let idle = enter(&connections);
         let new = enter(&connections);
-        assert!(idle.is_to_close() && !new.is_extra.get());
+        assert!(idle.is_to_close() && !new.is_over_limit.get());
         connections.leave(&idle);
         for state in &streams {
             connections.leave(state);
         }
         new.phase.set(Phase::Answering);
-        assert!(enter(&connections).is_extra.get(), "no stream is left");
+        assert!(enter(&connections).is_over_limit.get(), "no stream is left");
     }
 
     #[test]

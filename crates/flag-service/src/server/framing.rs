@@ -11,15 +11,15 @@ use super::chunked::{CHUNK, Chunked, Chunks};
 /// Replaces a line feed without a carriage return: invalid in every head.
 const REFUSED: u8 = 0;
 
-/// The most bytes of a body that are passed on before its reader runs. It limits the bytes in actix-http, which are not
-/// counted.
-const TURN: usize = 8 << 10;
+/// The most bytes of a body that are passed on in one poll, before its reader runs. It limits the bytes in actix-http, which
+/// are not counted.
+const POLL_BUDGET: usize = 8 << 10;
 
 /// Follows the requests of a connection, one after the other.
 #[derive(Debug)]
 pub(super) struct Framing {
     part: Part,
-    /// How many bytes of a body may still be passed on in this turn.
+    /// How many bytes of a body may still be passed on in this poll.
     budget: usize,
     /// In a head: the start of its last line.
     line: usize,
@@ -52,7 +52,7 @@ impl Default for Framing {
     fn default() -> Self {
         Self {
             part: Part::Head,
-            budget: TURN,
+            budget: POLL_BUDGET,
             line: 0,
             searched: 0,
             head: Head::default(),
@@ -64,7 +64,7 @@ impl Framing {
     /// Returns how many of these bytes, from the first, belong to the request and may be passed on now.
     ///
     /// A head is passed on as a whole: before it is complete, the result is 0, and the caller must pass the same bytes again,
-    /// followed by more. Bytes of a body that are not passed on must be passed again too, in the next turn if necessary.
+    /// followed by more. Bytes of a body that are not passed on must be passed again too, in the next poll if necessary.
     pub(super) fn pass(&mut self, bytes: &mut [u8]) -> usize {
         if !matches!(self.part, Part::Head) {
             return self.pass_body(bytes);
@@ -85,13 +85,13 @@ impl Framing {
         matches!(self.part, Part::Head)
     }
 
-    /// Whether enough of a body has been passed on for one turn; if so, the next one begins.
-    pub(super) fn take_end_of_turn(&mut self) -> bool {
-        let ends = self.budget < CHUNK;
-        if ends {
-            self.budget = TURN;
+    /// Whether the budget of this poll is used up; if so, renews it for the next poll.
+    pub(super) fn renew_spent_budget(&mut self) -> bool {
+        let is_spent = self.budget < CHUNK;
+        if is_spent {
+            self.budget = POLL_BUDGET;
         }
-        ends
+        is_spent
     }
 
     /// Returns how many of the last bytes are empty lines before a head. They must not be passed again.
@@ -303,41 +303,41 @@ mod tests {
         check("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
     }
 
-    /// What is passed on of a request in each turn.
-    fn turns(request: &str) -> Vec<usize> {
+    /// What is passed on of a request in each poll.
+    fn polls(request: &str) -> Vec<usize> {
         let mut framing = Framing::default();
-        let (mut rest, mut turns) = (request.as_bytes().to_vec(), Vec::new());
+        let (mut rest, mut polls) = (request.as_bytes().to_vec(), Vec::new());
         while !framing.is_whole() {
             let mut now = 0;
-            while !framing.is_whole() && !framing.take_end_of_turn() {
+            while !framing.is_whole() && !framing.renew_spent_budget() {
                 let passed = framing.pass(&mut rest);
                 assert!(passed > 0, "{} left", rest.len());
                 rest.drain(..passed);
                 now += passed;
             }
-            turns.push(now);
+            polls.push(now);
         }
         assert!(rest.is_empty());
-        turns
+        polls
     }
 
     #[test]
-    fn of_a_large_body_a_little_is_passed_on_in_each_turn() {
+    fn of_a_large_body_a_little_is_passed_on_in_each_poll() {
         let head = "POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
-        let turns = turns(&format!("{head}{}", "x".repeat(100_000)));
-        assert!(turns.iter().all(|turn| *turn <= TURN + head.len()));
-        assert_eq!(turns.len(), 100_000_usize.div_ceil(TURN));
+        let polls = polls(&format!("{head}{}", "x".repeat(100_000)));
+        assert!(polls.iter().all(|poll| *poll <= POLL_BUDGET + head.len()));
+        assert_eq!(polls.len(), 100_000_usize.div_ceil(POLL_BUDGET));
     }
 
     #[test]
-    fn of_tiny_chunks_few_are_passed_on_in_each_turn_and_of_large_ones_as_much_as_of_any_body() {
+    fn of_tiny_chunks_few_are_passed_on_in_each_poll_and_of_large_ones_as_much_as_of_any_body() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let tiny = "1\r\n \r\n".repeat(10_000);
-        for turn in turns(&format!("{head}{tiny}0\r\n\r\n")) {
-            assert!(turn <= TURN / CHUNK * 6 + head.len(), "{turn}");
+        for poll in polls(&format!("{head}{tiny}0\r\n\r\n")) {
+            assert!(poll <= POLL_BUDGET / CHUNK * 6 + head.len(), "{poll}");
         }
         let large = format!("{head}1f00\r\n{}\r\n0\r\n\r\n", "x".repeat(0x1f00));
-        assert_eq!(turns(&large), [large.len()]);
+        assert_eq!(polls(&large), [large.len()]);
     }
 
     #[test]

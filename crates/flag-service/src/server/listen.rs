@@ -17,9 +17,9 @@ use actix_web::web::Data;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::connection::{CALLER_TIMEOUT, GuardedConnection, Transport};
-use super::connections::{Connections, EXTRA};
-use super::responses::{PIECE, followed};
-use super::{LINGER, files, stop};
+use super::connections::{Connections, MAX_OVER_LIMIT};
+use super::responses::{PIECE, track_answers};
+use super::{LINGER, open_files, stop};
 use crate::dashboard::Dashboard;
 use crate::handlers::register;
 use crate::http::AppState;
@@ -42,7 +42,7 @@ pub(crate) fn listen(
     tls: Option<Tls>,
 ) -> io::Result<(Server, SocketAddr)> {
     let streams = state.limits.streams();
-    let max = files::Allowed::fitting(state.limits.connections().max, streams.max(), workers);
+    let max = open_files::Capacity::fit(state.limits.connections().max, streams.max(), workers);
     streams.lower(max.streams);
     let share = max.connections.div_ceil(workers);
     let socket = if address.is_ipv4() {
@@ -60,9 +60,9 @@ pub(crate) fn listen(
     let local_address = listener.local_addr()?;
     let builder = Server::build()
         .workers(workers)
-        // Twice the extra ones, as a connection that is to be closed may stay open for a moment. All streams may be in one
-        // worker.
-        .max_concurrent_connections(share + max.streams + 2 * EXTRA)
+        // Twice those over the limit, as a connection that is to be closed may stay open for a moment. All streams may be
+        // in one worker.
+        .max_concurrent_connections(share + max.streams + 2 * MAX_OVER_LIMIT)
         .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
@@ -126,7 +126,7 @@ fn http<T: Transport + 'static>(
     let app = app.configure(register);
     let app = app.into_factory();
     let app = app.map_err(|error| error.error_response());
-    let app = followed(map_config(app, |()| AppConfig::default()));
+    let app = track_answers(map_config(app, |()| AppConfig::default()));
     HttpService::build()
         // These would set timers for each request; a `GuardedConnection` needs only a few timers.
         .keep_alive(KeepAlive::Os)
@@ -137,8 +137,8 @@ fn http<T: Transport + 'static>(
             let stopping = stopping.clone();
             async move { stopping.notified().await }
         })
-        .on_connect_ext(|connection: &GuardedConnection<T>, known| {
-            known.insert(connection.state());
+        .on_connect_ext(|connection: &GuardedConnection<T>, extensions| {
+            extensions.insert(connection.state());
         })
         .finish(app)
 }

@@ -36,8 +36,8 @@ pub(super) struct Stores {
     pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
     /// The exposure log, for requests: entries of clients, the dashboard, `explain`, readiness, sample ratios and reports.
     pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
-    /// The exposure log, for the background writer.
-    pub(super) background_log: Arc<DeferredStore<dyn ExposureLog>>,
+    /// The exposure log once more, for the background writer alone: the threads of this handle may run at idle priority.
+    pub(super) background_writer_log: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.
@@ -206,7 +206,7 @@ async fn open_background(
         };
         match opened.map_err(OpenError::from) {
             Ok(log) => {
-                stores.background_log.open(log);
+                stores.background_writer_log.open(log);
                 return Ok(());
             }
             Err(error) if error.is_transient() => {

@@ -20,7 +20,7 @@ pub(super) const PIECE: usize = 8 << 10;
 
 /// Wraps the application so that connections learn when an answer begins and ends. The body of a request is dropped unless it
 /// is a POST, as no other is read.
-pub(super) fn followed<S>(
+pub(super) fn track_answers<S>(
     app: S,
 ) -> impl ServiceFactory<
     Request,
@@ -143,7 +143,7 @@ mod tests {
             HttpResponse::Ok().finish()
         };
         let app = App::new().default_service(web::to(answer));
-        let app = followed(map_config(app, |()| AppConfig::default()));
+        let app = track_answers(map_config(app, |()| AppConfig::default()));
         let app = app.new_service(()).await.unwrap();
         let (sender, payload) = h1::Payload::create(false);
         let mut request = Request::with_payload(payload.into());

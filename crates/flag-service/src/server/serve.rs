@@ -31,7 +31,7 @@ use crate::access::Authenticator;
 use crate::config::{Config, Demo};
 use crate::dashboard::{self, Dashboard, OtherStore, PageRuntimes, PageThreads};
 use crate::demo;
-use crate::http::{AppState, FailureLog, Limits, Readiness, RecordReader};
+use crate::http::{AppState, ExplainReader, FailureLog, Limits, Readiness};
 use crate::openapi::route_labels;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::{LogWriter, Telemetry};
@@ -91,12 +91,12 @@ async fn serve(
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
     let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
-    let (records, dashboard) = make_readers(config, &guard, Arc::clone(&stores.log), pages);
+    let (explain_reader, dashboard) = make_readers(config, &guard, Arc::clone(&stores.log), pages);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
     )
-    .with_options(config.rows);
+    .with_options(config.row_options);
     let flags = FlagCache::new(
         store.clone(),
         guard.circuit(),
@@ -113,10 +113,11 @@ async fn serve(
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
-    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background_log));
+    let background_writer_log: Arc<dyn ExposureLog> =
+        Arc::new(guard.for_log(stores.background_writer_log));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
-        (Arc::clone(&background_log), background),
+        (Arc::clone(&background_writer_log), background),
         &config.exposures,
         &mut registry,
     );
@@ -140,7 +141,7 @@ async fn serve(
         authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
         limits: Limits::new(config.limits, &mut registry),
         exposures,
-        records,
+        explain_reader,
         metrics: Metrics::new(registry, &route_labels()),
         failure_log: FailureLog::default(),
         failure_pages: config.dashboard.clone().map(dashboard::failure_pages),
@@ -169,7 +170,7 @@ async fn serve(
     watching.inspect(JoinHandle::abort);
     reporting.stop().await;
     let closing = async {
-        background_log.close().await;
+        background_writer_log.close().await;
         exposure_log.close().await;
         guard.close().await;
     };
@@ -179,20 +180,21 @@ async fn serve(
     Ok(())
 }
 
-/// Makes the reader of records, and the dashboard, if there is one. Of the embedded store's two readers they use one at most.
+/// Makes the reader for `explain`, and the dashboard, if there is one. Of the embedded store's two readers they use one at most.
 fn make_readers(
     config: &Config,
     guard: &StoreGuard<dyn RowStore>,
     log: Arc<DeferredStore<dyn ExposureLog>>,
     pages: &PageThreads,
-) -> (RecordReader, Option<Data<Dashboard>>) {
+) -> (ExplainReader, Option<Data<Dashboard>>) {
     let settings = dashboard::guard_settings(&config.store);
     let reads = settings.concurrent_reads;
     let guard = guard.with_separate_limits(settings);
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
-    let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
+    let store =
+        FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.row_options);
     let id_mode = config.exposures.format.id_mode.clone();
-    let records = RecordReader::new(
+    let explain_reader = ExplainReader::new(
         store.clone(),
         Arc::clone(&log),
         id_mode.clone(),
@@ -201,11 +203,12 @@ fn make_readers(
     let dashboard = config.dashboard.clone().map(|settings| {
         let logged = (id_mode, config.exposures.recording);
         let other = config.other_store.clone();
-        let other = other.map(|other| OtherStore::new(other, config.rows, Handle::current()));
+        let other =
+            other.map(|other| OtherStore::new(other, config.row_options, Handle::current()));
         let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads), other);
         Data::new(dashboard)
     });
-    (records, dashboard)
+    (explain_reader, dashboard)
 }
 
 /// Starts to remove old exposures from the embedded store; a table in Bigtable has an expiry rule.

@@ -225,8 +225,8 @@ mod on_bigtable {
     }
 
     /// Exposures of several outcomes; one of them has a key that is too long.
-    fn batch(booleans: Spelling) -> ExposureBatch {
-        let mut batch = ExposureBatch::new(BatchId(1), booleans);
+    fn batch(boolean_spelling: Spelling) -> ExposureBatch {
+        let mut batch = ExposureBatch::new(BatchId(1), boolean_spelling);
         let templates = [
             batch.add_template(template("a", FlagValue::Boolean(true))),
             batch.add_template(template("b", FlagValue::text("größer # 50 %\n").unwrap())),
@@ -251,11 +251,11 @@ mod on_bigtable {
 
     #[tokio::test]
     async fn a_batch_leaves_the_rows_that_its_exposures_encode_to() {
-        for booleans in [Spelling::Json, Spelling::Python] {
+        for boolean_spelling in [Spelling::Json, Spelling::Python] {
             let (_, lean) = fresh().await;
             let (_, log) = fresh().await;
             let by_rows = ByRows(log);
-            let batch = batch(booleans);
+            let batch = batch(boolean_spelling);
             let written = lean.append(&batch).await;
             let expected = by_rows.append(&batch).await;
             assert_eq!(format!("{written:?}"), format!("{expected:?}"));

@@ -48,7 +48,7 @@ pub(crate) struct Copied {
     cells: Vec<u8>,
     written: i64,
     exposure: Exposure<'static>,
-    booleans: Spelling,
+    boolean_spelling: Spelling,
 }
 
 /// What rows of the same block have in common.
@@ -121,14 +121,14 @@ fn copied(key: Vec<u8>, cells: Vec<u8>, written: Option<i64>) -> Option<Copied> 
         key,
         cells: decoded,
     });
-    let (exposure, booleans) = record.exposure()?;
+    let (exposure, boolean_spelling) = record.exposure()?;
     let created = exposure.created.unix_micros().div_euclid(1_000_000);
     Some(Copied {
         key: record.key().to_vec(),
         cells,
         written: written.unwrap_or(created),
         exposure,
-        booleans,
+        boolean_spelling,
     })
 }
 
@@ -160,13 +160,13 @@ fn take(transaction: &Transaction<'_>, rows: &[Copied]) -> Result<bool, Failure>
 
 /// The block of these rows, and when the last of them was written; `None` if it would not give the same rows.
 fn block_of(rows: &[Copied]) -> Option<(ExposureBlock, i64)> {
-    let booleans = rows.first()?.booleans;
+    let boolean_spelling = rows.first()?.boolean_spelling;
     let exposures = rows.iter().map(|row| &row.exposure);
-    let batch = ExposureBatch::of(batch_id(rows), booleans, exposures);
+    let batch = ExposureBatch::of(batch_id(rows), boolean_spelling, exposures);
     let mut blocks = batch.blocks().blocks;
     let block = blocks.pop().filter(|_| blocks.is_empty())?;
     let decoded = decode_block(&block.flag, &block.bytes).ok()?;
-    let is_same = decoded.booleans() == booleans
+    let is_same = decoded.boolean_spelling() == boolean_spelling
         && decoded
             .exposures()
             .eq(rows.iter().map(|row| row.exposure.clone()));
@@ -210,7 +210,7 @@ impl Copied {
         let part = if is_recent { SAME_TIME } else { LONGEST };
         Kind {
             flag: self.exposure.flag.to_string(),
-            is_json: self.booleans == Spelling::Json,
+            is_json: self.boolean_spelling == Spelling::Json,
             is_recent,
             written: self.written.div_euclid(part),
         }

@@ -7,7 +7,7 @@ const FIRST_BITS: u32 = 20;
 
 /// A block of class `n` spans less than 2ⁿ times about a second.
 ///
-/// Of the blocks of one class, those that hold an instant have their newest exposure within the span of the class after it.
+/// So if such a block holds an instant, its newest exposure is less than that time after the instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SpanClass(u32);
 

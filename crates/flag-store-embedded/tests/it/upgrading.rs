@@ -68,12 +68,12 @@ pub(crate) fn exposure(name: &str, number: i64) -> Exposure<'static> {
 fn old_rows() -> Vec<Row> {
     let rows = (0..MANY).map(|number| {
         let name = if number % 5 == 0 { "f" } else { "g" };
-        let booleans = if number % 7 == 0 {
+        let boolean_spelling = if number % 7 == 0 {
             Spelling::Python
         } else {
             Spelling::Json
         };
-        let record = exposure(name, number).record(booleans).unwrap();
+        let record = exposure(name, number).record(boolean_spelling).unwrap();
         record.row().clone()
     });
     let mut rows: Vec<Row> = rows.collect();

@@ -11,8 +11,8 @@ use crate::rows::CompareAndSet;
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
-/// How many rows are read: this one, the one below it, and those that other writers have added meanwhile.
-const LOOKED_AT: usize = 4;
+/// The most rows that are read: this one, the one below it, and those that other writers have added meanwhile.
+const MAX_ROWS_READ: usize = 4;
 
 /// What became of a claim in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,9 @@ impl Append<'_> {
     async fn newest_times(&self, claim: &Claim) -> Result<Vec<Timestamp>, AppendError> {
         let mut attempt = 0;
         loop {
-            let times = self.store.newest_times(self.row_type, self.flag, LOOKED_AT);
+            let times = self
+                .store
+                .newest_times(self.row_type, self.flag, MAX_ROWS_READ);
             match times.await {
                 Ok(times) => return Ok(times),
                 Err(error) if error.is_transient() && attempt < 3 => sleep(pause(attempt)).await,

@@ -12,7 +12,7 @@ use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
-use crate::stored::{Link, MAX_LINKED, ends_link};
+use crate::stored::{Link, MAX_LINKED, covers_rows_below};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
@@ -58,7 +58,7 @@ impl Append<'_> {
     }
 
     /// Refuses a row that would lie below an appended one: if this clock is behind, that one is in force for other readers.
-    pub(super) async fn ensure_not_behind(
+    pub(super) async fn ensure_clock_not_behind(
         &self,
         head_cell: Option<&[u8]>,
     ) -> Result<(), AppendError> {
@@ -67,8 +67,8 @@ impl Append<'_> {
             .into_iter()
             .flat_map(|cell| [Some(cell.time()), cell.published()]);
         for appended in cell.flatten().filter(|at| self.is_too_far_ahead(*at)) {
-            if self.is_in(appended).await? {
-                return Err(AppendError::Ahead {
+            if self.row_exists(appended).await? {
+                return Err(AppendError::ClockBehind {
                     flag: self.flag.clone(),
                     appended,
                     now: self.store.clock.now(),
@@ -97,7 +97,7 @@ impl Append<'_> {
         }
         // Few rows at first: after a rollback the linked one is among them, and rows can be large.
         for limit in [4, 16, MAX_LINKED] {
-            if before.is_empty() || before.iter().any(ends_link) {
+            if before.is_empty() || before.iter().any(covers_rows_below) {
                 break;
             }
             let rows = self
@@ -152,11 +152,11 @@ impl Append<'_> {
         };
         // A later row that was written without a claim may be the newest although the claimed row exists.
         let may_be_hidden = Some(at) < newest || self.is_too_far_ahead(at);
-        let is_in = Some(at) == newest || (may_be_hidden && self.is_in(at).await?);
-        Ok((!is_in).then_some(at))
+        let exists = Some(at) == newest || (may_be_hidden && self.row_exists(at).await?);
+        Ok((!exists).then_some(at))
     }
 
-    async fn is_in(&self, at: Timestamp) -> Result<bool, StoreError> {
+    async fn row_exists(&self, at: Timestamp) -> Result<bool, StoreError> {
         let key = FlagRowKey {
             row_type: self.row_type,
             flag: self.flag.clone(),

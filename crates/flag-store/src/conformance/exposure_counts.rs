@@ -5,19 +5,19 @@ use flag_model::{FlagKey, FlagType, ProjectName, Reason};
 use super::exposure_log::{
     Log, all, append, at, exposure, flag_named, instance, project, requests,
 };
-use crate::exposure_counts::{Counted, CountsQuery, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountKey, CountsQuery, CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::ExposureLog;
 use crate::forget::InstanceExposures;
 
 fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
     let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
     for (group, count) in groups {
-        let counted = Counted::Group {
+        let count_key = CountKey::Group {
             revision: Some(at(1)),
             rollout_group: (*group).to_owned(),
             reason: Some(Reason::Rollout),
         };
-        counts.add(&counted, *count);
+        counts.add(&count_key, *count);
     }
     counts
 }

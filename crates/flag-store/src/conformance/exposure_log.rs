@@ -333,9 +333,10 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
                         .unwrap();
                     for batch in &page.batches {
                         let records = batch.exposures();
-                        found.extend(
-                            records.map(|exposure| exposure.record(batch.booleans()).unwrap()),
-                        );
+                        found
+                            .extend(records.map(|exposure| {
+                                exposure.record(batch.boolean_spelling()).unwrap()
+                            }));
                     }
                     found.extend(page.records);
                     after = page.next;

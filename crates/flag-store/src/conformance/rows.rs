@@ -373,7 +373,7 @@ pub async fn a_changed_revision_breaks_its_links_and_nothing_else_does(store: St
     for number in 0..4 {
         let parts = RevisionParts {
             flag: flag.clone(),
-            format: BucketScheme::V2 {
+            scheme: BucketScheme::V2 {
                 algorithm: HashAlgorithm::Md5,
                 salt: Salt::new("f").unwrap(),
             },

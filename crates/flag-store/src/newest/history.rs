@@ -2,7 +2,7 @@
 
 use flag_model::{FlagKey, Timestamp};
 
-use super::{LOOKED_AT, created, second_of_z, time_of};
+use super::{ROWS_PER_SCAN, created, second_of_z, time_of};
 use crate::flags::FlagStore;
 use crate::row_key::{RowType, flag_prefix};
 use crate::rows::{Row, Scan};
@@ -30,7 +30,7 @@ impl FlagStore {
             let page = self.rows.scan(scan.clone()).await?;
             let is_last = Some(page.len()) < scan.limit.max(Some(1));
             scan.end = page.last().map(|row| row.key.clone());
-            scan.limit = scan.limit.max(Some(LOOKED_AT));
+            scan.limit = scan.limit.max(Some(ROWS_PER_SCAN));
             let telling = page
                 .into_iter()
                 .filter_map(|row| Some((created(&prefix, &row.key)?, row)));

@@ -26,13 +26,13 @@ impl<'a> Carried<'a> {
         let Ok(read) = decode_revision(old, options) else {
             return Self::default();
         };
-        let is_copy = read.format == revision.format
+        let is_copy = read.scheme == revision.scheme
             && read.control == revision.control
             && read.treatments == revision.treatments;
         if !is_copy {
             return Self::default();
         }
-        let version = revision.format.version();
+        let version = revision.scheme.version();
         let is_unknown = |known: &[&str], name: &[u8]| known.iter().all(|k| k.as_bytes() != name);
         let columns = old.cells.iter();
         let columns = columns.filter(|(column, _)| is_unknown(revision_columns(version), column));

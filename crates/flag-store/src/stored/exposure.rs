@@ -16,7 +16,10 @@ const FIXED_BYTES: usize = 192;
 /// The row of an exposure; refused if its key would be too long.
 ///
 /// Costs three allocations: thousands of exposures are encoded in a second.
-pub(crate) fn encode_exposure(exposure: &Exposure<'_>, booleans: Spelling) -> Result<Row, Invalid> {
+pub(crate) fn encode_exposure(
+    exposure: &Exposure<'_>,
+    boolean_spelling: Spelling,
+) -> Result<Row, Invalid> {
     let created = exposure.created.text();
     let key = exposure_key(
         &exposure.flag,
@@ -25,7 +28,7 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>, booleans: Spelling) -> Re
         &created,
     )?;
     let value = match &*exposure.value {
-        FlagValue::Boolean(value) => booleans.boolean(*value),
+        FlagValue::Boolean(value) => boolean_spelling.boolean(*value),
         FlagValue::Text(text) => text,
     };
     let name = exposure.flag.name.as_str();
@@ -41,7 +44,7 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>, booleans: Spelling) -> Re
         cells.set_text("Bucket", bucket.get());
     }
     if let Some(from_cache) = exposure.from_cache {
-        cells.set("CacheFlag", booleans.boolean(from_cache));
+        cells.set("CacheFlag", boolean_spelling.boolean(from_cache));
     }
     cells.set("CreatedTimestamp", created);
     cells.set("InstanceID", instance);

@@ -35,15 +35,18 @@ impl Link {
     /// a hundred in all. A rollback of an earlier release copied the link of its old row, so those below a rollback are
     /// named, too.
     pub fn following(rows: &[Row]) -> Self {
-        Self::naming(rows.iter().map(|row| (RowHash::of(row), ends_link(row))))
+        Self::naming(
+            rows.iter()
+                .map(|row| (RowHash::of(row), covers_rows_below(row))),
+        )
     }
 
     /// The same for the hashes of the rows, and whether a link to them covers the rows below.
     pub(crate) fn naming(rows: impl Iterator<Item = (RowHash, bool)>) -> Self {
         let mut hashes = Vec::new();
-        for (hash, ends_link) in rows.take(MAX_LINKED) {
+        for (hash, covers_rows_below) in rows.take(MAX_LINKED) {
             hashes.push(hash);
-            if ends_link {
+            if covers_rows_below {
                 break;
             }
         }
@@ -84,7 +87,7 @@ impl Link {
 }
 
 /// Whether a link to this row covers all rows below it.
-pub(crate) fn ends_link(row: &Row) -> bool {
+pub(crate) fn covers_rows_below(row: &Row) -> bool {
     matches!(Link::of(row), Link::First | Link::To(_)) && !is_rollback(row)
 }
 

@@ -73,7 +73,7 @@ fn encode(
         flag: revision.flag.clone(),
         created: revision.created(),
     };
-    let spelling = match revision.format {
+    let spelling = match revision.scheme {
         BucketScheme::V1 { .. } => options.v1_cells,
         BucketScheme::V2 { .. } => Spelling::Json,
     };
@@ -85,7 +85,7 @@ fn encode(
     for (column, cell) in [
         ("Name", revision.flag.name.as_str()),
         ("Type", cell_type(revision.flag.flag_type)),
-        ("FormatVersion", &revision.format.version().to_string()),
+        ("FormatVersion", &revision.scheme.version().to_string()),
         ("ControlValue", encode_control(revision, spelling)?),
         ("Comment", &revision.comment),
         ("Treatments", &treatments),
@@ -97,7 +97,7 @@ fn encode(
     ] {
         cells.set(column, cell);
     }
-    encode_format(&revision.format, &mut cells);
+    encode_scheme(&revision.scheme, &mut cells);
     if let Some(rollback_of) = revision.rollback_of {
         cells.set(ROLLBACK_OF, rollback_of.to_string());
     }
@@ -110,13 +110,13 @@ fn encode(
 fn encode_control(revision: &Revision, spelling: Spelling) -> Result<&str, Invalid> {
     match &revision.control {
         FlagValue::Boolean(value) => Ok(spelling.boolean(*value)),
-        FlagValue::Text(text) if is_no_value(revision.format.version(), text) => Err(no_value()),
+        FlagValue::Text(text) if is_no_value(revision.scheme.version(), text) => Err(no_value()),
         FlagValue::Text(text) => Ok(text),
     }
 }
 
-fn encode_format(format: &BucketScheme, cells: &mut Cells) {
-    match format {
+fn encode_scheme(scheme: &BucketScheme, cells: &mut Cells) {
+    match scheme {
         BucketScheme::V1 {
             algorithm,
             source: AlgorithmSource::Row,
@@ -173,7 +173,7 @@ pub(crate) fn read_revision(
     reader.look_at_columns(columns(version));
     let parts = RevisionParts {
         flag: reader.key.flag.clone(),
-        format: read_format(&reader, version, options)?,
+        scheme: read_scheme(&reader, version, options)?,
         control: read_control(&reader, version)?,
         treatments: decode_treatments(&reader, version)?,
         comment: reader.text("Comment").unwrap_or_default().into_owned(),
@@ -188,7 +188,7 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
-/// The format of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
+/// The bucket scheme of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
 pub(crate) fn read_bucket_scheme(
     row: &Row,
     options: &RowOptions,
@@ -199,7 +199,7 @@ pub(crate) fn read_bucket_scheme(
         oddities: None,
     };
     let version = read_version(&reader).ok()?;
-    Some((version, read_format(&reader, version, options).ok()))
+    Some((version, read_scheme(&reader, version, options).ok()))
 }
 
 /// The version; a cell that is missing, or spells it as text or as a float, is what the Python framework left.
@@ -264,7 +264,7 @@ fn read_rollback_of(reader: &Reader<'_>) -> Option<Timestamp> {
     time
 }
 
-fn read_format<K>(
+fn read_scheme<K>(
     reader: &Reader<'_, K>,
     version: FormatVersion,
     options: &RowOptions,

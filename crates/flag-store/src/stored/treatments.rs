@@ -33,7 +33,7 @@ pub(super) fn encode_treatments(
     spelling: Spelling,
     carried: &Carried<'_>,
 ) -> String {
-    let version = revision.format.version();
+    let version = revision.scheme.version();
     let mut writer = Writer::new(spelling);
     let treatments = revision.treatments.iter().enumerate();
     writer.list(treatments, |writer, (at, treatment)| {

@@ -175,7 +175,7 @@ fn encode(revision: &Revision) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: BucketScheme::V2 {
+        scheme: BucketScheme::V2 {
             algorithm: HashAlgorithm::Md5,
             salt: Salt::new("f").unwrap(),
         },
@@ -385,7 +385,7 @@ async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
     append(&ahead, Base::Newest, "two").await.unwrap();
     let before = mark(&world).await;
     let error = append(&behind, Base::Row(at(1_000_000)), "lost").await;
-    let expected = AppendError::Ahead {
+    let expected = AppendError::ClockBehind {
         flag: flag(),
         appended: at(DAYS),
         now: at(1_000_000),

@@ -16,7 +16,7 @@ fn parts(number: u32, comment: &str) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new(format!("flag_{number:06}")).unwrap(),
         },
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: comment.to_owned(),
@@ -63,7 +63,7 @@ async fn an_append_of_version_2_reads_one_row_more() {
     let add = async |version: u8, comment: &str| {
         let mut parts = parts(u32::from(version), comment);
         if version == 2 {
-            parts.format = BucketScheme::V2 {
+            parts.scheme = BucketScheme::V2 {
                 algorithm: HashAlgorithm::Md5,
                 salt: Salt::new("f").unwrap(),
             };

@@ -22,10 +22,10 @@ fn version_2() -> BucketScheme {
     }
 }
 
-fn parts(comment: &str, format: BucketScheme) -> RevisionParts {
+fn parts(comment: &str, scheme: BucketScheme) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format,
+        scheme,
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: comment.to_owned(),
@@ -53,8 +53,8 @@ impl Rows {
         store
     }
 
-    async fn append(&self, comment: &str, format: BucketScheme) -> Self {
-        self.append_parts(parts(comment, format)).await
+    async fn append(&self, comment: &str, scheme: BucketScheme) -> Self {
+        self.append_parts(parts(comment, scheme)).await
     }
 
     async fn append_parts(&self, parts: RevisionParts) -> Self {

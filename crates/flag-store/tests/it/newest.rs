@@ -68,7 +68,7 @@ fn row(row_type: &str, name: &str, time: &str) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],
         comment: comment.to_owned(),

@@ -43,7 +43,7 @@ fn treatment(value: FlagValue) -> Treatment {
 fn parts(flag_type: FlagType, control: FlagValue) -> RevisionParts {
     RevisionParts {
         flag: flag(flag_type),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control,
         treatments: vec![],
         comment: "Why".to_owned(),
@@ -158,7 +158,7 @@ fn version_1_is_written_as_the_reference_reads_it() {
 #[test]
 fn version_2_is_written_with_algorithm_salt_and_ranges() {
     let mut parts = parts(FlagType::Data, FlagValue::text("a").unwrap());
-    parts.format = BucketScheme::V2 {
+    parts.scheme = BucketScheme::V2 {
         algorithm: HashAlgorithm::Sha256,
         salt: Salt::new("s.2").unwrap(),
     };
@@ -253,15 +253,15 @@ async fn the_format_of_a_flag_is_that_of_its_newest_rows_as_far_as_they_can_be_r
         row("2024-01-05 00:00:00", &[("FormatVersion", "9")]),
     ];
     let flag = flag(FlagType::Feature);
-    let format = async |rows: &[Row]| store(rows).newest_bucket_scheme(&flag, 10).await.unwrap();
+    let scheme = async |rows: &[Row]| store(rows).newest_bucket_scheme(&flag, 10).await.unwrap();
     let newest = BucketScheme::V2 {
         algorithm: HashAlgorithm::Sha256,
         salt: Salt::new("new").unwrap(),
     };
-    assert_eq!(format(&rows).await, Some(newest));
+    assert_eq!(scheme(&rows).await, Some(newest));
     let version_1 = BucketScheme::v1(RowOptions::default().v1_algorithm);
-    assert_eq!(format(&rows[..3]).await, Some(version_1));
-    assert_eq!(format(&rows[3..]).await, None);
+    assert_eq!(scheme(&rows[..3]).await, Some(version_1));
+    assert_eq!(scheme(&rows[3..]).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -612,13 +612,13 @@ fn any_revision() -> impl Strategy<Value = Revision> {
         any::<String>(),
         prop::option::of("[a-z]{3,9}"),
     );
-    let format = (
+    let scheme = (
         prop::sample::select(HashAlgorithm::ALL),
         "[A-Za-z0-9._-]{1,20}",
     );
     (
         prop::collection::vec(treatment, 0..5),
-        format,
+        scheme,
         any::<String>(),
         any::<String>(),
         any::<bool>(),
@@ -665,7 +665,7 @@ fn any_revision() -> impl Strategy<Value = Revision> {
                 parts.treatments = treatments.collect();
                 parts.comment = comment;
                 if !version_1 {
-                    parts.format = BucketScheme::V2 {
+                    parts.scheme = BucketScheme::V2 {
                         algorithm,
                         salt: Salt::new(salt).unwrap(),
                     };

@@ -233,8 +233,8 @@ fn a_version_may_be_missing_a_text_or_a_float() {
         (Some("1.0"), "\"1.0\""),
     ] {
         let odd = format!("FormatVersion: found {found}, read as 1");
-        let format = feature("FormatVersion", cell, &odd).format.clone();
-        assert_eq!(format.version(), FormatVersion::V1);
+        let scheme = feature("FormatVersion", cell, &odd).scheme.clone();
+        assert_eq!(scheme.version(), FormatVersion::V1);
     }
     for cell in ["9", "1.5", "None", "one", "'9'"] {
         let problem = format!("found {cell:?}, expected 1 or 2");
@@ -321,16 +321,16 @@ fn an_algorithm_in_the_row_beats_the_setting() {
         v1_algorithm: HashAlgorithm::Sha1,
         ..RowOptions::default()
     };
-    let format = |cell| {
+    let scheme = |cell| {
         let row = revision(FlagType::Feature, &[("HashAlgorithm", cell)]);
-        decode_revision(&row, &options).unwrap().format.clone()
+        decode_revision(&row, &options).unwrap().scheme.clone()
     };
-    assert_eq!(format(None), BucketScheme::v1(HashAlgorithm::Sha1));
+    assert_eq!(scheme(None), BucketScheme::v1(HashAlgorithm::Sha1));
     let stored = BucketScheme::V1 {
         algorithm: HashAlgorithm::Sha256,
         source: AlgorithmSource::Row,
     };
-    assert_eq!(format(Some("sha256")), stored);
+    assert_eq!(scheme(Some("sha256")), stored);
     check_unreadable(
         FlagType::Feature,
         "HashAlgorithm",

@@ -44,7 +44,7 @@ fn revision(second: i64) -> Revision {
     };
     let parts = RevisionParts {
         flag: flag(),
-        format: BucketScheme::V2 {
+        scheme: BucketScheme::V2 {
             algorithm: HashAlgorithm::Sha256,
             salt: Salt::new("f").unwrap(),
         },

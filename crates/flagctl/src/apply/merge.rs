@@ -57,7 +57,7 @@ pub(super) fn revision(
     let three = Three { base, theirs, mine };
     let treatments = merge.treatments(three.of(|parts| &parts.treatments));
     let parts = RevisionParts {
-        format: merge.field("format", three.of(|parts| &parts.format)),
+        scheme: merge.field("format", three.of(|parts| &parts.scheme)),
         control: merge.field("control", three.of(|parts| &parts.control)),
         treatments,
         ..mine.clone()

@@ -7,14 +7,14 @@ use super::merge;
 use super::origin::{ChangedSince, OnConflict, Origin};
 use crate::change::Change;
 use crate::interpret;
+use crate::maybe_readable::MaybeReadable;
 use crate::output::visible;
-use crate::stored::Stored;
 use crate::write::PlannedMetadata;
 
 /// The next metadata; none if the newest is equal.
 pub(super) fn planned(
     in_file: &MetadataParts,
-    stored: Option<&Stored<Metadata>>,
+    stored: Option<&MaybeReadable<Metadata>>,
     origin: Origin<'_, Metadata>,
     defaults: &Defaults,
 ) -> Result<(Option<PlannedMetadata>, Option<ChangedSince>), String> {
@@ -97,7 +97,7 @@ fn merged(
 
 fn changed_since(
     in_file: &MetadataParts,
-    stored: Option<&Stored<Metadata>>,
+    stored: Option<&MaybeReadable<Metadata>>,
     origin: Origin<'_, Metadata>,
 ) -> ChangedSince {
     let newest = stored.and_then(|stored| stored.as_ref().ok());

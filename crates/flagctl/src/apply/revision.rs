@@ -11,8 +11,8 @@ use super::merge::{self, group, is_same};
 use super::origin::{ChangedSince, OnConflict, Origin};
 use crate::change::Change;
 use crate::flag_file::RevisionInFile;
+use crate::maybe_readable::MaybeReadable;
 use crate::output::visible;
-use crate::stored::Stored;
 use crate::write::PlannedRevision;
 
 /// What the next revision is made of.
@@ -20,8 +20,8 @@ pub(super) struct Sources<'a> {
     pub(super) flag: &'a FlagKey,
     pub(super) wanted: &'a RevisionInFile,
     /// The newest revision.
-    pub(super) newest: Option<&'a Stored<Revision>>,
-    /// The format of the flag, if its newest revision cannot be read.
+    pub(super) newest: Option<&'a MaybeReadable<Revision>>,
+    /// The bucket scheme of the flag, if its newest revision cannot be read.
     pub(super) unread: Option<&'a BucketScheme>,
     /// The revision that the file was exported from.
     pub(super) origin: Origin<'a, Revision>,
@@ -33,14 +33,14 @@ pub(super) fn planned(
     sources: &Sources<'_>,
 ) -> Result<(Option<PlannedRevision>, Option<ChangedSince>), String> {
     let newest = sources.newest.and_then(|stored| stored.as_ref().ok());
-    let format = newest.map(|newest| &newest.format).or(sources.unread);
-    if sources.newest.is_some() && format.is_none() && sources.wanted.version.is_none() {
+    let scheme = newest.map(|newest| &newest.scheme).or(sources.unread);
+    if sources.newest.is_some() && scheme.is_none() && sources.wanted.version.is_none() {
         return Err(
             "format_version: found none, expected one, as the newest revision cannot be read"
                 .to_owned(),
         );
     }
-    let in_file = sources.parts(format, newest)?;
+    let in_file = sources.parts(scheme, newest)?;
     if newest.is_some_and(|newest| says_the_same(newest, &in_file)) {
         return Ok((None, None));
     }
@@ -81,7 +81,7 @@ impl Sources<'_> {
     /// What the file says, on top of a revision, with its buckets.
     fn parts(
         &self,
-        format: Option<&BucketScheme>,
+        scheme: Option<&BucketScheme>,
         base: Option<&Revision>,
     ) -> Result<RevisionParts, String> {
         let Self {
@@ -97,10 +97,10 @@ impl Sources<'_> {
             comment: defaults.comment.clone(),
             owner: defaults.owner.clone(),
             rollback_of: None,
-            format: self::format(flag, wanted, format, defaults.v1)?,
+            scheme: self::scheme(flag, wanted, scheme, defaults.v1)?,
         };
         let has_ranges = |treatment: &Treatment| !treatment.ranges.is_empty();
-        if parts.format.version() == FormatVersion::V1 && parts.treatments.iter().any(has_ranges) {
+        if parts.scheme.version() == FormatVersion::V1 && parts.treatments.iter().any(has_ranges) {
             return Err("ranges need format_version 2".to_owned());
         }
         placed(parts, base)
@@ -128,7 +128,7 @@ impl Sources<'_> {
             Origin::Older(Some(base)) => base,
             Origin::Unknown(time) => return Err(format!("the store has no revision of {time}")),
         };
-        let in_file = self.parts(Some(&base.format), Some(base))?;
+        let in_file = self.parts(Some(&base.scheme), Some(base))?;
         let merged = merge::revision(base, newest, &in_file)?;
         let merged = placed(merged, Some(newest))?;
         Ok((!says_the_same(newest, &merged)).then_some(merged))
@@ -166,7 +166,7 @@ impl Sources<'_> {
         };
         let compared = base.or(newest);
         let in_file = match base {
-            Some(base) => self.parts(Some(&base.format), Some(base))?,
+            Some(base) => self.parts(Some(&base.scheme), Some(base))?,
             None => in_file.clone(),
         };
         Ok(ChangedSince {
@@ -181,7 +181,7 @@ impl Sources<'_> {
 
 /// The parts with the buckets that their treatments have in a revision, if they pass the checks.
 fn placed(mut parts: RevisionParts, base: Option<&Revision>) -> Result<RevisionParts, String> {
-    if let Some(base) = base.filter(|base| base.format == parts.format) {
+    if let Some(base) = base.filter(|base| base.scheme == parts.scheme) {
         keep_buckets(&mut parts, base);
     }
     assign_buckets(&mut parts, true);
@@ -189,8 +189,8 @@ fn placed(mut parts: RevisionParts, base: Option<&Revision>) -> Result<RevisionP
     Ok(parts)
 }
 
-/// The format: that of the file, else of the flag, else of new flags.
-fn format(
+/// The bucket scheme: that of the file, else of the flag, else of new flags.
+fn scheme(
     flag: &FlagKey,
     wanted: &RevisionInFile,
     newest: Option<&BucketScheme>,
@@ -250,7 +250,7 @@ fn keep_buckets(parts: &mut RevisionParts, newest: &Revision) {
 
 /// Whether two revisions are equal in everything that a file contains; it does not contain the buckets of a percentage.
 fn says_the_same(newest: &Revision, parts: &RevisionParts) -> bool {
-    newest.format == parts.format
+    newest.scheme == parts.scheme
         && newest.control == parts.control
         && newest.treatments.len() == parts.treatments.len()
         && (newest.treatments.iter().zip(&parts.treatments)).all(|(one, other)| is_same(one, other))

@@ -36,10 +36,10 @@ fn treatment(name: Option<&str>, buckets: u32, ranges: &[[u32; 2]]) -> Treatment
     }
 }
 
-fn revision(format: BucketScheme, treatments: Vec<Treatment>) -> Revision {
+fn revision(scheme: BucketScheme, treatments: Vec<Treatment>) -> Revision {
     let parts = RevisionParts {
         flag: key(),
-        format,
+        scheme,
         control: FlagValue::Boolean(false),
         treatments,
         comment: "before".to_owned(),
@@ -198,8 +198,8 @@ fn ranges_in_the_file_count_where_there_are_none() {
 fn a_flag_keeps_its_version_unless_the_file_says_another() {
     let of_version_1 = || Some(revision(V1, Vec::new()));
     let lines = "treatments:\n- {percent: 40, value: true}";
-    assert_eq!(next(lines, of_version_1()).unwrap().format, V1);
-    assert_eq!(next(lines, None).unwrap().format, version_2());
+    assert_eq!(next(lines, of_version_1()).unwrap().scheme, V1);
+    assert_eq!(next(lines, None).unwrap().scheme, version_2());
     let back = "format_version: found 1, but the flag has 2, and cannot go back to 1";
     check_refused("format_version: 1", Some(two()), back);
     let salt = "salt needs format_version 2";
@@ -339,7 +339,7 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
             .unwrap();
             let revision = plan.flags[0].revision.as_ref().unwrap();
             assert_eq!(revision.parts.treatments, newest.treatments);
-            assert_eq!(revision.parts.format, newest.format);
+            assert_eq!(revision.parts.scheme, newest.scheme);
         }
     }
 }

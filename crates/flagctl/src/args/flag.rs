@@ -75,12 +75,12 @@ impl FlagWords {
 
     /// The flag, and a bounded number of further words.
     pub(crate) fn with_rest(&self, max: usize) -> Result<(NamedFlag, &[String]), String> {
-        split(&self.words, self.project.project.as_deref(), max)
+        take_flag(&self.words, self.project.project.as_deref(), max)
     }
 }
 
-/// The flag in the first words, and the others.
-pub(crate) fn split<'w>(
+/// Takes the flag from the first words; returns it and the others, of which there may be at most `max`.
+pub(crate) fn take_flag<'w>(
     words: &'w [String],
     project: Option<&str>,
     max: usize,
@@ -165,7 +165,7 @@ mod tests {
     #[track_caller]
     fn check(typed: &str, expected: Result<(&str, &[&str]), &str>) {
         let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
-        let found = split(&words, None, 1).map(|(flag, rest)| {
+        let found = take_flag(&words, None, 1).map(|(flag, rest)| {
             let flag_type = flag.flag_type.map_or("-", FlagType::as_str);
             let project = flag.project.as_deref().unwrap_or("-");
             (
@@ -210,8 +210,8 @@ mod tests {
     #[test]
     fn two_different_projects_are_refused() {
         let words = ["p/f".to_owned()];
-        assert!(split(&words, Some("p"), 0).is_ok());
-        let two = split(&words, Some("q"), 0).unwrap_err();
+        assert!(take_flag(&words, Some("p"), 0).is_ok());
+        let two = take_flag(&words, Some("q"), 0).unwrap_err();
         assert_eq!(two, "two projects are named: \"p\" and --project \"q\"");
     }
 }

@@ -17,7 +17,7 @@ fn v2(salt: &str) -> BucketScheme {
 }
 
 /// A revision of treatments in whole percent, their ranges one behind the other.
-fn parts(format: BucketScheme, control: &str, shares: &[Share<'_>]) -> RevisionParts {
+fn parts(scheme: BucketScheme, control: &str, shares: &[Share<'_>]) -> RevisionParts {
     let percents: Vec<Percent> = shares
         .iter()
         .map(|share| Percent::from_buckets(share.0 * 1_000).unwrap())
@@ -25,7 +25,7 @@ fn parts(format: BucketScheme, control: &str, shares: &[Share<'_>]) -> RevisionP
     let changes: Vec<_> = percents.iter().map(|&percent| (&[][..], percent)).collect();
     let ranges = reweight(&changes)
         .into_iter()
-        .map(|ranges| if format == V1 { vec![] } else { ranges });
+        .map(|ranges| if scheme == V1 { vec![] } else { ranges });
     let treatments = shares
         .iter()
         .zip(percents)
@@ -44,7 +44,7 @@ fn parts(format: BucketScheme, control: &str, shares: &[Share<'_>]) -> RevisionP
     RevisionParts {
         flag: "p/data/f".parse().unwrap(),
         treatments: treatments.collect(),
-        format,
+        scheme,
         control: FlagValue::text(control).unwrap(),
         comment: "why".to_owned(),
         owner: None,

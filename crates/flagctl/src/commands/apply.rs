@@ -150,12 +150,12 @@ async fn compare(
     }
     let older = older_rows(context, store, &file, &stored).await?;
     let mut plan = plan(file, stored, &older, &defaults).map_err(invalid)?;
-    look_ahead(context, store, &mut plan).await?;
+    warn_of_future_revisions(context, store, &mut plan).await?;
     Ok((project.to_string(), plan))
 }
 
 /// Warns of revisions ahead of the clock that will replace planned ones.
-pub(super) async fn look_ahead(
+pub(super) async fn warn_of_future_revisions(
     context: &Context,
     store: &FlagStore,
     plan: &mut ApplyPlan,
@@ -164,7 +164,7 @@ pub(super) async fn look_ahead(
         .map(Ok)
         .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
             match &mut flag.revision {
-                Some(revision) => revision.look_ahead(context, store).await,
+                Some(revision) => revision.warn_of_future_revision(context, store).await,
                 None => Ok(()),
             }
         })
@@ -198,7 +198,7 @@ fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
     Ok(Defaults {
         comment,
         owner: Some(owner(&args.owner, &context.variables)?),
-        v1: context.rows.v1_algorithm,
+        v1: context.row_options.v1_algorithm,
         names: args.names.allowed(),
         on_conflict: match (args.rebase, args.force) {
             (true, _) => OnConflict::Rebase,

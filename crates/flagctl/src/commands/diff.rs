@@ -3,7 +3,7 @@
 use clap::Args;
 use flag_rollout::{Impact, are_equivalent};
 
-use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
+use crate::args::{OutputArgs, ProjectOption, RevisionName, take_flag};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ struct FlagWithRevisions {
 /// Shows both revisions; the exit code is whether they are equivalent.
 pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
     let project = args.flag.project.project.as_deref();
-    let (named, rest) = split(&args.flag.words, project, 2).map_err(ArgumentError::Usage)?;
+    let (named, rest) = take_flag(&args.flag.words, project, 2).map_err(ArgumentError::Usage)?;
     let revisions = rest.iter().map(|word| RevisionName::parse(word));
     let revisions = revisions.collect::<Result<Vec<RevisionName>, String>>();
     let revisions = revisions.map_err(ArgumentError::Usage)?;

@@ -17,11 +17,11 @@ use crate::failure::{CommandError, Failure};
 use crate::flag_file::Written;
 use crate::interpret::ArgumentError;
 use crate::lookup::open_flag;
+use crate::maybe_readable::UnreadableRows;
 use crate::missing::missing_flag;
 use crate::output::{self, Exported};
 use crate::owner::non_blank;
 use crate::shell;
-use crate::stored::UnreadableRows;
 use crate::write;
 
 /// The variables that name an editor; the first one that is set counts.

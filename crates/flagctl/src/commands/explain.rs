@@ -12,7 +12,7 @@ use flag_verify::{ServedAgain, served_around};
 
 use self::bundle::write_bundle;
 use super::replicas::read_replicas;
-use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
+use crate::args::{OutputArgs, ProjectOption, RevisionName, take_flag};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -49,7 +49,7 @@ pub(crate) struct ExplainArgs {
 /// Decides as the service does, by the revision in force now or at a past time, and shows the reason.
 pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(), Failure> {
     let project = args.project.project.as_deref();
-    let (named, rest) = split(&args.words, project, 1).map_err(ArgumentError::Usage)?;
+    let (named, rest) = take_flag(&args.words, project, 1).map_err(ArgumentError::Usage)?;
     let missing = || ArgumentError::Usage("no instance id is given".to_owned());
     let instance = rest.first().ok_or_else(missing)?;
     let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;

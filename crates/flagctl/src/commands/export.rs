@@ -7,9 +7,9 @@ use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
 use crate::flag_file::Written;
+use crate::maybe_readable::UnreadableRows;
 use crate::missing::missing_project;
 use crate::output::{self, Exported};
-use crate::stored::UnreadableRows;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {

@@ -194,7 +194,7 @@ fn defaults(context: &Context, args: &ImportArgs, system: System) -> Result<Defa
     Ok(Defaults {
         comment,
         owner: Some(owner(&args.owner, &context.variables)?),
-        v1: context.rows.v1_algorithm,
+        v1: context.row_options.v1_algorithm,
         names: args.names.allowed(),
         on_conflict: OnConflict::Refuse,
         today: today(),

@@ -56,7 +56,7 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
         );
         planned.change = planned.change.with_warning(&warning);
     }
-    planned.done = Some(format!("killed {flag}"));
+    planned.success_message = Some(format!("killed {flag}"));
     write::confirm_and_append_revision(
         context,
         &store,

@@ -16,9 +16,9 @@ use crate::args::{Form, OutputArgs, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
+use crate::maybe_readable::{UnreadableRows, created};
 use crate::missing::missing_project;
 use crate::output::{self, Flags, ListColumns, with_progress};
-use crate::stored::{UnreadableRows, created};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {

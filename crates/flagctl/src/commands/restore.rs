@@ -8,7 +8,7 @@ use flag_store::{Clock as _, FlagEntry, FlagStore, SystemClock};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::plan::{FlagThen, Newer, RestorePlan, Restoring};
-use super::apply::{AT_ONCE, carry_out, changed, look_ahead};
+use super::apply::{AT_ONCE, carry_out, changed, warn_of_future_revisions};
 use crate::args::{
     ChangeArgs, Moment, NamedFlag, OutputArgs, OwnerArgs, ProjectOption, RevisionName,
 };
@@ -70,7 +70,7 @@ pub(crate) async fn restore(context: &Context, args: &RestoreArgs) -> Result<(),
     let then = then(&store, entries, at);
     let then = with_progress(format!("reading {project} as of {at}"), then).await?;
     let mut planned = RestorePlan::of(then, &restoring)?;
-    look_ahead(context, &store, &mut planned.plan).await?;
+    warn_of_future_revisions(context, &store, &mut planned.plan).await?;
     let mut restored = Restored {
         project: project.to_string(),
         at,

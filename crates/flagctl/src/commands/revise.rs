@@ -3,18 +3,18 @@
 use flag_model::{FlagKey, Timestamp};
 use flag_store::{Base, Clock as _, FlagStore, ReadError, SystemClock};
 
-use crate::args::{ReviseArgs, RevisionName, TreatmentArgs, split};
+use crate::args::{ReviseArgs, RevisionName, TreatmentArgs, take_flag};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
-    no_revision, numbering, open_flag_or, stored_format, stored_metadata, stored_revision,
+    no_revision, numbering, open_flag_or, stored_metadata, stored_revision, stored_scheme,
 };
+use crate::maybe_readable::created;
 use crate::missing::{ADD_IT, missing_flag};
 use crate::numbering::NoRevision;
-use crate::stored::created;
 use crate::write::{self, PlannedRevision};
 
 /// The largest file of a value or of ids.
@@ -40,7 +40,7 @@ impl CommandError for NothingToKeep {
 /// Appends a revision: the arguments applied to the newest one.
 pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<(), Failure> {
     let project = args.project.project.as_deref();
-    let (named, rest) = split(&args.words, project, 1).map_err(ArgumentError::Usage)?;
+    let (named, rest) = take_flag(&args.words, project, 1).map_err(ArgumentError::Usage)?;
     let short_form = rest
         .first()
         .map(|word| ShortForm::parse(word))
@@ -63,8 +63,8 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         let source = Box::new(row.clone().into());
         return Err(NothingToKeep { flag, source }.into());
     }
-    let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
-    if newest.is_some() && format.is_none() && args.format.format_version.is_none() {
+    let scheme = stored_scheme(context, &store, &flag, newest.as_ref()).await?;
+    if newest.is_some() && scheme.is_none() && args.format.format_version.is_none() {
         let message = format!(
             "--format-version is required: no revision of {flag} has a readable format version"
         );
@@ -73,9 +73,9 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
     let parts = interpret::plan_revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
-        format.as_ref(),
+        scheme.as_ref(),
         &args,
-        context.rows.v1_algorithm,
+        context.row_options.v1_algorithm,
         &context.variables,
     )?;
     let Some(parts) = parts else {

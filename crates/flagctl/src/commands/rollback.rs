@@ -13,11 +13,11 @@ use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{SEARCHED_REVISIONS, numbering, open_flag, revision_named};
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::missing::missing_flag;
 use crate::numbering::Numbering;
 use crate::output::with_progress;
 use crate::shell;
-use crate::stored::{Stored, created};
 use crate::write::{self, PlannedRevision};
 
 /// Which revision to go back to.
@@ -136,7 +136,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         ..rolled_back(&target)
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.done = Some(format!("rolled back {flag} to {label}"));
+    planned.success_message = Some(format!("rolled back {flag} to {label}"));
     if path.was_taken_back(&target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
@@ -193,7 +193,7 @@ fn back<'h>(
 /// The revision that a name means, if it is one of the newest.
 fn recent<'h>(
     flag: &FlagKey,
-    history: &'h [Stored<Revision>],
+    history: &'h [MaybeReadable<Revision>],
     numbering: &Numbering,
     name: &RevisionName,
 ) -> Result<Option<&'h Revision>, RollbackError> {

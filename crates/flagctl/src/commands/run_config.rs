@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;
 use crate::interpret;
-use crate::lookup::{first_revision_made, stored_format, stored_metadata, stored_revision};
+use crate::lookup::{first_revision_made, stored_metadata, stored_revision, stored_scheme};
 use crate::missing::missing_flag;
 use crate::output;
 use crate::run_config::{self, RunConfig};
@@ -38,7 +38,7 @@ pub(crate) struct RunConfigArgs {
 /// Writes the row that a run configuration describes.
 pub(crate) async fn run_config(context: &Context, args: &RunConfigArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
-    let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
+    let described = run_config::read(&text, SystemClock.now(), &context.row_options)?;
     for warning in &described.warnings {
         output::notice(&format!("warning: {warning}"));
     }
@@ -113,8 +113,8 @@ async fn revise(
     if parts.owner.is_none() {
         parts.owner = Some(interpret::editor(&context.variables)?);
     }
-    let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
-    parts.format = following(format, parts.format);
+    let scheme = stored_scheme(context, &store, &flag, newest.as_ref()).await?;
+    parts.scheme = following(scheme, parts.scheme);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
         planned.change.risks.retain(|risk| *risk == Risk::Resalt);
@@ -133,8 +133,8 @@ async fn revise(
 }
 
 /// Keeps the hash algorithm in the newest row if the configuration has none.
-fn following(newest: Option<BucketScheme>, format: BucketScheme) -> BucketScheme {
-    match (newest, format) {
+fn following(newest: Option<BucketScheme>, scheme: BucketScheme) -> BucketScheme {
+    match (newest, scheme) {
         (
             Some(newest @ BucketScheme::V1 { .. }),
             BucketScheme::V1 {
@@ -142,6 +142,6 @@ fn following(newest: Option<BucketScheme>, format: BucketScheme) -> BucketScheme
                 ..
             },
         ) => newest,
-        (_, format) => format,
+        (_, scheme) => scheme,
     }
 }

@@ -15,9 +15,9 @@ use crate::failure::Failure;
 use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
 use crate::interpret::ArgumentError;
 use crate::lookup::{WantedFlag, ensure_there};
+use crate::maybe_readable::MaybeReadable;
 use crate::numbering::Numbering;
 use crate::output::{Screen, Watched, WatchedLines, Written, notice, show_more, with_progress};
-use crate::stored::Stored;
 
 /// How many revisions are shown.
 const SHOWN: usize = 5;
@@ -74,7 +74,7 @@ struct Looking<'a> {
     times: RevisionTimes<'a>,
     numbering: Numbering,
     /// The newest ones; `None` if they are to be read again.
-    revisions: Option<Vec<Stored<Revision>>>,
+    revisions: Option<Vec<MaybeReadable<Revision>>>,
     counts: Vec<MinuteCounts>,
     counted: Option<Instant>,
     began: Instant,

@@ -10,7 +10,7 @@ use flag_store::{FlagStore, StoreError};
 use super::typed_line::Then;
 use super::{Candidate, TypedLine, WantedName};
 use crate::admin_store::AdminStore;
-use crate::args::split;
+use crate::args::take_flag;
 use crate::context::{Context, Needs, ensure_exists};
 use crate::default_project::default_project;
 use crate::failure::Failure;
@@ -225,7 +225,7 @@ impl Names<'_> {
     }
 
     async fn flag(&self, words: &[String]) -> Result<FlagKey, NotFound> {
-        let (named, _) = split(words, self.project, usize::MAX).map_err(|_| NotFound)?;
+        let (named, _) = take_flag(words, self.project, usize::MAX).map_err(|_| NotFound)?;
         let wanted = WantedFlag::read(&named, &self.context.variables);
         let wanted = wanted.map_err(Failure::from)?;
         Ok(wanted.find(self.context, &self.store, "").await?)

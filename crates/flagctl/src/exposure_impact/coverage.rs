@@ -79,7 +79,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, CountsWriterId, UnreadableBatch};
+    use flag_store::{CountKey, CountsWriterId, UnreadableBatch};
 
     use super::*;
 
@@ -89,7 +89,7 @@ mod tests {
         let at = |minutes| Minute::from_number(minutes).start();
         let log = MemoryLog::default();
         let mut counts = MinuteCounts::new(flag.clone(), Minute::of(at(7)));
-        counts.add(&Counted::Others, 8);
+        counts.add(&CountKey::Others, 8);
         log.write_counts(CountsWriterId(1), &[counts])
             .await
             .unwrap();

@@ -48,7 +48,7 @@ pub(crate) fn append_exit_code(error: &AppendError) -> ExitCode {
     match error {
         AppendError::Conflict { .. }
         | AppendError::Overtaken { .. }
-        | AppendError::Ahead { .. }
+        | AppendError::ClockBehind { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
         AppendError::Invalid(_) | AppendError::InvalidRevision(_) => ExitCode::Refused,
         AppendError::Store(error) => store_exit_code(error),

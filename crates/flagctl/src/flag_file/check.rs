@@ -35,13 +35,13 @@ fn check(flag: &FlagInFile) -> Result<(), InvalidRevision> {
             salt: Salt::new("salt").ok()?,
         })
     };
-    let format = match revision.version {
+    let scheme = match revision.version {
         Some(FormatVersion::V1) => None,
         Some(FormatVersion::V2) | None => version_2(),
     };
     let mut parts = RevisionParts {
         flag: flag.flag.clone(),
-        format: format.unwrap_or(BucketScheme::v1(HashAlgorithm::Md5)),
+        scheme: scheme.unwrap_or(BucketScheme::v1(HashAlgorithm::Md5)),
         control: revision.control.clone(),
         treatments: revision.treatments.clone().unwrap_or_default(),
         comment: String::new(),

@@ -11,8 +11,8 @@ use serde_json::{Number, Value};
 use serde_saphyr::FlowSeq;
 
 use super::FILE_VERSION;
+use crate::maybe_readable::{created, created_by};
 use crate::output::{named_algorithm, number};
-use crate::stored::{created, created_by};
 
 /// A file as it is written.
 #[derive(Debug, Serialize)]
@@ -141,12 +141,12 @@ impl From<&Revision> for WrittenRevision {
         let is_new = has_ranges_of_a_new_flag(revision);
         let treatments = revision.treatments.iter();
         Self {
-            format_version: match revision.format {
+            format_version: match revision.scheme {
                 BucketScheme::V1 { .. } => 1,
                 BucketScheme::V2 { .. } => 2,
             },
-            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
-            salt: revision.format.salt().map(ToString::to_string),
+            hash_algorithm: named_algorithm(&revision.scheme).map(HashAlgorithm::as_str),
+            salt: revision.scheme.salt().map(ToString::to_string),
             control: value(&revision.control),
             treatments: treatments
                 .map(|treatment| WrittenTreatment::new(treatment, is_new))

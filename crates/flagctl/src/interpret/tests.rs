@@ -31,7 +31,7 @@ fn planned(
         planned = plan_revision(
             &flag,
             newest.as_ref(),
-            newest.as_ref().map(|newest| &newest.format),
+            newest.as_ref().map(|newest| &newest.scheme),
             &args,
             HashAlgorithm::Md5,
             &variables,
@@ -93,7 +93,7 @@ const TWO: &[&str] = &[
 #[test]
 fn a_first_revision_has_version_2_and_the_name_as_its_salt() {
     let parts = feature(&[OFF]);
-    assert_eq!(parts.format, v2(HashAlgorithm::Md5, "f"));
+    assert_eq!(parts.scheme, v2(HashAlgorithm::Md5, "f"));
     assert_eq!(parts.control, FlagValue::Boolean(false));
     assert_eq!(parts.comment, "why");
     let owner = parts.owner.as_ref().map(OwnerId::as_str);
@@ -102,8 +102,8 @@ fn a_first_revision_has_version_2_and_the_name_as_its_salt() {
 
 #[test]
 fn a_first_revision_may_have_version_1_or_another_algorithm() {
-    assert_eq!(feature(&[OFF_V1]).format, V1);
-    let sha256 = feature(&["--control false --algorithm sha256"]).format;
+    assert_eq!(feature(&[OFF_V1]).scheme, V1);
+    let sha256 = feature(&["--control false --algorithm sha256"]).scheme;
     assert_eq!(sha256, v2(HashAlgorithm::Sha256, "f"));
 }
 
@@ -377,7 +377,7 @@ fn a_revision_that_changes_nothing_is_none() {
 #[test]
 fn version_1_stays_version_1() {
     let revisions = &[OFF_V1, "--percent 40", "--treatment new --percent 3.0"];
-    assert_eq!(feature(revisions).format, V1);
+    assert_eq!(feature(revisions).scheme, V1);
     check(revisions, &["- 40 true []", "- 3 true []"]);
 }
 
@@ -401,16 +401,16 @@ fn what_needs_version_2_is_refused_in_version_1() {
 #[test]
 fn a_resalt_moves_version_1_to_version_2() {
     let revisions = &[OFF_V1, "--percent 40", "--resalt --percent 12.5"];
-    assert_eq!(feature(revisions).format, v2(HashAlgorithm::Md5, "f"));
+    assert_eq!(feature(revisions).scheme, v2(HashAlgorithm::Md5, "f"));
     check(revisions, &["- 12.5 true [] [0, 12500)"]);
-    let named = feature(&[OFF_V1, "--resalt other --algorithm sha1"]).format;
+    let named = feature(&[OFF_V1, "--resalt other --algorithm sha1"]).scheme;
     assert_eq!(named, v2(HashAlgorithm::Sha1, "other"));
 }
 
 #[test]
 fn a_resalt_deals_buckets_anew() {
     let revisions = [TWO, &["--treatment 1 --percent 15", "--resalt f.2"]].concat();
-    assert_eq!(feature(&revisions).format, v2(HashAlgorithm::Md5, "f.2"));
+    assert_eq!(feature(&revisions).scheme, v2(HashAlgorithm::Md5, "f.2"));
     check(
         &revisions,
         &["- 15 true [] [0, 15000)", "blue 20 true [] [15000, 35000)"],
@@ -432,7 +432,7 @@ fn a_resalt_in_version_2_needs_another_salt() {
 #[test]
 fn an_algorithm_is_carried_forward_and_changes_with_a_resalt_alone() {
     let first = "--control false --algorithm sha1";
-    let kept = feature(&[first, "--resalt f.2"]).format;
+    let kept = feature(&[first, "--resalt f.2"]).scheme;
     assert_eq!(kept, v2(HashAlgorithm::Sha1, "f.2"));
     check_refused(
         &[first, "--algorithm sha256"],

@@ -8,8 +8,8 @@ use flag_model::{
 };
 
 use super::error::{ArgumentError, named};
-use super::format::RESALT;
 use super::one_by_one;
+use super::scheme::RESALT;
 use crate::args::TreatmentArgs;
 use crate::shell::word;
 

@@ -115,7 +115,7 @@ impl Diff<'_> {
         let rollback_of =
             |revision: &Revision| or_none(revision.rollback_of.map(|time| time.to_string()));
         let mut fields = vec![
-            Field::new("format", &placing(&from.format), &placing(&to.format)),
+            Field::new("format", &placing(&from.scheme), &placing(&to.scheme)),
             Field::new(
                 "control",
                 &visible(&from.control.to_string()),

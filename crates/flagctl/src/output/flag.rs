@@ -8,14 +8,14 @@ use super::json::{self, Entry};
 use super::table::{of_metadata, of_revision};
 use super::text::{Text, Tone};
 use super::view::View;
+use crate::maybe_readable::{MaybeReadable, UnreadableRows, created_by};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, UnreadableRows, created_by};
 
 /// The metadata and the revision in force, as far as they exist, or why they cannot be read.
 pub(crate) struct Flag<'a> {
     pub(crate) key: &'a FlagKey,
-    pub(crate) metadata: Option<&'a Stored<Metadata>>,
-    pub(crate) revision: Option<&'a Stored<Revision>>,
+    pub(crate) metadata: Option<&'a MaybeReadable<Metadata>>,
+    pub(crate) revision: Option<&'a MaybeReadable<Revision>>,
     pub(crate) numbering: &'a Numbering,
 }
 

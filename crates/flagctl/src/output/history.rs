@@ -11,20 +11,20 @@ use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use super::when::{age, to_the_second};
+use crate::maybe_readable::{MaybeReadable, created_by};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, created_by};
 
 /// Revisions of a flag; unreadable ones with the reason.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) rows: &'a [Stored<Revision>],
+    pub(crate) rows: &'a [MaybeReadable<Revision>],
     pub(crate) numbering: &'a Numbering,
 }
 
 /// Metadata of a flag; unreadable rows with the reason.
 pub(crate) struct MetadataHistory<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) metadata: &'a [Stored<Metadata>],
+    pub(crate) metadata: &'a [MaybeReadable<Metadata>],
 }
 
 #[derive(Serialize)]
@@ -110,14 +110,17 @@ impl View for MetadataHistory<'_> {
 }
 
 /// A line for each revision, in columns.
-pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
+pub(crate) fn revisions_table(
+    revisions: &[MaybeReadable<Revision>],
+    numbering: &Numbering,
+) -> Text {
     revisions_table_at(terminal::began(), revisions, numbering)
 }
 
 /// The same at a time, which ages are counted from.
 pub(super) fn revisions_table_at(
     now: Timestamp,
-    revisions: &[Stored<Revision>],
+    revisions: &[MaybeReadable<Revision>],
     numbering: &Numbering,
 ) -> Text {
     table(headed(), revisions, numbering, &|revision| {
@@ -143,7 +146,7 @@ impl RevisionLines {
     /// The lines of further revisions, in the columns of those before; the first ones have a heading.
     pub(crate) fn with(
         &mut self,
-        revisions: &[Stored<Revision>],
+        revisions: &[MaybeReadable<Revision>],
         numbering: &Numbering,
         now: Timestamp,
     ) -> Text {
@@ -170,7 +173,7 @@ fn headed() -> Columns {
 }
 
 /// The same with nothing left out.
-fn wide_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
+fn wide_table(revisions: &[MaybeReadable<Revision>], numbering: &Numbering) -> Text {
     let columns = Columns::headed([
         "REV",
         "CREATED (UTC)",
@@ -189,7 +192,7 @@ fn wide_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
 
 fn table(
     mut columns: Columns,
-    revisions: &[Stored<Revision>],
+    revisions: &[MaybeReadable<Revision>],
     numbering: &Numbering,
     cells: &dyn Fn(&Revision) -> Vec<String>,
 ) -> Text {
@@ -204,7 +207,7 @@ fn table(
 
 fn push(
     columns: &mut Columns,
-    row: &Stored<Revision>,
+    row: &MaybeReadable<Revision>,
     numbering: &Numbering,
     cells: &dyn Fn(&Revision) -> Vec<String>,
 ) {
@@ -240,7 +243,7 @@ fn all_of_revision(revision: &Revision, numbering: &Numbering) -> Vec<String> {
     vec![
         to_the_second(revision.created()),
         age(revision.created(), terminal::began()),
-        placing(&revision.format),
+        placing(&revision.scheme),
         visible(&revision.control.to_string()),
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),

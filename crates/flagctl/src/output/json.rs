@@ -10,8 +10,8 @@ use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, created};
 
 #[derive(Serialize)]
 pub(super) struct Key {
@@ -92,7 +92,10 @@ impl<T> Entry<T> {
 
 impl Entry<Revision> {
     /// A revision with its number, or why it cannot be read.
-    pub(super) fn numbered(row: &Stored<flag_model::Revision>, numbering: &Numbering) -> Self {
+    pub(super) fn numbered(
+        row: &MaybeReadable<flag_model::Revision>,
+        numbering: &Numbering,
+    ) -> Self {
         match row {
             Ok(revision) => Self::Readable(Box::new(Revision::numbered(revision, numbering))),
             Err(_) => Self::new(row, created(row)),
@@ -130,12 +133,12 @@ impl From<&flag_model::Revision> for Revision {
         Self {
             created: text(&revision.created()),
             number: None,
-            format_version: match revision.format {
+            format_version: match revision.scheme {
                 BucketScheme::V1 { .. } => 1,
                 BucketScheme::V2 { .. } => 2,
             },
-            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
-            salt: revision.format.salt().map(text),
+            hash_algorithm: named_algorithm(&revision.scheme).map(HashAlgorithm::as_str),
+            salt: revision.scheme.salt().map(text),
             control: (&revision.control).into(),
             treatments: treatments
                 .map(|(treatment, (group, ranges))| Treatment::new(treatment, group, &ranges))
@@ -195,12 +198,12 @@ fn text(value: &impl ToString) -> String {
 }
 
 /// The hash algorithm that the row of a revision names.
-pub(crate) fn named_algorithm(format: &BucketScheme) -> Option<HashAlgorithm> {
-    match format {
+pub(crate) fn named_algorithm(scheme: &BucketScheme) -> Option<HashAlgorithm> {
+    match scheme {
         BucketScheme::V1 {
             source: AlgorithmSource::Setting,
             ..
         } => None,
-        _ => Some(format.algorithm()),
+        _ => Some(scheme.algorithm()),
     }
 }

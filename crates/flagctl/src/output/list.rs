@@ -12,7 +12,7 @@ use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use super::when::to_the_second;
-use crate::stored::created_by;
+use crate::maybe_readable::created_by;
 
 /// Which columns are shown for each flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +220,7 @@ fn wide_cells(entry: &FlagEntry) -> Vec<String> {
         of_metadata(&|metadata| metadata.ticket.clone()),
         metadata.map_or_else(|| "-".to_owned(), |metadata| listed(&metadata.tags)),
         of_revision(&|revision| to_the_second(revision.created())),
-        of_revision(&|revision| revision.format.version().to_string()),
+        of_revision(&|revision| revision.scheme.version().to_string()),
         of_revision(&|revision| visible(&revision.control.to_string())),
         of_revision(&treatments),
         of_metadata(&|metadata| Some(metadata.description.clone())),

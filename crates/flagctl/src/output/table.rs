@@ -39,7 +39,7 @@ pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
     let mut columns = Columns::from([
         ("revision", or_none(label)),
         ("created", in_full(revision.created(), terminal::began())),
-        ("version", placing(&revision.format)),
+        ("version", placing(&revision.scheme)),
         ("comment", visible(&revision.comment)),
         ("owner", or_none(owner)),
     ]);
@@ -88,8 +88,8 @@ pub(super) fn rest(revision: &Revision) -> Percent {
 }
 
 /// Format version, hash algorithm and salt.
-pub(super) fn placing(format: &BucketScheme) -> String {
-    match format {
+pub(super) fn placing(scheme: &BucketScheme) -> String {
+    match scheme {
         BucketScheme::V1 { algorithm, .. } => format!("1, {algorithm}"),
         BucketScheme::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }

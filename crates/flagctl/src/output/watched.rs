@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use flag_describe::sentence;
 use flag_model::{CONTROL_GROUP, FlagKey, Revision, Timestamp};
-use flag_store::{Counted, Minute, MinuteCounts};
+use flag_store::{CountKey, Minute, MinuteCounts};
 
 use super::history::revisions_table_at;
 use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::when::to_the_second;
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::numbering::Numbering;
-use crate::stored::{Stored, created};
 
 /// How many minutes are counted as recent.
 const RECENT: i64 = 5;
@@ -24,7 +24,7 @@ const SHOWN: usize = 20;
 pub(crate) struct Watched<'a> {
     pub(crate) flag: &'a FlagKey,
     /// The newest ones, the newest first.
-    pub(crate) revisions: &'a [Stored<Revision>],
+    pub(crate) revisions: &'a [MaybeReadable<Revision>],
     pub(crate) numbering: &'a Numbering,
     /// The counts of the last hour.
     pub(crate) counts: &'a [MinuteCounts],
@@ -70,8 +70,8 @@ impl Watched<'_> {
             }
         }
         for counts in self.counts {
-            for (counted, count) in counts.entries() {
-                let answers = groups.entry(group(counted)).or_default();
+            for (count_key, count) in counts.entries() {
+                let answers = groups.entry(group(count_key)).or_default();
                 answers.all = answers.all.saturating_add(*count);
                 if counts.minute >= since {
                     answers.recent = answers.recent.saturating_add(*count);
@@ -152,7 +152,7 @@ impl WatchedLines {
 }
 
 /// The revision in force in a line.
-fn in_force(newest: Option<&Stored<Revision>>) -> (Tone, String) {
+fn in_force(newest: Option<&MaybeReadable<Revision>>) -> (Tone, String) {
     match newest {
         None => (Tone::Plain, "none yet".to_owned()),
         Some(Err(error)) => (Tone::Problem, format!("unreadable: {error}")),
@@ -173,8 +173,8 @@ fn answers_since(watched: &Watched<'_>, since: Minute) -> String {
         .iter()
         .filter(|counts| counts.minute >= since)
     {
-        for (counted, count) in counts.entries() {
-            let total = groups.entry(group(counted)).or_default();
+        for (count_key, count) in counts.entries() {
+            let total = groups.entry(group(count_key)).or_default();
             *total = total.saturating_add(*count);
         }
     }
@@ -185,14 +185,14 @@ fn answers_since(watched: &Watched<'_>, since: Minute) -> String {
     groups.collect::<Vec<_>>().join(", ")
 }
 
-fn group(counted: &Counted) -> Group {
-    match counted {
-        Counted::Group {
+fn group(count_key: &CountKey) -> Group {
+    match count_key {
+        CountKey::Group {
             revision,
             rollout_group,
             ..
         } => (Reverse(*revision), rollout_group.clone()),
-        Counted::Others => (Reverse(None), "others".to_owned()),
+        CountKey::Others => (Reverse(None), "others".to_owned()),
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     fn revision(made: &str) -> Revision {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Why".to_owned(),
             owner: None,
@@ -242,12 +242,12 @@ mod tests {
 
     fn counts(minute: &str, of: &str, group: &str, count: u64) -> MinuteCounts {
         let mut counts = MinuteCounts::new("p/feature/f".parse().unwrap(), Minute::of(at(minute)));
-        let counted = Counted::Group {
+        let count_key = CountKey::Group {
             revision: Some(at(of)),
             rollout_group: group.to_owned(),
             reason: Some(Reason::Rollout),
         };
-        counts.add(&counted, count);
+        counts.add(&count_key, count);
         counts
     }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 use flag_model::{Reason, Timestamp};
-use flag_store::{Counted, CountsWriterId, ExposureLog as _, Minute, MinuteCounts};
+use flag_store::{CountKey, CountsWriterId, ExposureLog as _, Minute, MinuteCounts};
 
 use crate::administering::on_log;
 use crate::*;
@@ -56,12 +56,12 @@ pub(crate) fn count(dir: &TempDir, group: &str, answers: u64) {
     let made = latest["revision"]["created"].as_str().unwrap();
     let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
     let mut counts = MinuteCounts::new(flag, Minute::of(SystemClock.now()));
-    let counted = Counted::Group {
+    let count_key = CountKey::Group {
         revision: Some(Timestamp::parse(made).unwrap()),
         rollout_group: group.to_owned(),
         reason: Some(Reason::Rollout),
     };
-    counts.add(&counted, answers);
+    counts.add(&count_key, answers);
     on_log(dir.path(), async |log| {
         log.write_counts(CountsWriterId(1), &[counts])
             .await

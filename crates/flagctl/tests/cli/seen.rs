@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason};
 use flag_store::{
-    BatchId, Counted, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _, Minute,
+    BatchId, CountKey, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _, Minute,
     MinuteCounts, Spelling,
 };
 
@@ -57,7 +57,7 @@ fn count(dir: &TempDir, exposures: u64, ago: Duration) {
     let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
     let minute = Minute::of(SystemClock.now().saturating_sub(ago));
     let mut counts = MinuteCounts::new(flag, minute);
-    counts.add(&Counted::Others, exposures);
+    counts.add(&CountKey::Others, exposures);
     on_log(dir.path(), async |log| {
         log.write_counts(CountsWriterId(1), &[counts])
             .await

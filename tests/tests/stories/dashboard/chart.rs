@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Reason, Timestamp};
 use flag_store::{
-    Clock as _, Counted, CountsWriterId, Minute, MinuteCounts, RowOptions, SystemClock,
+    Clock as _, CountKey, CountsWriterId, Minute, MinuteCounts, RowOptions, SystemClock,
     encode_revision,
 };
 use flag_tests::{Service, TestStore};
@@ -20,12 +20,12 @@ fn answers(flag: &FlagKey, at: Timestamp, made: Timestamp, [on, off]: [u64; 2]) 
         ("treatment_1", Reason::Rollout, on),
         ("control", Reason::Control, off),
     ] {
-        let counted = Counted::Group {
+        let count_key = CountKey::Group {
             revision: Some(made),
             rollout_group: group.to_owned(),
             reason: Some(reason),
         };
-        counts.add(&counted, count);
+        counts.add(&count_key, count);
     }
     counts
 }

@@ -8,7 +8,7 @@ use flag_model::{
     Revision, RevisionParts,
 };
 use flag_store::{
-    Clock as _, Counted, CountsWriterId, Exposure, Minute, MinuteCounts, Replica, ReplicaId, Row,
+    Clock as _, CountKey, CountsWriterId, Exposure, Minute, MinuteCounts, Replica, ReplicaId, Row,
     RowOptions, Spelling, SystemClock, encode_metadata, encode_revision, report,
 };
 use flag_tests::{Browser, Service, TestStore};
@@ -109,12 +109,12 @@ async fn leave_hostile_log(store: &TestStore) {
     }
     log.insert(&row.into()).await.unwrap();
     let mut counts = MinuteCounts::new(flag, Minute::of(SystemClock.now()));
-    let counted = Counted::Group {
+    let count_key = CountKey::Group {
         revision: None,
         rollout_group: HOSTILE.to_owned(),
         reason: None,
     };
-    counts.add(&counted, 7);
+    counts.add(&count_key, 7);
     log.write_counts(CountsWriterId(1), &[counts])
         .await
         .unwrap();

@@ -27,7 +27,7 @@ pub(crate) fn revision(flag: &FlagKey, created: Timestamp, percent: &str) -> Rev
     };
     let parts = RevisionParts {
         flag: flag.clone(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![treatment],
         comment: format!("To {percent} %"),

@@ -56,8 +56,8 @@ fn told(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
     for of_minute in counts {
         for (counted, count) in of_minute.entries() {
             let group = match counted {
-                Counted::Group { rollout_group, .. } => rollout_group.clone(),
-                Counted::Others => "(others)".to_owned(),
+                CountKey::Group { rollout_group, .. } => rollout_group.clone(),
+                CountKey::Others => "(others)".to_owned(),
             };
             let name = of_minute.flag.name.to_string();
             told.push((name, of_minute.minute.number() - day, group, *count));

@@ -161,7 +161,7 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
         until: Minute::of(now).plus(1),
     };
     let counts = store.store().counts(query).await.unwrap();
-    let counted = Counted::Group {
+    let counted = CountKey::Group {
         revision: None,
         rollout_group: "treatment_1".to_owned(),
         reason: None,

@@ -170,7 +170,7 @@ fn flag(name: &str) -> FlagKey {
 fn parts(name: &str, control: bool) -> RevisionParts {
     RevisionParts {
         flag: flag(name),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(control),
         treatments: vec![],
         comment: String::new(),

@@ -104,7 +104,7 @@ mod tests {
     fn parts(control: bool) -> RevisionParts {
         RevisionParts {
             flag: flag(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: Vec::new(),
             comment: "why".to_owned(),

@@ -108,7 +108,7 @@ fn set_percent(state: &FlagState, group: &str, percent: &str) -> Result<Planned,
             flag_describe::visible(group)
         ));
     };
-    let percent = Percent::parse(percent, newest.format.version());
+    let percent = Percent::parse(percent, newest.scheme.version());
     let percent = percent.map_err(|error| NoPlan::Refused(error.to_string()))?;
     let parts = with_percent(newest, position, percent);
     if parts.treatments == newest.treatments {

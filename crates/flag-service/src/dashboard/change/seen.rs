@@ -160,7 +160,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             treatments: vec![treatment],
             comment: "why".to_owned(),

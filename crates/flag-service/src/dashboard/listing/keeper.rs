@@ -296,7 +296,7 @@ mod tests {
     async fn revise(store: &FlagStore, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: Vec::new(),
             comment: "why".to_owned(),

@@ -87,7 +87,7 @@ mod tests {
     async fn add(store: &FlagStore, project: &str) {
         let parts = RevisionParts {
             flag: format!("{project}/feature/f").parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             treatments: Vec::new(),
             comment: "why".to_owned(),

@@ -54,8 +54,8 @@ impl AllocationHash {
     fn of(revision: &Revision) -> Self {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let allocation = Allocation::of(revision);
-        let salt = revision.format.salt().map(ToString::to_string);
-        let places = (revision.format.algorithm().to_string(), salt);
+        let salt = revision.scheme.salt().map(ToString::to_string);
+        let places = (revision.scheme.algorithm().to_string(), salt);
         Self {
             places: if allocation.is_even() {
                 0

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use flag_model::{CONTROL_GROUP, FlagKey, Reason, Revision, Timestamp};
 use flag_rollout::{Plan, RatioResult, SampleRatio};
-use flag_store::{Counted, CountsQuery, Minute, StoreError};
+use flag_store::{CountKey, CountsQuery, Minute, StoreError};
 use maud::{Markup, html};
 
 use self::tally::Tally;
@@ -112,12 +112,12 @@ impl Served {
             answers: vec![0; groups.len()],
         });
         let mut bins: Vec<Bin> = bins.collect();
-        for (at, counted, count) in counts.iter() {
+        for (at, count_key, count) in counts.iter() {
             let at = usize::try_from(at).ok();
             let Some(bin) = at.and_then(|at| bins.get_mut(at)) else {
                 continue;
             };
-            let name = group(counted);
+            let name = group(count_key);
             let known = groups.iter().position(|group| group == name);
             let at = known.unwrap_or(groups.len().saturating_sub(1));
             if let Some(answers) = bin.answers.get_mut(at) {
@@ -162,18 +162,18 @@ fn group_names(revision: &Revision) -> Vec<String> {
     positions.map(|position| revision.group(position)).collect()
 }
 
-fn group(counted: &Counted) -> &str {
-    match counted {
-        Counted::Group { rollout_group, .. } => rollout_group,
-        Counted::Others => OTHERS,
+fn group(count_key: &CountKey) -> &str {
+    match count_key {
+        CountKey::Group { rollout_group, .. } => rollout_group,
+        CountKey::Others => OTHERS,
     }
 }
 
 /// The groups with the most answers, by name, control first; the last one stands for all others, if there are more.
 fn groups(counts: &Tally) -> Vec<String> {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for (_, counted, count) in counts.iter() {
-        let total = totals.entry(group(counted)).or_default();
+    for (_, count_key, count) in counts.iter() {
+        let total = totals.entry(group(count_key)).or_default();
         *total = total.saturating_add(count);
     }
     let mut by_total: Vec<_> = totals.into_iter().collect();
@@ -194,12 +194,12 @@ fn groups(counts: &Tally) -> Vec<String> {
 fn verdict(newest: &Revision, counts: &Tally) -> Markup {
     let created: Option<Timestamp> = Some(newest.created());
     let mut answers: BTreeMap<&str, u64> = BTreeMap::new();
-    for (_, counted, count) in counts.iter() {
-        if let Counted::Group {
+    for (_, count_key, count) in counts.iter() {
+        if let CountKey::Group {
             revision,
             rollout_group,
             reason,
-        } = counted
+        } = count_key
             && *revision == created
             && !matches!(reason, Some(Reason::Override | Reason::Delivered))
         {
@@ -248,12 +248,12 @@ mod tests {
     fn counts(groups: &[(&str, u64)]) -> Tally {
         let mut counts = Tally::default();
         for (name, count) in groups {
-            let counted = Counted::Group {
+            let count_key = CountKey::Group {
                 revision: None,
                 rollout_group: (*name).to_owned(),
                 reason: None,
             };
-            counts.add(7, &counted, *count);
+            counts.add(7, &count_key, *count);
         }
         counts
     }

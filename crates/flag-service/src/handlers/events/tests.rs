@@ -74,7 +74,7 @@ impl Replica {
     async fn revise(&self) {
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(true),
             treatments: vec![],
             comment: String::new(),

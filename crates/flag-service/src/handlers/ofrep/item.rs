@@ -115,7 +115,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/data/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Text(value.into()),
             treatments: percent.into_iter().map(treatment).collect(),
             comment: String::new(),

@@ -12,8 +12,8 @@ pub(super) async fn read_instance(
     body: Payload,
 ) -> Result<InstanceId<'static>, ApiError> {
     let state = &context.state;
-    let held = state.limits.new_held_bytes();
-    let body = read_json(&context.request, body, state.max_body, held).await?;
+    let held_bytes = state.limits.new_held_bytes_counter();
+    let body = read_json(&context.request, body, state.max_body, held_bytes).await?;
     Ok(instance(body)?)
 }
 

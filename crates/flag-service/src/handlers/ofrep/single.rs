@@ -12,7 +12,7 @@ use flag_runtime::{CacheError, FlagKeyRef, ServedPlan};
 use super::item::{self, Evaluated, FRAME};
 use super::key::meanings;
 use super::request::read_instance;
-use crate::handlers::evaluation::{look_up, respond, respond_later};
+use crate::handlers::evaluation::{decide_and_respond, look_up, respond_later};
 use crate::handlers::get_feature_flag::JSON;
 use crate::http::{ApiError, RequestContext};
 
@@ -31,7 +31,7 @@ pub(in crate::handlers) async fn evaluate_flag(
          _: &InstanceId<'_>,
          decision: &Decision<'_>,
          current: &ServedPlan| { encode(context, &key, decision, current) };
-    match respond(context, &instance, &current, encode) {
+    match decide_and_respond(context, &instance, &current, encode) {
         Ok(response) => Ok(response),
         Err(later) => respond_later(context, &instance, &current, *later, encode).await,
     }

@@ -18,9 +18,9 @@ pub(crate) struct ConnectionLimits {
     /// How long a connection without a request stays open.
     pub(crate) keep_alive: Duration,
     /// Open connections beyond the limit.
-    pub(crate) extra: Arc<AtomicUsize>,
+    pub(crate) over_limit: Arc<AtomicUsize>,
     /// Memory that callers occupy.
-    pub(crate) held: HeldBytes,
+    pub(crate) held_bytes: HeldBytes,
     /// Metrics.
     pub(crate) metrics: ConnectionMetrics,
 }
@@ -30,15 +30,15 @@ impl ConnectionLimits {
         Self {
             max: settings.connections,
             keep_alive: settings.keep_alive,
-            extra: Arc::default(),
-            held: HeldBytes::new(registry),
+            over_limit: Arc::default(),
+            held_bytes: HeldBytes::new(registry),
             metrics: ConnectionMetrics::register(registry),
         }
     }
 
     /// Whether any connection beyond the limit is open.
-    pub(super) fn has_extra(&self) -> bool {
-        self.extra.load(Ordering::Relaxed) > 0
+    pub(super) fn any_over_limit(&self) -> bool {
+        self.over_limit.load(Ordering::Relaxed) > 0
     }
 }
 

@@ -9,16 +9,16 @@ const MAX: usize = 64 << 20;
 /// Bytes that each caller may hold even beyond that: less than the memory of an idle connection.
 const FREE_SHARE: usize = 4 << 10;
 
-/// Counts the bytes of all callers.
+/// The bytes of all callers.
 #[derive(Clone, Debug)]
 pub(crate) struct HeldBytes {
     total: Gauge,
     max: usize,
 }
 
-/// The bytes of one caller, until this is dropped.
+/// Counts the bytes of one caller, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct CallerBytes {
+pub(crate) struct HeldBytesCounter {
     total: HeldBytes,
     bytes: usize,
 }
@@ -39,16 +39,16 @@ impl HeldBytes {
         Self { total, max: MAX }
     }
 
-    /// Returns the count of a new caller, at zero.
-    pub(crate) fn caller(&self) -> CallerBytes {
-        CallerBytes {
+    /// Returns the counter of a new caller, at zero.
+    pub(crate) fn new_counter(&self) -> HeldBytesCounter {
+        HeldBytesCounter {
             total: self.clone(),
             bytes: 0,
         }
     }
 }
 
-impl CallerBytes {
+impl HeldBytesCounter {
     /// Sets the bytes of this caller. After an error they must be released.
     pub(crate) fn set(&mut self, bytes: usize) -> Result<(), TooManyBytes> {
         if bytes == self.bytes {
@@ -64,7 +64,7 @@ impl CallerBytes {
     }
 }
 
-impl Drop for CallerBytes {
+impl Drop for HeldBytesCounter {
     fn drop(&mut self) {
         let _ = self.set(0);
     }
@@ -79,10 +79,10 @@ impl HeldBytes {
 }
 
 #[cfg(test)]
-impl CallerBytes {
-    /// The count of a caller without others.
+impl HeldBytesCounter {
+    /// The counter of the only caller.
     pub(crate) fn for_tests() -> Self {
-        HeldBytes::new(&mut Registry::default()).caller()
+        HeldBytes::new(&mut Registry::default()).new_counter()
     }
 }
 
@@ -104,12 +104,12 @@ mod tests {
     fn a_caller_with_many_bytes_gets_no_more_while_all_hold_too_many() {
         let mut all = HeldBytes::new(&mut Registry::default());
         all.max = FREE_SHARE * 3;
-        let (mut one, mut other) = (all.caller(), all.caller());
+        let (mut one, mut other) = (all.new_counter(), all.new_counter());
         assert_eq!(one.set(FREE_SHARE * 2), Ok(()));
         assert_eq!(other.set(FREE_SHARE), Ok(()));
         assert_eq!(one.set(FREE_SHARE * 2 + 1), Err(TooManyBytes));
         assert_eq!(one.set(FREE_SHARE * 2), Ok(()), "less is always permitted");
-        let mut small = all.caller();
+        let mut small = all.new_counter();
         assert_eq!(
             small.set(FREE_SHARE),
             Ok(()),

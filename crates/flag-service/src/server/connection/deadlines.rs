@@ -15,7 +15,7 @@ use crate::server::idle_timer::IdleTimer;
 pub(in crate::server) const CALLER_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// The same for a connection beyond the limit, also while it is idle.
-const EXTRA_TIMEOUT: Duration = Duration::from_secs(1);
+const OVER_LIMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The keep-alive time is checked in this many parts, so that it is exceeded by one of them at most.
 pub(super) const PARTS: u8 = 4;
@@ -69,7 +69,7 @@ impl<T: Transport> GuardedConnection<T> {
 
     /// Counts the bytes that were received and not passed on; whether callers hold too many.
     fn holds_too_much(&mut self) -> bool {
-        let is_too_much = self.buffered_bytes.set(self.received()).is_err();
+        let is_too_much = self.held_bytes.set(self.received()).is_err();
         if is_too_much {
             self.connections.metrics.held_too_much.inc();
         }
@@ -85,22 +85,22 @@ impl<T: Transport> GuardedConnection<T> {
 
     /// Whether a head that has begun to arrive takes too long.
     pub(super) fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let timeout = if self.state.is_extra.get() {
-            EXTRA_TIMEOUT
+        let timeout = if self.state.is_over_limit.get() {
+            OVER_LIMIT_TIMEOUT
         } else {
             CALLER_TIMEOUT
         };
-        IdleTimer::is_expired(&mut self.arrival, timeout, 1, &self.state, context)
+        IdleTimer::is_expired(&mut self.head_timer, timeout, 1, &self.state, context)
     }
 
     /// Whether the connection was idle for too long.
     pub(super) fn is_idle_too_long(&mut self, context: &mut Context<'_>) -> bool {
-        let (part, parts) = if self.state.is_extra.get() {
-            (EXTRA_TIMEOUT, 1)
+        let (part, parts) = if self.state.is_over_limit.get() {
+            (OVER_LIMIT_TIMEOUT, 1)
         } else {
             (self.connections.keep_alive / u32::from(PARTS), PARTS)
         };
-        IdleTimer::is_expired(&mut self.idle, part, parts, &self.state, context)
+        IdleTimer::is_expired(&mut self.idle_timer, part, parts, &self.state, context)
     }
 
     /// Waits for the caller to read, up to a deadline; fails if callers hold too many bytes.
@@ -109,8 +109,8 @@ impl<T: Transport> GuardedConnection<T> {
         bytes: usize,
         context: &mut Context<'_>,
     ) -> Poll<io::Error> {
-        let buffered_bytes = bytes + self.state.unsent.get() + self.io.unread();
-        if self.buffered_bytes.set(buffered_bytes).is_err() {
+        let held_bytes = bytes + self.state.unsent.get() + self.io.unread();
+        if self.held_bytes.set(held_bytes).is_err() {
             self.connections.metrics.held_too_much.inc();
             return Poll::Ready(io::ErrorKind::OutOfMemory.into());
         }

@@ -334,13 +334,13 @@ async fn a_connection_with_a_part_of_a_head_is_not_closed_for_others() {
     assert_eq!(read_on(&mut ours, CALLER_TIMEOUT / 2).await.1, None);
     let new = Rc::default();
     ours.connections.enter(&new);
-    assert!(new.is_extra.get() && !ours.state.is_to_close());
+    assert!(new.is_over_limit.get() && !ours.state.is_to_close());
     caller.write_all(rest).await.unwrap();
     assert_eq!(read_on(&mut ours, CALLER_TIMEOUT / 4).await.0, REQUEST);
     answer(&mut ours, b"y").await;
     let new = Rc::default();
     ours.connections.enter(&new);
-    assert!(!new.is_extra.get() && ours.state.is_to_close());
+    assert!(!new.is_over_limit.get() && ours.state.is_to_close());
 }
 
 /// Whether it is closed at once when it has to go.
@@ -393,10 +393,10 @@ async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     let (part, rest) = REQUEST.split_at(8);
     caller.write_all(part).await.unwrap();
     assert_eq!(read_on(&mut ours, CALLER_TIMEOUT / 2).await.1, None);
-    assert_eq!(ours.connections.held.total(), 8);
+    assert_eq!(ours.connections.held_bytes.total(), 8);
     caller.write_all(rest).await.unwrap();
     assert_eq!(read_on(&mut ours, CALLER_TIMEOUT / 4).await.0, REQUEST);
-    assert_eq!(ours.connections.held.total(), 0);
+    assert_eq!(ours.connections.held_bytes.total(), 0);
     assert_eq!(ours.unpassed.capacity(), 0);
 }
 

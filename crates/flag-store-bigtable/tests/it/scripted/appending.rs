@@ -11,7 +11,7 @@ use super::*;
 fn parts() -> RevisionParts {
     RevisionParts {
         flag: "p/feature/f".parse().unwrap(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],
         comment: String::new(),

@@ -55,7 +55,7 @@ fn cell(text: &str) -> String {
     };
     let parts = RevisionParts {
         flag: "p/data/f".parse().unwrap(),
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::text("").unwrap(),
         treatments: vec![treatment],
         comment: String::new(),

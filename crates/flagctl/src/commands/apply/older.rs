@@ -9,8 +9,8 @@ use crate::apply::{ExportedRows, OlderRows};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::flag_file::{FlagFile, FlagInFile};
-use crate::lookup::{SEARCHED_REVISIONS, stored_format};
-use crate::stored::{created, created_by};
+use crate::lookup::{SEARCHED_REVISIONS, stored_scheme};
+use crate::maybe_readable::{created, created_by};
 
 /// The older rows that decide what a file means.
 pub(super) async fn older_rows(
@@ -27,9 +27,9 @@ pub(super) async fn older_rows(
             continue;
         };
         if let Some(Err(_)) = &entry.revision {
-            let format = stored_format(context, store, &entry.flag, entry.revision.as_ref());
-            let format = format.await?.map(|format| (entry.flag.clone(), format));
-            older.formats.extend(format);
+            let scheme = stored_scheme(context, store, &entry.flag, entry.revision.as_ref());
+            let scheme = scheme.await?.map(|scheme| (entry.flag.clone(), scheme));
+            older.schemes.extend(scheme);
         }
         let rows = exported_rows(context, store, wanted, entry).await?;
         older.exported.insert(wanted.flag.clone(), rows);

@@ -75,7 +75,7 @@ mod tests {
         Treatment,
     };
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
+    use flag_store::{CountKey, CountsWriterId, Minute, MinuteCounts};
 
     use super::*;
 
@@ -94,7 +94,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: BucketScheme::v1(HashAlgorithm::Md5),
+            scheme: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,
@@ -109,12 +109,12 @@ mod tests {
         let (log, revision) = (MemoryLog::default(), halves());
         for (replica, (time, group, reason, count)) in (0..).zip(answers) {
             let mut counts = MinuteCounts::new(revision.flag.clone(), Minute::of(at(time)));
-            let counted = Counted::Group {
+            let count_key = CountKey::Group {
                 revision: Some(revision.created()),
                 rollout_group: (*group).to_owned(),
                 reason: Some(*reason),
             };
-            counts.add(&counted, *count);
+            counts.add(&count_key, *count);
             let written = log.write_counts(CountsWriterId(replica), &[counts]).await;
             written.unwrap();
         }

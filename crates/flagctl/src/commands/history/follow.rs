@@ -12,8 +12,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
 use crate::lookup::ensure_there;
+use crate::maybe_readable::{MaybeReadable, created};
 use crate::output::{RevisionLines, Written, notice, print_more, show_more};
-use crate::stored::{Stored, created};
 
 /// Shows the newest revisions, the oldest of them first, and then each one that is made.
 pub(super) async fn follow(
@@ -69,7 +69,7 @@ struct News<'a> {
 
 impl News<'_> {
     /// Those that were made since the last time, the oldest first; at first the newest ones.
-    async fn read(&mut self) -> Result<Vec<Stored<Revision>>, StoreError> {
+    async fn read(&mut self) -> Result<Vec<MaybeReadable<Revision>>, StoreError> {
         self.is_pending |= self.times.have_changed().await?;
         if !self.is_pending {
             return Ok(Vec::new());
@@ -81,8 +81,9 @@ impl News<'_> {
         let oldest = times.rposition(|time| !self.known.contains(time));
         let wanted = oldest.map_or(0, |oldest| oldest + 1);
         let mut revisions = self.store.history(self.flag, wanted).await?;
-        let is_new =
-            |row: &Stored<Revision>| created(row).is_some_and(|made| !self.known.contains(&made));
+        let is_new = |row: &MaybeReadable<Revision>| {
+            created(row).is_some_and(|made| !self.known.contains(&made))
+        };
         revisions.retain(is_new);
         revisions.reverse();
         // Only these: another one may have been made since the times were read.
@@ -93,7 +94,7 @@ impl News<'_> {
 
     fn show(
         &self,
-        revisions: &[Stored<Revision>],
+        revisions: &[MaybeReadable<Revision>],
         lines: &mut RevisionLines,
         form: Form,
     ) -> Result<Written, Failure> {

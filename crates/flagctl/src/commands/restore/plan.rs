@@ -6,7 +6,7 @@ use flag_store::FlagEntry;
 
 use crate::apply::{ApplyPlan, PlannedFlag};
 use crate::failure::Failure;
-use crate::stored::{Stored, UnreadableRows};
+use crate::maybe_readable::{MaybeReadable, UnreadableRows};
 use crate::write::{PlannedMetadata, PlannedRevision, WriteError};
 
 /// What is restored, and by whom.
@@ -26,8 +26,8 @@ pub(super) enum Newer {
 /// A flag as it is, and what of it was in force.
 pub(super) struct FlagThen {
     pub(super) entry: FlagEntry,
-    pub(super) revision: Option<Stored<Revision>>,
-    pub(super) metadata: Option<Stored<Metadata>>,
+    pub(super) revision: Option<MaybeReadable<Revision>>,
+    pub(super) metadata: Option<MaybeReadable<Metadata>>,
 }
 
 /// The rows to append.
@@ -96,7 +96,7 @@ impl RestorePlan {
 /// A copy of a revision; none if the newest decides the same.
 fn restored(
     then: Revision,
-    newest: &Stored<Revision>,
+    newest: &MaybeReadable<Revision>,
     how: &Restoring,
 ) -> Result<Option<PlannedRevision>, WriteError> {
     if newest
@@ -113,7 +113,7 @@ fn restored(
         ..then.into_parts()
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.done = Some(format!(
+    planned.success_message = Some(format!(
         "restored {} to the revision of {made}",
         planned.parts.flag
     ));
@@ -122,7 +122,7 @@ fn restored(
 
 /// The newest revision with nobody in a treatment; none if that is so already, or if it cannot be read.
 fn controlled(
-    newest: &Stored<Revision>,
+    newest: &MaybeReadable<Revision>,
     how: &Restoring,
 ) -> Result<Option<PlannedRevision>, WriteError> {
     let Ok(newest) = newest else {
@@ -144,7 +144,11 @@ fn controlled(
 }
 
 /// The newest metadata with the tag of retired flags, or without it; none if it is so already, or cannot be read.
-fn tagged(newest: &Stored<Metadata>, is_retired: bool, how: &Restoring) -> Option<PlannedMetadata> {
+fn tagged(
+    newest: &MaybeReadable<Metadata>,
+    is_retired: bool,
+    how: &Restoring,
+) -> Option<PlannedMetadata> {
     let readable = newest.as_ref().ok()?;
     if readable.is_retired() == is_retired {
         return None;

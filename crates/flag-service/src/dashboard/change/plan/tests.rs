@@ -19,7 +19,7 @@ fn v2() -> BucketScheme {
 }
 
 /// A revision in which each of these percentages gets a value of its own; the first one also these ids.
-fn parts(format: BucketScheme, percents: &[&str], ids: &[&str]) -> RevisionParts {
+fn parts(scheme: BucketScheme, percents: &[&str], ids: &[&str]) -> RevisionParts {
     let treatments = percents.iter().enumerate().map(|(at, percent)| Treatment {
         name: None,
         overrides: match at {
@@ -35,7 +35,7 @@ fn parts(format: BucketScheme, percents: &[&str], ids: &[&str]) -> RevisionParts
     });
     let mut parts = RevisionParts {
         flag: flag(),
-        format,
+        scheme,
         control: FlagValue::text("control").unwrap(),
         treatments: treatments.collect(),
         comment: "why".to_owned(),

@@ -131,7 +131,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: flag.clone(),
-            format: BucketScheme::V2 {
+            scheme: BucketScheme::V2 {
                 algorithm: HashAlgorithm::Sha256,
                 salt: Salt::new(salt).unwrap(),
             },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use flag_store::{Counted, CountsQuery, ExposureLog, Minute, MinuteCounts, StoreError};
+use flag_store::{CountKey, CountsQuery, ExposureLog, Minute, MinuteCounts, StoreError};
 use tokio::time::{Instant, timeout_at};
 
 /// How long the counts may take; what was read until then is shown.
@@ -15,7 +15,7 @@ const AT_ONCE: i64 = 2 * 24 * 60;
 /// Answers by bar and by what is counted together.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    answers: HashMap<(i64, Counted), u64>,
+    answers: HashMap<(i64, CountKey), u64>,
     /// The first minute that was read, if those before it took too long.
     pub(super) cut_at: Option<Minute>,
     /// Whether that is because the log failed, and not because time was up.
@@ -56,22 +56,22 @@ impl Tally {
     fn add_all(&mut self, counts: &[MinuteCounts], since: Minute, bar: i64) {
         for counts in counts {
             let bar = (counts.minute.number() - since.number()).div_euclid(bar.max(1));
-            for (counted, count) in counts.entries() {
-                self.add(bar, counted, *count);
+            for (count_key, count) in counts.entries() {
+                self.add(bar, count_key, *count);
             }
         }
     }
 
     /// Adds answers to a bar.
-    pub(super) fn add(&mut self, bar: i64, counted: &Counted, count: u64) {
-        let total = self.answers.entry((bar, counted.clone())).or_default();
+    pub(super) fn add(&mut self, bar: i64, count_key: &CountKey, count: u64) {
+        let total = self.answers.entry((bar, count_key.clone())).or_default();
         *total = total.saturating_add(count);
     }
 
     /// All answers, with the bars that they are in.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Counted, u64)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &CountKey, u64)> {
         let answers = self.answers.iter();
-        answers.map(|((bar, counted), count)| (*bar, counted, *count))
+        answers.map(|((bar, count_key), count)| (*bar, count_key, *count))
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let log = ScriptedLog::default();
         let counts = (0..30 * 24).map(|hour| {
             let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(hour * 60));
-            counts.add(&Counted::Others, 1);
+            counts.add(&CountKey::Others, 1);
             counts
         });
         let counts: Vec<_> = counts.collect();

@@ -33,7 +33,7 @@ fn revision(project: &ProjectName, number: u32) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new(format!("flag_{number:04}")).unwrap(),
         },
-        format: BucketScheme::v1(HashAlgorithm::Md5),
+        scheme: BucketScheme::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![treatment],
         comment: String::new(),

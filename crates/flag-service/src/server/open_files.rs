@@ -3,29 +3,29 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
-use super::connections::EXTRA;
+use super::connections::MAX_OVER_LIMIT;
 
 /// Files that the service itself needs: store, log, file of keys, timers, connections to the store and the collector.
 const OTHERS: usize = 256;
 
 /// Files that each worker needs, including connections beyond the limit, which may be twice as many for a moment.
-const PER_WORKER: usize = 4 + 2 * EXTRA;
+const PER_WORKER: usize = 4 + 2 * MAX_OVER_LIMIT;
 
-/// The most connections and event streams.
+/// How many connections and event streams the limit of open files has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Allowed {
+pub(super) struct Capacity {
     pub(super) connections: usize,
     pub(super) streams: usize,
 }
 
-impl Allowed {
+impl Capacity {
     /// Raises the limit of open files, as far as the system allows; returns what fits, so that it leaves the files that the
     /// service needs itself, for example to read its keys.
-    pub(super) fn fitting(connections: usize, streams: usize, workers: usize) -> Self {
+    pub(super) fn fit(connections: usize, streams: usize, workers: usize) -> Self {
         let others = workers.saturating_mul(PER_WORKER).saturating_add(OTHERS);
         let wanted = connections.saturating_add(streams);
         let allowed = usize::try_from(raise(wanted.saturating_add(others))).unwrap_or(usize::MAX);
-        let fit = Self::within(connections, streams, fitting(wanted, others, allowed));
+        let fit = Self::divide(connections, streams, fit_beside(wanted, others, allowed));
         if fit.connections < connections {
             warn!(
                 wanted = connections,
@@ -46,7 +46,7 @@ impl Allowed {
     }
 
     /// Divides this many files: streams get at most half of them, unless there are enough for all connections.
-    fn within(connections: usize, streams: usize, files: usize) -> Self {
+    fn divide(connections: usize, streams: usize, files: usize) -> Self {
         let connections = connections.min(files.saturating_sub(streams).max(files.div_ceil(2)));
         Self {
             connections,
@@ -69,7 +69,7 @@ fn raise(needed: usize) -> u64 {
 }
 
 /// Returns how many of these connections fit beside other files; at least half of all files.
-fn fitting(connections: usize, others: usize, allowed: usize) -> usize {
+fn fit_beside(connections: usize, others: usize, allowed: usize) -> usize {
     let fit = allowed.saturating_sub(others).max(allowed / 2);
     connections.min(fit).max(1)
 }
@@ -80,26 +80,26 @@ mod tests {
 
     #[test]
     fn connections_and_streams_share_the_files() {
-        let within = |connections, streams, files| {
-            let Allowed {
+        let divide = |connections, streams, files| {
+            let Capacity {
                 connections,
                 streams,
-            } = Allowed::within(connections, streams, files);
+            } = Capacity::divide(connections, streams, files);
             (connections, streams)
         };
-        assert_eq!(within(10_000, 10_000, 20_000), (10_000, 10_000));
-        assert_eq!(within(10_000, 10_000, 15_000), (7_500, 7_500));
-        assert_eq!(within(10_000, 100, 5_000), (4_900, 100));
-        assert_eq!(within(100, 10_000, 5_000), (100, 4_900));
-        assert_eq!(within(10_000, 10_000, 1), (1, 0));
+        assert_eq!(divide(10_000, 10_000, 20_000), (10_000, 10_000));
+        assert_eq!(divide(10_000, 10_000, 15_000), (7_500, 7_500));
+        assert_eq!(divide(10_000, 100, 5_000), (4_900, 100));
+        assert_eq!(divide(100, 10_000, 5_000), (100, 4_900));
+        assert_eq!(divide(10_000, 10_000, 1), (1, 0));
     }
 
     #[test]
     fn connections_leave_files_for_the_service() {
-        assert_eq!(fitting(10_000, 300, 20_000), 10_000);
-        assert_eq!(fitting(10_000, 300, 10_300), 10_000);
-        assert_eq!(fitting(10_000, 300, 1_024), 724);
-        assert_eq!(fitting(10_000, 300, 400), 200);
-        assert_eq!(fitting(10_000, 300, 0), 1);
+        assert_eq!(fit_beside(10_000, 300, 20_000), 10_000);
+        assert_eq!(fit_beside(10_000, 300, 10_300), 10_000);
+        assert_eq!(fit_beside(10_000, 300, 1_024), 724);
+        assert_eq!(fit_beside(10_000, 300, 400), 200);
+        assert_eq!(fit_beside(10_000, 300, 0), 1);
     }
 }

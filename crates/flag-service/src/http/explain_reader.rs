@@ -1,4 +1,5 @@
-//! Reads records of the past for people, apart from evaluations: a few at a time, within a deadline, on a thread of its own.
+//! Reads what explains a past decision, apart from evaluations: a few requests at a time, within a deadline, on a thread of
+//! its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +25,9 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// How many exposures are read before an instant, and after it.
 const SERVED: usize = 10;
 
-/// Reads records of the past.
+/// Reads old revisions and exposures.
 #[derive(Clone, Debug)]
-pub(crate) struct RecordReader {
+pub(crate) struct ExplainReader {
     permits: Arc<Semaphore>,
     runtime: Handle,
     store: FlagStore,
@@ -45,7 +46,7 @@ pub(crate) struct ExplainedRecords {
     pub(crate) served: Vec<ServedAgain>,
 }
 
-impl RecordReader {
+impl ExplainReader {
     /// Reads with these readers, on this runtime; `id_mode` is how the log names instances.
     pub(crate) fn new(
         store: FlagStore,

@@ -7,7 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
 /// What a row holds, or why it cannot be read.
-pub(crate) type Stored<T> = Result<T, UnreadableRow>;
+pub(crate) type MaybeReadable<T> = Result<T, UnreadableRow>;
 
 /// Rows in force cannot be read; there is at least one.
 #[derive(Debug, thiserror::Error)]
@@ -15,13 +15,13 @@ pub(crate) type Stored<T> = Result<T, UnreadableRow>;
 pub(crate) struct UnreadableRows(pub(crate) Vec<UnreadableRow>);
 
 /// When a revision was made, even if its row cannot be read.
-pub(crate) fn created(revision: &Stored<Revision>) -> Option<Timestamp> {
+pub(crate) fn created(revision: &MaybeReadable<Revision>) -> Option<Timestamp> {
     created_by(revision, Revision::created)
 }
 
 /// When a row was made, even if it cannot be read.
 pub(crate) fn created_by<T>(
-    row: &Stored<T>,
+    row: &MaybeReadable<T>,
     created: impl Fn(&T) -> Timestamp,
 ) -> Option<Timestamp> {
     match row {

@@ -1,4 +1,4 @@
-//! The format of the next revision: the same as before, except with `--resalt`.
+//! The bucket scheme of the next revision: the same as before, except with `--resalt`.
 
 use flag_model::{
     AlgorithmSource, BucketScheme, FlagKey, FlagName, FormatVersion, HashAlgorithm, Salt,
@@ -11,7 +11,7 @@ use crate::args::FormatArgs;
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
      --resalt moves it to version 2 and gives everybody a new bucket";
 
-/// The format of the next revision; `v1` is the default hash algorithm of version 1.
+/// The bucket scheme of the next revision; `v1` is the default hash algorithm of version 1.
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&BucketScheme>,
