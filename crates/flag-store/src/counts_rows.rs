@@ -11,8 +11,7 @@ use crate::row_key::{counts_key, flag_and_hour, hour_prefix, minute_column, minu
 use crate::rows::{Cells, Row, RowStore, Scan};
 use crate::store_error::StoreError;
 
-/// How far back the counts of a flag are read to find the latest, in minutes, one after the other: usually the first is enough.
-const STEPS: [i64; 3] = [Minute::PER_HOUR, 24 * Minute::PER_HOUR, i64::MAX];
+const DAY: i64 = 24 * Minute::PER_HOUR;
 
 /// The rows with the cells of these counts.
 pub(crate) fn rows_of_counts(writer: CountsWriterId, counts: &[MinuteCounts]) -> Vec<Row> {
@@ -36,9 +35,7 @@ pub(crate) async fn counts_in_rows(
     query: CountsQuery<'_>,
 ) -> Result<Vec<MinuteCounts>, StoreError> {
     let mut sum = CountsSum::default();
-    let mut scan = Scan::prefix(hour_prefix(query.flag, query.until));
-    scan.start = hour_prefix(query.flag, query.since).into_bytes();
-    let mut pages = Pages::new(rows, scan);
+    let mut pages = pages(rows, query);
     loop {
         let page = pages.next().await?;
         if page.is_empty() {
@@ -50,7 +47,8 @@ pub(crate) async fn counts_in_rows(
     }
 }
 
-/// The latest of these minutes in which each flag was counted. Reads their hours, the newest first, one flag after the other.
+/// The latest of these minutes in which each flag was counted, one flag after the other. Reads their last hour first, then a day,
+/// and then twice as many each time.
 pub(crate) async fn last_counted_in_rows(
     rows: &dyn RowStore,
     flags: &[FlagKey],
@@ -68,19 +66,43 @@ async fn last_counted(
     flag: &FlagKey,
     within: &Range<Minute>,
 ) -> Result<Option<Minute>, StoreError> {
-    let mut until = within.end;
-    for minutes in STEPS {
-        let since = within.end.plus(-minutes).max(within.start);
-        let query = CountsQuery { flag, since, until };
-        if let Some(last) = counts_in_rows(rows, query).await?.pop() {
-            return Ok(Some(last.minute));
+    let (mut until, mut minutes) = (within.end, Minute::PER_HOUR);
+    loop {
+        let since = until.plus(-minutes).max(within.start);
+        let last = last_minute(rows, CountsQuery { flag, since, until }).await?;
+        if last.is_some() || since == within.start {
+            return Ok(last);
         }
-        if since == within.start {
-            break;
-        }
+        minutes = minutes.saturating_mul(2).max(DAY);
         until = since;
     }
-    Ok(None)
+}
+
+/// The latest minute that a query finds. What was counted in it is not read, so it can be unreadable.
+async fn last_minute(
+    rows: &dyn RowStore,
+    query: CountsQuery<'_>,
+) -> Result<Option<Minute>, StoreError> {
+    let (mut last, mut pages) = (None, pages(rows, query));
+    loop {
+        let page = pages.next().await?;
+        if page.is_empty() {
+            return Ok(last);
+        }
+        for row in page {
+            let hour = flag_and_hour(&row.key).map_err(|invalid| broken(&row.key, &invalid))?;
+            let columns = row.cells.iter().map(|(column, _)| column);
+            let minutes = columns.filter_map(|column| minute_of_column(hour.1, column));
+            last = last.max(minutes.filter(|minute| query.wants(*minute)).max());
+        }
+    }
+}
+
+/// The rows with the hours of a query.
+fn pages<'a>(rows: &'a dyn RowStore, query: CountsQuery<'_>) -> Pages<'a> {
+    let mut scan = Scan::prefix(hour_prefix(query.flag, query.until));
+    scan.start = hour_prefix(query.flag, query.since).into_bytes();
+    Pages::new(rows, scan)
 }
 
 fn add_row(row: &Row, query: CountsQuery<'_>, sum: &mut CountsSum) -> Result<(), Invalid> {

@@ -117,7 +117,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
-    /// The latest of these minutes in which a flag was counted, of each of the flags, in their order.
+    /// The latest of these minutes that has counts of a flag, even if they cannot be read: for each of the flags, in their order.
     fn last_counted<'a>(
         &'a self,
         flags: &'a [FlagKey],

@@ -45,8 +45,8 @@ fn the_decisions_of_a_flag_keep_one_template_each() {
 fn most_flags_keep_one_template_each() {
     let flags: Vec<_> = (0..20).map(|_| decided()).collect();
     let kept = templates(&flags.iter().map(|flag| served(flag, "A")));
-    // Two flags have the same slot now and then; that nearly all have is as good as impossible.
-    assert!(kept < 18 * TURNS, "{kept} of {}", 20 * TURNS);
+    // Two flags have the same slot now and then; that most have is as good as impossible.
+    assert!(kept < 14 * TURNS, "{kept} of {}", 20 * TURNS);
 }
 
 #[test]

@@ -21,10 +21,10 @@ const WAITS: Duration = Duration::from_millis(300);
 const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
 /// Of how many flags it is found out at once whether they were asked for, and the pause after that: there is no hurry.
-const ASKED_AT_ONCE: usize = 20;
+const ASKED_AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How much longer than finding it out the pause is at least: so that takes at most a tenth of a reader of the store.
+/// How many times as long as finding it out the pause is at least: so that takes a tenth of a reader of the store on average.
 const REST: u32 = 9;
 
 /// Keys in a scan.
@@ -282,9 +282,12 @@ fn readable<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use flag_model::{BucketScheme, FlagValue, HashAlgorithm, MetadataParts, RevisionParts};
-    use flag_store::Base;
     use flag_store::memory::{MemoryLog, MemoryStore};
+    use flag_store::scripted::{LogCall, ScriptedLog, Step};
+    use flag_store::{Base, CountKey, CountsWriterId, Minute, MinuteCounts};
     use tokio::time::advance;
 
     use super::*;
@@ -357,5 +360,48 @@ mod tests {
         keeper.note_change();
         let after = keeper.current().await;
         assert_eq!(sentences(&after).first(), Some(&all("false")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flags_are_looked_up_in_parts_until_it_is_known_of_all_when_they_were_asked_for() {
+        let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+        for number in 0..21 {
+            revise(&store, &format!("f_{number:02}"), false).await;
+        }
+        let log = Arc::new(ScriptedLog::default());
+        let now = Minute::of(SystemClock.now());
+        let mut counts = MinuteCounts::new(flag("f_20"), now);
+        counts.add(&CountKey::Others, 1);
+        log.store()
+            .write_counts(CountsWriterId(1), &[counts])
+            .await
+            .unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        log.script(move |_| {
+            let fails = calls.fetch_add(1, Ordering::Relaxed) == 1;
+            std::future::ready(if fails {
+                Step::Fail(StoreError::Unavailable {
+                    source: "down".into(),
+                })
+            } else {
+                Step::Pass
+            })
+        });
+        let project = ProjectName::new("p").unwrap();
+        let keeper = Arc::new(Keeper::new(project, store, Some(log.clone()), 2));
+        let parts = async || {
+            Arc::clone(&keeper).current().await;
+            sleep(CHECKED_AFTER).await;
+            let calls = log.take_calls().into_iter().map(|call| match call {
+                LogCall::LastCounted(flags) => flags.len(),
+                other => panic!("{other:?}"),
+            });
+            (calls.collect::<Vec<_>>(), keeper.asked().len())
+        };
+        assert_eq!(parts().await, (vec![10, 10], 10));
+        assert_eq!(parts().await, (vec![10, 1], 21));
+        assert_eq!(parts().await, (vec![], 21));
+        let is_asked = |name| keeper.asked().get(&flag(name)).unwrap().is_asked();
+        assert!(!is_asked("f_00") && !is_asked("f_19") && is_asked("f_20"));
     }
 }

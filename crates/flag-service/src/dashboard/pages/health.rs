@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use self::flags::AttentionRow;
+use self::flags::OfCache;
 use self::readings::Readings;
 use super::Page;
 use crate::dashboard::error::PageError;
@@ -35,7 +35,7 @@ struct HealthPage {
     metrics: String,
     /// The answer of `/readyz`; none if the store does not answer in time.
     health: Option<(StatusCode, Value)>,
-    flags: Vec<AttentionRow>,
+    flags: OfCache,
     replicas: Option<KnownReplicas>,
 }
 
