@@ -56,4 +56,12 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "crates/flag-runtime/src/flags/watcher.rs: replace < with <= in watch",
         "at that very instant a subscription may be handled before the poll or after it",
     ),
+    (
+        "crates/flag-runtime/src/exposures/chunk.rs: replace * with +",
+        "a constant says how much memory a chunk begins with, and it grows if that is too little",
+    ),
+    (
+        "crates/flag-runtime/src/exposures/chunk.rs: replace * with /",
+        "a constant says how much memory a chunk begins with, and it grows if that is too little",
+    ),
 ];

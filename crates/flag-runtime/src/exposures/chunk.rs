@@ -18,8 +18,8 @@ pub(crate) const CHUNK: usize = 2_000;
 /// The most bytes of texts and values in one chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Memory for the usual ids of a full chunk: 48 bytes each, for a UUID and a dozen characters.
-const COMMON_TEXT: usize = 96_000;
+/// Memory for the usual ids of a chunk: a UUID and a dozen characters each.
+const COMMON_TEXT: usize = CHUNK * 48;
 
 /// How many recent templates a chunk finds again, one for each value of a byte; others are kept once more.
 const RECENT: usize = 256;
