@@ -183,9 +183,7 @@ mod tests {
 
     use flag_model::FlagKey;
     use flag_store::conformance::put;
-    use flag_store::{
-        Cells, CountKey, CountsQuery, CountsWriterId, Minute, MinuteCounts, Row, RowStore, Scan,
-    };
+    use flag_store::{Cells, CountKey, CountsWriterId, Minute, MinuteCounts, Row, RowStore, Scan};
     use tempfile::TempDir;
 
     use super::*;
@@ -273,12 +271,8 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(remove().await.unwrap(), 2_399);
-        let query = CountsQuery {
-            flag: &flag,
-            since: Minute::from_number(0),
-            until: Minute::from_number(9_999),
-        };
-        let left = log.counts(query).await.unwrap();
+        let all = Minute::from_number(0)..Minute::from_number(9_999);
+        let left = log.counts(&flag, all).await.unwrap();
         assert_eq!(left.len(), 101);
         assert_eq!(left.first(), counts.first());
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
-    AppendResult, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
-    ExposureBatch, ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
+    AppendResult, BatchPage, Blocks, BoxFuture, Columns, CountsWriterId, Cursor, ExposureBatch,
+    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
     InstanceExposures, Minute, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore,
     Scan, StoreError, TimeRange, instance_in_rows,
 };
@@ -293,9 +293,10 @@ impl ExposureLog for EmbeddedLog {
 
     fn counts<'a>(
         &'a self,
-        query: CountsQuery<'a>,
+        flag: &'a FlagKey,
+        within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
-        let (flag, within) = (query.flag.clone(), query.since..query.until);
+        let flag = flag.clone();
         let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
             counts::read(database, &flag, &within, is_awaited)
         };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use flag_model::{FlagKey, Invalid};
 
-use crate::exposure_counts::{CountsQuery, CountsSum, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountsSum, CountsWriterId, Minute, MinuteCounts};
 use crate::pages::Pages;
 use crate::row_key::{counts_key, flag_and_hour, hour_prefix, minute_column, minute_of_column};
 use crate::rows::{Cells, Row, RowStore, Scan};
@@ -29,20 +29,21 @@ pub(crate) fn rows_of_counts(writer: CountsWriterId, counts: &[MinuteCounts]) ->
     .collect()
 }
 
-/// The counts that a query asks for. Reads the hours of its flag.
+/// The counts of a flag in these minutes. Reads their hours.
 pub(crate) async fn counts_in_rows(
     rows: &dyn RowStore,
-    query: CountsQuery<'_>,
+    flag: &FlagKey,
+    within: Range<Minute>,
 ) -> Result<Vec<MinuteCounts>, StoreError> {
     let mut sum = CountsSum::default();
-    let mut pages = pages(rows, query);
+    let mut pages = hours(rows, flag, &within);
     loop {
         let page = pages.next().await?;
         if page.is_empty() {
             return Ok(sum.into_counts());
         }
         for row in page {
-            add_row(&row, query, &mut sum).map_err(|invalid| broken(&row.key, &invalid))?;
+            add_row(&row, &within, &mut sum).map_err(|invalid| broken(&row.key, &invalid))?;
         }
     }
 }
@@ -69,7 +70,7 @@ async fn last_counted(
     let (mut until, mut minutes) = (within.end, Minute::PER_HOUR);
     loop {
         let since = until.plus(-minutes).max(within.start);
-        let last = last_minute(rows, CountsQuery { flag, since, until }).await?;
+        let last = last_minute(rows, flag, &(since..until)).await?;
         if last.is_some() || since == within.start {
             return Ok(last);
         }
@@ -78,38 +79,40 @@ async fn last_counted(
     }
 }
 
-/// The latest minute that a query finds. What was counted in it is not read, so it can be unreadable.
+/// The latest of these minutes that has a cell. What it says is not read.
 async fn last_minute(
     rows: &dyn RowStore,
-    query: CountsQuery<'_>,
+    flag: &FlagKey,
+    within: &Range<Minute>,
 ) -> Result<Option<Minute>, StoreError> {
-    let (mut last, mut pages) = (None, pages(rows, query));
+    let (mut last, mut pages) = (None, hours(rows, flag, within));
     loop {
         let page = pages.next().await?;
         if page.is_empty() {
             return Ok(last);
         }
         for row in page {
-            let hour = flag_and_hour(&row.key).map_err(|invalid| broken(&row.key, &invalid))?;
+            let of_key = flag_and_hour(&row.key);
+            let (_, hour) = of_key.map_err(|invalid| broken(&row.key, &invalid))?;
             let columns = row.cells.iter().map(|(column, _)| column);
-            let minutes = columns.filter_map(|column| minute_of_column(hour.1, column));
-            last = last.max(minutes.filter(|minute| query.wants(*minute)).max());
+            let minutes = columns.filter_map(|column| minute_of_column(hour, column));
+            last = last.max(minutes.filter(|minute| within.contains(minute)).max());
         }
     }
 }
 
-/// The rows with the hours of a query.
-fn pages<'a>(rows: &'a dyn RowStore, query: CountsQuery<'_>) -> Pages<'a> {
-    let mut scan = Scan::prefix(hour_prefix(query.flag, query.until));
-    scan.start = hour_prefix(query.flag, query.since).into_bytes();
+/// The rows of the hours that these minutes are in.
+fn hours<'a>(rows: &'a dyn RowStore, flag: &FlagKey, within: &Range<Minute>) -> Pages<'a> {
+    let mut scan = Scan::prefix(hour_prefix(flag, within.end));
+    scan.start = hour_prefix(flag, within.start).into_bytes();
     Pages::new(rows, scan)
 }
 
-fn add_row(row: &Row, query: CountsQuery<'_>, sum: &mut CountsSum) -> Result<(), Invalid> {
+fn add_row(row: &Row, within: &Range<Minute>, sum: &mut CountsSum) -> Result<(), Invalid> {
     let (flag, hour) = flag_and_hour(&row.key)?;
     for (column, cell) in row.cells.iter() {
         let minute = minute_of_column(hour, column);
-        if let Some(minute) = minute.filter(|minute| query.wants(*minute)) {
+        if let Some(minute) = minute.filter(|minute| within.contains(minute)) {
             sum.add(MinuteCounts::of_cell(flag.clone(), minute, cell)?);
         }
     }

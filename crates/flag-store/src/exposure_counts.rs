@@ -204,24 +204,6 @@ impl MinuteCounts {
     }
 }
 
-/// Which counts are read.
-#[derive(Clone, Copy, Debug)]
-pub struct CountsQuery<'a> {
-    /// Those of this flag.
-    pub flag: &'a FlagKey,
-    /// The first minute.
-    pub since: Minute,
-    /// The first minute that is not read any more.
-    pub until: Minute,
-}
-
-impl CountsQuery<'_> {
-    /// Whether a minute is one of them.
-    pub fn wants(&self, minute: Minute) -> bool {
-        (self.since..self.until).contains(&minute)
-    }
-}
-
 /// How far back answers are compared with the percentages of a revision.
 const SPLIT_WINDOW: Duration = Duration::from_hours(24);
 
@@ -234,13 +216,9 @@ pub async fn answers_by_group(
     now: Timestamp,
 ) -> Result<HashMap<String, u64>, StoreError> {
     let since = revision.max(now.saturating_sub(SPLIT_WINDOW));
-    let query = CountsQuery {
-        flag,
-        since: Minute::of(since),
-        until: Minute::of(now).plus(1),
-    };
+    let within = Minute::of(since)..Minute::of(now).plus(1);
     let mut answers = HashMap::new();
-    for counts in log.counts(query).await? {
+    for counts in log.counts(flag, within).await? {
         for (count_key, count) in counts.entries {
             if let CountKey::Group {
                 revision: Some(of),

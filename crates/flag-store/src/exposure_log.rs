@@ -11,7 +11,7 @@ use std::ops::Range;
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountsWriterId, Minute, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
@@ -111,10 +111,11 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The counts that a query asks for, added up over all writers, in the order of their minutes.
+    /// The counts of a flag in these minutes, added up over all writers, in the order of the minutes.
     fn counts<'a>(
         &'a self,
-        query: CountsQuery<'a>,
+        flag: &'a FlagKey,
+        within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
     /// The latest of these minutes that has counts of a flag, even if they cannot be read: for each of the flags, in their order.

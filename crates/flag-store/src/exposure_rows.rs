@@ -8,7 +8,7 @@ use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
 use crate::counts_rows::{counts_in_rows, last_counted_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::{
     AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
 };
@@ -153,9 +153,10 @@ impl<T: ExposureRows> ExposureLog for T {
 
     fn counts<'a>(
         &'a self,
-        query: CountsQuery<'a>,
+        flag: &'a FlagKey,
+        within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
-        Box::pin(counts_in_rows(self.rows(), query))
+        Box::pin(counts_in_rows(self.rows(), flag, within))
     }
 
     fn last_counted<'a>(

@@ -51,8 +51,7 @@ pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    CountKey, CountsQuery, CountsSum, CountsWriterId, MAX_ENTRIES, Minute, MinuteCounts,
-    answers_by_group,
+    CountKey, CountsSum, CountsWriterId, MAX_ENTRIES, Minute, MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
     AppendResult, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flag_model::{FlagKey, InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::{
     AppendResult, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange,
 };
@@ -393,9 +393,10 @@ impl ExposureLog for ScriptedLog {
 
     fn counts<'a>(
         &'a self,
-        query: CountsQuery<'a>,
+        flag: &'a FlagKey,
+        within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
-        let counts = async move |store: &MemoryLog| store.counts(query).await;
+        let counts = async move |store: &MemoryLog| store.counts(flag, within.clone()).await;
         Box::pin(self.call(LogCall::Counts, counts))
     }
 

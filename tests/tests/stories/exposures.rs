@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::{
-    Clock as _, CountKey, CountsQuery, ExposureRecord, ExposureScope, Minute, MinuteCounts,
-    StoredExposure, SystemClock, TimeRange,
+    Clock as _, CountKey, ExposureRecord, ExposureScope, Minute, MinuteCounts, StoredExposure,
+    SystemClock, TimeRange,
 };
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
@@ -210,12 +210,9 @@ async fn counts_of_all_replicas_and_runs_are_those_of_the_log(store: TestStore) 
             .or_insert(0) += 1;
     }
     let subject = provider();
-    let query = CountsQuery {
-        flag: &subject,
-        since: began,
-        until: Minute::of(SystemClock.now()).plus(1),
-    };
-    let counts = store.exposures().await.counts(query).await.unwrap();
+    let within = began..Minute::of(SystemClock.now()).plus(1);
+    let log = store.exposures().await;
+    let counts = log.counts(&subject, within).await.unwrap();
     assert_eq!(counts.iter().map(MinuteCounts::total).sum::<u64>(), 120);
     let mut found = BTreeMap::new();
     for of_minute in &counts {

@@ -113,14 +113,14 @@ impl MinuteCounter {
     pub(crate) fn add_one(
         &self,
         flag: &FlagKey,
-        counted: &CountKey,
+        count_key: &CountKey,
         served: Timestamp,
         now: Timestamp,
     ) {
         let mut state = self.state();
         state.set_back_to(now);
         let minute = state.minute_of(served, now);
-        state.add(minute, flag, counted, 1);
+        state.add(minute, flag, count_key, 1);
         state.make_room();
     }
 
@@ -224,7 +224,7 @@ impl State {
         }
     }
 
-    fn add(&mut self, minute: Minute, flag: &FlagKey, counted: &CountKey, count: u64) {
+    fn add(&mut self, minute: Minute, flag: &FlagKey, count_key: &CountKey, count: u64) {
         let flags = self.minutes.entry(minute).or_default();
         if !flags.contains_key(flag) {
             let cell = Cell {
@@ -236,7 +236,7 @@ impl State {
         }
         if let Some(cell) = flags.get_mut(flag) {
             let before = cell.counts.entries().len();
-            cell.counts.add(counted, count);
+            cell.counts.add(count_key, count);
             cell.state = CellState::Changed;
             self.entries += cell.counts.entries().len() - before;
         }

@@ -98,7 +98,7 @@ impl Direct {
 struct ClientExposure {
     record: ExposureRecord,
     flag: FlagKey,
-    counted: CountKey,
+    count_key: CountKey,
     served: Timestamp,
 }
 
@@ -106,7 +106,7 @@ impl ClientExposure {
     fn new(exposure: Exposure<'_>, format: &ExposureFormat) -> Result<Self, Invalid> {
         let flag = FlagKey::clone(&exposure.flag);
         let served = exposure.created;
-        let counted = CountKey::Group {
+        let count_key = CountKey::Group {
             revision: exposure.revision,
             rollout_group: exposure.rollout_group.clone().into_owned(),
             reason: exposure.reason,
@@ -114,7 +114,7 @@ impl ClientExposure {
         Ok(Self {
             record: format.record(exposure)?,
             flag,
-            counted,
+            count_key,
             served,
         })
     }
@@ -160,7 +160,7 @@ async fn insert_one(
 ) -> Result<(), WriteExposureError> {
     if log.insert(&entry.record).await? == Insert::Inserted {
         let now = SystemClock.now();
-        counts.add_one(&entry.flag, &entry.counted, entry.served, now);
+        counts.add_one(&entry.flag, &entry.count_key, entry.served, now);
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use flag_model::{
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{BatchId, ExposureLog, ExposureRecord, InstanceIdMode, Spelling, StoreError};
+use flag_store::{
+    BatchId, ExposureBatch, ExposureLog, ExposureRecord, InstanceIdMode, Spelling, StoreError,
+};
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -46,6 +48,14 @@ pub(super) fn decided_by(flag: &str, control: FlagValue) -> Arc<CacheEntry> {
         Instant::now(),
         &test_settings(),
     ))
+}
+
+/// The reason of each exposure, and whether its flag came from the cache.
+pub(super) fn reasons(batch: &ExposureBatch) -> Vec<(Reason, bool)> {
+    let exposures = batch.exposures();
+    exposures
+        .map(|exposure| (exposure.reason.unwrap(), exposure.from_cache.unwrap()))
+        .collect()
 }
 
 /// How exposures are written here.
@@ -364,17 +374,13 @@ async fn an_answer_that_lists_all_flags_is_logged_each_time_as_delivered() {
     }
     let chunk = log.queue.take(queue::TakeChunk::AlsoOpen).unwrap();
     let (batch, _) = chunk.batch(BatchId(1), &format());
-    let exposures = batch.exposures();
-    let logged: Vec<_> = exposures
-        .map(|exposure| (exposure.reason.unwrap(), exposure.from_cache.unwrap()))
-        .collect();
     let expected = [
         (Reason::Control, true),
         (Reason::Delivered, true),
         (Reason::Delivered, false),
         (Reason::Delivered, true),
     ];
-    assert_eq!(logged, expected);
+    assert_eq!(reasons(&batch), expected);
     assert_eq!(log.metrics.deduplicated.get(), 2);
 }
 

@@ -91,9 +91,9 @@ impl CacheMetrics {
     }
 
     /// Counts a read.
-    pub(super) fn count_read(&self, refresh: ReadResult) {
+    pub(super) fn count_read(&self, result: ReadResult) {
         let [read, unknown, unreadable, failed] = &self.refreshes;
-        let counter = match refresh {
+        let counter = match result {
             ReadResult::Read => read,
             ReadResult::Unknown => unknown,
             ReadResult::Unreadable => unreadable,

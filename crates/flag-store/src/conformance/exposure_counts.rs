@@ -1,11 +1,13 @@
 //! The part of the suite of an `ExposureLog` that is about counts.
 
+use std::ops::Range;
+
 use flag_model::{FlagKey, FlagType, ProjectName, Reason};
 
 use super::exposure_log::{
     Log, all, append, at, exposure, flag_named, instance, project, requests,
 };
-use crate::exposure_counts::{CountKey, CountsQuery, CountsWriterId, Minute, MinuteCounts};
+use crate::exposure_counts::{CountKey, CountsWriterId, Minute, MinuteCounts};
 use crate::exposure_log::ExposureLog;
 use crate::forget::InstanceExposures;
 
@@ -22,12 +24,8 @@ fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
     counts
 }
 
-fn between(flag: &FlagKey, since: i64, until: i64) -> CountsQuery<'_> {
-    CountsQuery {
-        flag,
-        since: Minute::from_number(since),
-        until: Minute::from_number(until),
-    }
+fn minutes(since: i64, until: i64) -> Range<Minute> {
+    Minute::from_number(since)..Minute::from_number(until)
 }
 
 pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
@@ -40,12 +38,14 @@ pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
     log.write_counts(one, &of_one).await.unwrap();
     let of_other = [counts(&subject, 7, &[("b", 10), ("c", 20)])];
     log.write_counts(other, &of_other).await.unwrap();
-    let query = between(&subject, 0, 60);
     let expected = [
         counts(&subject, 7, &[("a", 1), ("b", 12), ("c", 20)]),
         counts(&subject, 8, &[("a", 3)]),
     ];
-    assert_eq!(log.counts(query).await.unwrap(), expected);
+    assert_eq!(
+        log.counts(&subject, minutes(0, 60)).await.unwrap(),
+        expected
+    );
 }
 
 pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(log: Log<T>) {
@@ -58,10 +58,12 @@ pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(
     for part in [&first[..], &first, &grown, &grown, &[]] {
         log.write_counts(CountsWriterId(1), part).await.unwrap();
     }
-    let query = between(&subject, 0, 60);
     let [seven, _] = first;
     let [eight] = grown;
-    assert_eq!(log.counts(query).await.unwrap(), [seven, eight]);
+    assert_eq!(
+        log.counts(&subject, minutes(0, 60)).await.unwrap(),
+        [seven, eight]
+    );
 }
 
 pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
@@ -82,7 +84,7 @@ pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
     }
     log.write_counts(CountsWriterId(1), &written).await.unwrap();
     let read = async |flag, since, until| {
-        let found = log.counts(between(flag, since, until)).await.unwrap();
+        let found = log.counts(flag, minutes(since, until)).await.unwrap();
         let minutes = found.into_iter().map(|counts| {
             assert_eq!(counts.flag, *flag);
             counts.minute.number()
@@ -111,7 +113,7 @@ pub async fn the_latest_minute_of_each_flag_is_found<T: ExposureLog>(log: Log<T>
         .unwrap();
     let flags = [now, never, old];
     let last = async |since, until| {
-        let within = Minute::from_number(since)..Minute::from_number(until);
+        let within = minutes(since, until);
         let found = log.last_counted(&flags, within).await.unwrap();
         let minutes = found.into_iter().map(|minute| minute.map(Minute::number));
         minutes.collect::<Vec<_>>()
@@ -127,12 +129,7 @@ pub async fn the_latest_minute_of_each_flag_is_found<T: ExposureLog>(log: Log<T>
     assert_eq!(last(6, 3 * day).await, [None, None, Some(6)]);
     assert_eq!(last(7, 3 * day).await, [None, None, None]);
     assert_eq!(last(0, 0).await, [None, None, None]);
-    assert_eq!(
-        log.last_counted(&[], Minute::from_number(0)..Minute::from_number(9))
-            .await
-            .unwrap(),
-        []
-    );
+    assert_eq!(log.last_counted(&[], minutes(0, 9)).await.unwrap(), []);
 }
 
 pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
@@ -145,6 +142,5 @@ pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
     let found = log.of_instance(&project, &id).await.unwrap();
     assert_eq!(found.iter().map(InstanceExposures::count).sum::<usize>(), 1);
     log.delete(&found[0]).await.unwrap();
-    let query = between(&subject, 0, 60);
-    assert_eq!(log.counts(query).await.unwrap(), written);
+    assert_eq!(log.counts(&subject, minutes(0, 60)).await.unwrap(), written);
 }

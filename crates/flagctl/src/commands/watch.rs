@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use flag_model::{FlagKey, Revision};
 use flag_store::{
-    Clock as _, CountsQuery, ExposureLog, FlagStore, Minute, MinuteCounts, StoreError, SystemClock,
+    Clock as _, ExposureLog, FlagStore, Minute, MinuteCounts, StoreError, SystemClock,
 };
 use tokio::time::Instant;
 
@@ -110,12 +110,8 @@ impl<'a> Looking<'a> {
             .is_none_or(|counted| counted.elapsed() >= COUNTS_EVERY)
         {
             let now = Minute::of(SystemClock.now());
-            let query = CountsQuery {
-                flag: self.flag,
-                since: now.plus(1 - COUNTED),
-                until: now.plus(1),
-            };
-            self.counts = self.log.counts(query).await?;
+            let within = now.plus(1 - COUNTED)..now.plus(1);
+            self.counts = self.log.counts(self.flag, within).await?;
             self.counted = Some(Instant::now());
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use flag_model::{FlagKey, Timestamp};
 use flag_store::{
-    BatchPage, CountsQuery, ExposureBatch, ExposureLog, ExposureRecord, Minute, MinuteCounts,
-    StoreError, TimeRange,
+    BatchPage, ExposureBatch, ExposureLog, ExposureRecord, Minute, MinuteCounts, StoreError,
+    TimeRange,
 };
 
 /// How many whole minutes before the reading are left to the services: one counts an exposure a moment before it is logged.
@@ -27,11 +27,7 @@ impl Coverage {
     ) -> Result<Self, StoreError> {
         let first = Minute::of(since).plus(1);
         let end = Minute::of(now).plus(-UNSETTLED).max(first);
-        let counts = log.counts(CountsQuery {
-            flag,
-            since: first,
-            until: end,
-        });
+        let counts = log.counts(flag, first..end);
         Ok(Self {
             counted: counts.await?.iter().map(MinuteCounts::total).sum(),
             minutes: TimeRange {

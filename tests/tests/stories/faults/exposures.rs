@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use flag_model::ProjectName;
-use flag_store::{CountsQuery, ExposureScope, Minute, MinuteCounts, TimeRange};
+use flag_store::{ExposureScope, Minute, MinuteCounts, TimeRange};
 use flag_tests::{Load, Scrape, Service, TestStore};
 use tokio::time::sleep;
 
@@ -325,12 +325,9 @@ async fn a_kill_loses_the_counts_of_a_minute_and_doubles_none() {
 /// How many exposures of the flag that [`warm`] asks for are in counts.
 async fn counted(store: &TestStore) -> u64 {
     let log = store.exposures().await;
-    let query = CountsQuery {
-        flag: &"csr-assistant/data/llm_version".parse().unwrap(),
-        since: Minute::from_number(0),
-        until: Minute::from_number(i64::MAX),
-    };
-    let counts = log.counts(query).await.unwrap();
+    let flag = "csr-assistant/data/llm_version".parse().unwrap();
+    let all = Minute::from_number(0)..Minute::from_number(i64::MAX);
+    let counts = log.counts(&flag, all).await.unwrap();
     log.close().await;
     counts.iter().map(MinuteCounts::total).sum()
 }

@@ -1,7 +1,7 @@
 //! Facts about chunks and their templates.
 
 use super::*;
-use crate::exposures::tests::{decided, decided_by, format, served};
+use crate::exposures::tests::{decided, decided_by, format, reasons, served};
 
 /// How often decisions are served in turns by `templates`.
 const TURNS: usize = 20;
@@ -114,10 +114,6 @@ fn equal_decisions_share_a_template_and_others_have_their_own() {
     let templates: Vec<_> = batch.entries().map(|entry| entry.template).collect();
     assert_eq!(templates[0], templates[1]);
     assert_ne!(templates[0], templates[5]);
-    let exposures = batch.exposures();
-    let logged: Vec<_> = exposures
-        .map(|exposure| (exposure.reason.unwrap(), exposure.from_cache.unwrap()))
-        .collect();
     let expected = [
         (Reason::Control, true),
         (Reason::Control, true),
@@ -126,7 +122,7 @@ fn equal_decisions_share_a_template_and_others_have_their_own() {
         (Reason::Control, false),
         (Reason::Control, true),
     ];
-    assert_eq!(logged, expected);
+    assert_eq!(reasons(&batch), expected);
 }
 
 #[test]

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use flag_model::{FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{
-    BatchId, Clock, CountsQuery, ExposureLog as _, Spelling, StoreError, TemplateIndex,
-};
+use flag_store::{BatchId, Clock, ExposureLog as _, Spelling, StoreError, TemplateIndex};
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -248,12 +246,8 @@ fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>
 async fn written(store: &ScriptedLog) -> Vec<MinuteCounts> {
     let mut written = Vec::new();
     for flag in ["f", "g"].map(flag) {
-        let query = CountsQuery {
-            flag: &flag,
-            since: Minute::of(at(0, 0)),
-            until: Minute::of(at(1_440, 0)),
-        };
-        written.extend(store.store().counts(query).await.unwrap());
+        let day = Minute::of(at(0, 0))..Minute::of(at(1_440, 0));
+        written.extend(store.store().counts(&flag, day).await.unwrap());
     }
     written
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use flag_model::{FlagValue, InstanceId};
+use flag_store::Minute;
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{CountsQuery, Minute};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
@@ -155,16 +155,13 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
     }
     assert_eq!(recorder.writer_factory.counts.unwritten(), 3);
     assert_eq!(flushed(&recorder).await, 0);
-    let query = CountsQuery {
-        flag: decided.plan().flag(),
-        since: Minute::of(now),
-        until: Minute::of(now).plus(1),
-    };
-    let counts = store.store().counts(query).await.unwrap();
-    let counted = CountKey::Group {
+    let minute = Minute::of(now)..Minute::of(now).plus(1);
+    let log = store.store();
+    let counts = log.counts(decided.plan().flag(), minute).await.unwrap();
+    let count_key = CountKey::Group {
         revision: None,
         rollout_group: "treatment_1".to_owned(),
         reason: None,
     };
-    assert_eq!(counts[0].entries(), [(counted, 3)]);
+    assert_eq!(counts[0].entries(), [(count_key, 3)]);
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
-    AppendResult, BatchPage, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch,
-    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, Minute, MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
+    AppendResult, BatchPage, BoxFuture, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
+    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, Minute,
+    MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -114,9 +114,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn counts<'a>(
         &'a self,
-        query: CountsQuery<'a>,
+        flag: &'a FlagKey,
+        within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
-        let call = async move { self.store.opened()?.counts(query).await };
+        let call = async move { self.store.opened()?.counts(flag, within).await };
         let timeout = self.limits.scan_timeout(None);
         Box::pin(self.limits.read(Operation::Scan, timeout, call))
     }

@@ -61,9 +61,8 @@ impl AskedFlags {
     }
 
     /// Blocks no thread: the thread at idle priority may read, and get no turn to end that.
-    pub(super) async fn insert(&self, asked: impl Iterator<Item = (FlagKey, Asked)>) {
-        let asked: Vec<_> = asked.collect();
-        while !self.try_insert(&asked) {
+    pub(super) async fn insert(&self, asked: &[(FlagKey, Asked)]) {
+        while !self.try_insert(asked) {
             sleep(LOOKS_AGAIN).await;
         }
     }
@@ -88,12 +87,12 @@ pub(super) async fn find(
     log: &dyn ExposureLog,
     flags: &[FlagKey],
     now: Timestamp,
-) -> Result<Vec<Asked>, StoreError> {
+) -> Result<Vec<(FlagKey, Asked)>, StoreError> {
     let end = Minute::of(now).plus(1);
     let minutes = log.last_counted(flags, end.plus(-MINUTES)..end).await?;
     let found = Instant::now();
     let asked = minutes.into_iter().map(|minute| Asked { minute, found });
-    Ok(asked.collect())
+    Ok(flags.iter().cloned().zip(asked).collect())
 }
 
 #[cfg(test)]
@@ -112,7 +111,7 @@ mod tests {
         assert!(!asked.try_insert(&[(flag.clone(), not_asked)]));
         assert!(asked.get(&flag).is_none());
         drop(reader);
-        asked.insert([(flag.clone(), not_asked)].into_iter()).await;
+        asked.insert(&[(flag.clone(), not_asked)]).await;
         assert!(asked.get(&flag).is_some_and(|asked| !asked.is_asked()));
     }
 }

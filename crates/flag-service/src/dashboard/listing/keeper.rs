@@ -260,7 +260,7 @@ impl Keeper {
         for flags in unknown.chunks(ASKED_AT_ONCE) {
             let asking = Instant::now();
             let asked = asked::find(log, flags, SystemClock.now()).await?;
-            self.asked.insert(flags.iter().cloned().zip(asked)).await;
+            self.asked.insert(&asked).await;
             sleep(PAUSE.max(asking.elapsed() * REST)).await;
         }
         self.asked_of.store(Some(Arc::new((flags, first))));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use flag_model::{CONTROL_GROUP, FlagKey, Reason, Revision, Timestamp};
 use flag_rollout::{Plan, RatioResult, SampleRatio};
-use flag_store::{CountKey, CountsQuery, Minute, StoreError};
+use flag_store::{CountKey, Minute, StoreError};
 use maud::{Markup, html};
 
 use self::tally::Tally;
@@ -54,9 +54,8 @@ impl Served {
         let now = Minute::of(request.now).number();
         let until = Minute::from_number((now.div_euclid(bar) + 1) * bar);
         let since = until.plus(-minutes);
-        let query = CountsQuery { flag, since, until };
         Self {
-            counts: Tally::read(&*sources.log, query, bar).await,
+            counts: Tally::read(&*sources.log, flag, since..until, bar).await,
             span,
             since,
             until,

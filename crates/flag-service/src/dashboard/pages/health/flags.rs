@@ -18,7 +18,6 @@ pub(super) struct OfCache {
 }
 
 /// What is wrong with a flag.
-#[derive(Clone, Debug, PartialEq, Eq)]
 enum Finding {
     /// Since this time its last known value is served.
     Stale(Timestamp),

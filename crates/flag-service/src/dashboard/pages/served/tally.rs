@@ -1,9 +1,11 @@
 //! The counts of a span of time, added up by bar: a month of minutes is too much to be kept, and perhaps to be read in time.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
-use flag_store::{CountKey, CountsQuery, ExposureLog, Minute, MinuteCounts, StoreError};
+use flag_model::FlagKey;
+use flag_store::{CountKey, ExposureLog, Minute, MinuteCounts, StoreError};
 use tokio::time::{Instant, timeout_at};
 
 /// How long the counts may take; what was read until then is shown.
@@ -26,22 +28,18 @@ impl Tally {
     /// Reads counts, the newest first, into bars of this many minutes; an error if not even those were read in time.
     pub(super) async fn read(
         log: &dyn ExposureLog,
-        query: CountsQuery<'_>,
+        flag: &FlagKey,
+        within: Range<Minute>,
         bar: i64,
     ) -> Result<Self, Option<StoreError>> {
         let ends = Instant::now() + BUDGET;
-        let (mut tally, mut until) = (Self::default(), query.until);
-        while until > query.since {
-            let since = until.plus(-AT_ONCE).max(query.since);
-            let part = CountsQuery {
-                since,
-                until,
-                ..query
-            };
-            match timeout_at(ends, log.counts(part)).await {
-                Ok(Ok(counts)) => tally.add_all(&counts, query.since, bar),
-                Ok(Err(error)) if until == query.until => return Err(Some(error)),
-                Err(_) if until == query.until => return Err(None),
+        let (mut tally, mut until) = (Self::default(), within.end);
+        while until > within.start {
+            let since = until.plus(-AT_ONCE).max(within.start);
+            match timeout_at(ends, log.counts(flag, since..until)).await {
+                Ok(Ok(counts)) => tally.add_all(&counts, within.start, bar),
+                Ok(Err(error)) if until == within.end => return Err(Some(error)),
+                Err(_) if until == within.end => return Err(None),
                 cut => {
                     tally.cut_at = Some(until);
                     tally.has_failed = cut.is_ok();
@@ -77,7 +75,6 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::FlagKey;
     use flag_store::CountsWriterId;
     use flag_store::scripted::{ScriptedLog, Step};
     use tokio::time::sleep;
@@ -104,12 +101,8 @@ mod tests {
     async fn read(takes: Duration) -> Result<Tally, Option<StoreError>> {
         let flag: FlagKey = "p/feature/f".parse().unwrap();
         let log = log(&flag, takes).await;
-        let query = CountsQuery {
-            flag: &flag,
-            since: Minute::from_number(0),
-            until: Minute::from_number(30 * 24 * 60),
-        };
-        Tally::read(&log, query, 8 * 60).await
+        let month = Minute::from_number(0)..Minute::from_number(30 * 24 * 60);
+        Tally::read(&log, &flag, month, 8 * 60).await
     }
 
     #[tokio::test(start_paused = true)]
