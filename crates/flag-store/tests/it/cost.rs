@@ -6,7 +6,7 @@ use flag_model::{
     BucketScheme, FlagKey, FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName,
     RevisionParts, Salt,
 };
-use flag_store::scripted::{ScriptedRows, Traffic};
+use flag_store::scripted::{RowCall, ScriptedRows, Traffic};
 use flag_store::{Base, FlagStore, SystemClock};
 
 fn parts(number: u32, comment: &str) -> RevisionParts {
@@ -83,4 +83,47 @@ async fn an_append_of_version_2_reads_one_row_more() {
     let more = linked.read - small.read;
     assert!((60_000..61_000).contains(&more), "{more}");
     assert!(linked.written - small.written < 200);
+}
+
+/// Rows without a link are hashed one by one, up to the first that has one: few are read first, as that is mostly among
+/// them, and more only if there are more.
+#[tokio::test(start_paused = true)]
+async fn an_append_of_version_2_reads_older_rows_without_links_in_few_scans() {
+    let rows = Arc::new(ScriptedRows::default());
+    let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+    let mut scans = Vec::new();
+    // Of a flag of its own for each number of rows.
+    for older in [1, 2, 3, 4, 15, 16, 17] {
+        for _ in 0..older {
+            let parts = parts(older, "");
+            store.append_revision(Base::Newest, parts).await.unwrap();
+        }
+        rows.take_calls();
+        let mut linked = parts(older, "");
+        linked.scheme = BucketScheme::V2 {
+            algorithm: HashAlgorithm::Md5,
+            salt: Salt::new("f").unwrap(),
+        };
+        store.append_revision(Base::Newest, linked).await.unwrap();
+        let calls = rows.take_calls().into_iter();
+        let limits = calls.filter_map(|call| match call {
+            RowCall::Scan(scan) => scan.limit,
+            _ => None,
+        });
+        scans.push((older, limits.collect::<Vec<_>>()));
+    }
+    // The newest row alone comes first, to see that it is still the one that the head row names.
+    let expected: [(u32, &[usize]); 7] = [
+        (1, &[1, 4]),
+        (2, &[1, 4]),
+        (3, &[1, 4]),
+        (4, &[1, 4, 16]),
+        (15, &[1, 4, 16]),
+        (16, &[1, 4, 16, 100]),
+        (17, &[1, 4, 16, 100]),
+    ];
+    assert_eq!(
+        scans,
+        expected.map(|(older, limits)| (older, limits.to_vec()))
+    );
 }
