@@ -4,7 +4,7 @@
 //! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are published even if
 //! it does not (a flag that cannot be read). A subscriber holds no copy of
 //! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
-//! everything may have changed if they missed one. A project without subscribers is not tracked.
+//! any flag may have changed if they missed one. A project without subscribers is not tracked.
 mod audience;
 mod changes;
 mod event;
@@ -42,7 +42,7 @@ struct Shared {
     /// Wakes the publisher.
     noted: Notify,
     /// Wakes the change watcher.
-    subscribed: Notify,
+    head_rows_requested: Notify,
     metrics: Arc<EventMetrics>,
 }
 
@@ -63,9 +63,9 @@ pub enum SubscribeError {
     Closed,
 }
 
-/// Whether the head row of a project must be reported.
+/// When the events of a project need its head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeadWanted {
+pub(crate) enum HeadRowNeeded {
     /// The project has no subscribers.
     Never,
     /// No digest of the project is known.
@@ -78,7 +78,7 @@ pub(crate) enum HeadWanted {
 pub(crate) type ChangedFlag = (FlagKey, Timestamp, Instant);
 
 /// A flag of the head row: the time of its published revision, `None` if the flag is gone; and when the change was seen.
-pub(crate) type PublishedChange = (FlagKey, Option<Timestamp>, Instant);
+pub(crate) type HeadChange = (FlagKey, Option<Timestamp>, Instant);
 
 impl Events {
     /// Starts without subscribers.
@@ -86,13 +86,13 @@ impl Events {
         Self(Arc::new(Shared {
             topics: Mutex::default(),
             noted: Notify::new(),
-            subscribed: Notify::new(),
+            head_rows_requested: Notify::new(),
             metrics: Arc::new(EventMetrics::register(registry)),
         }))
     }
 
     /// Subscribes to a project. `last_event_digest` is the digest that the subscriber knows: if the project has another one, the first
-    /// event says that everything may have changed.
+    /// event says that any flag may have changed.
     pub fn subscribe(
         &self,
         project: &ProjectName,
@@ -107,7 +107,7 @@ impl Events {
             if unknown.count() >= MAX_UNKNOWN {
                 return Err(SubscribeError::TooManyProjects);
             }
-            self.want_heads();
+            self.request_head_rows();
         }
         let topic = topics.by_project.entry(project.clone()).or_default();
         let metrics = Arc::clone(&self.0.metrics);
@@ -125,14 +125,14 @@ impl Events {
         topics.by_project.clear();
     }
 
-    /// Waits for a subscription to a project whose digest is not known.
-    pub(crate) async fn subscribed(&self) {
-        self.0.subscribed.notified().await;
+    /// Waits until head rows are requested: a project whose digest is not known has a subscriber.
+    pub(crate) async fn wait_for_head_row_request(&self) {
+        self.0.head_rows_requested.notified().await;
     }
 
-    /// Wakes who waits for such a subscription.
-    pub(crate) fn want_heads(&self) {
-        self.0.subscribed.notify_one();
+    /// Requests the head rows of subscribed projects whose digest is not known.
+    pub(crate) fn request_head_rows(&self) {
+        self.0.head_rows_requested.notify_one();
     }
 
     /// Returns the projects that have subscribers, and forgets all others.
@@ -142,12 +142,12 @@ impl Events {
         topics.by_project.keys().cloned().collect()
     }
 
-    /// Whether the head row of a project must be reported.
-    pub(crate) fn wants_head(&self, project: &ProjectName) -> HeadWanted {
+    /// When the events of a project need its head row.
+    pub(crate) fn head_row_needed(&self, project: &ProjectName) -> HeadRowNeeded {
         match self.topics().by_project.get(project) {
-            None => HeadWanted::Never,
-            Some(topic) if topic.digest.is_none() => HeadWanted::Now,
-            Some(_) => HeadWanted::WhenChanged,
+            None => HeadRowNeeded::Never,
+            Some(topic) if topic.digest.is_none() => HeadRowNeeded::Now,
+            Some(_) => HeadRowNeeded::WhenChanged,
         }
     }
 
@@ -158,7 +158,7 @@ impl Events {
         project: &ProjectName,
         digest: ProjectDigest,
         has_flags: bool,
-        changed: Vec<PublishedChange>,
+        changed: Vec<HeadChange>,
     ) {
         self.note(project, |topic| {
             topic.digest = Some(digest);
@@ -167,7 +167,7 @@ impl Events {
             for (flag, time, seen) in changed {
                 match time {
                     Some(time) => pending.add(flag, time, seen),
-                    None => pending.add_everything(),
+                    None => pending.request_resync(),
                 }
             }
         });
@@ -177,7 +177,7 @@ impl Events {
     pub(crate) fn note_restored(&self, project: &ProjectName, flags: Vec<ChangedFlag>) {
         self.note(project, |topic| {
             let pending = topic.pending();
-            pending.add_everything();
+            pending.request_resync();
             for (flag, time, seen) in flags {
                 pending.add(flag, time, seen);
             }

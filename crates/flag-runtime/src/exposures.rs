@@ -9,13 +9,13 @@ mod chunk;
 mod counts;
 mod created_bounds;
 mod dedup;
-mod direct;
 mod expiry;
 mod format;
 mod metrics;
 mod overflow;
 mod queue;
 mod recorded;
+mod synchronous_writer;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -37,9 +37,9 @@ use tracing::warn;
 use self::chunk::ServedDecision;
 use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
 use self::dedup::{Admitted, Dedup};
-use self::direct::Direct;
 use self::metrics::{RecorderMetrics, WriteMetrics};
 use self::queue::{Pushed, Queue};
+use self::synchronous_writer::SynchronousWriter;
 use self::writer::Writer;
 use crate::flags::{ServedPlan, Source};
 
@@ -86,7 +86,7 @@ pub struct ExposureRecorder {
     recording: Recording,
     queue: Arc<Queue>,
     dedup: Option<Dedup>,
-    direct: Direct,
+    synchronous_writer: SynchronousWriter,
     created: CreatedBounds,
     metrics: RecorderMetrics,
     writer_factory: WriterFactory,
@@ -158,11 +158,11 @@ async fn join_until(mut writer: JoinHandle<()>, deadline: Instant) {
 }
 
 impl ExposureRecorder {
-    /// Starts the background writer: served decisions are written into the log and on the runtime of `background`, entries
-    /// from clients into `direct`, on the current runtime. The last flush also writes into `direct`, on the current runtime: the
-    /// threads of `background` may have a lower priority.
+    /// Starts the background writer: served decisions are written into the exposure log and on the runtime of `background`.
+    /// Entries of clients, which wait for the result, are written into `synchronous_log`, on the current runtime; so is the last
+    /// flush, as the threads of `background` may have a lower priority.
     pub fn start(
-        direct: Arc<dyn ExposureLog>,
+        synchronous_log: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
         settings: &ExposureSettings,
         registry: &mut Registry,
@@ -184,13 +184,13 @@ impl ExposureRecorder {
             RunningWriter::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = RecorderMetrics::register(registry);
-        let shutdown_log = Arc::clone(&direct);
+        let shutdown_log = Arc::clone(&synchronous_log);
         Self {
             recording: settings.recording,
             queue,
             dedup: Dedup::new(settings.dedup, metrics.forgotten.clone()),
-            direct: Direct::new(
-                direct,
+            synchronous_writer: SynchronousWriter::new(
+                synchronous_log,
                 settings.format.clone(),
                 Arc::clone(&writer_factory.counts),
                 Handle::current(),
@@ -216,7 +216,7 @@ impl ExposureRecorder {
         current: &ServedPlan,
     ) -> Result<Recorded, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return Ok(Recorded::NOT_AN_EXPOSURE);
+            return Ok(Recorded::NOTHING_TO_RECORD);
         }
         let served = served(request_id, instance, decision, current);
         let Some(dedup) = &self.dedup else {
@@ -253,7 +253,7 @@ impl ExposureRecorder {
         current: &ServedPlan,
     ) -> Result<Recorded, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return Ok(Recorded::NOT_AN_EXPOSURE);
+            return Ok(Recorded::NOTHING_TO_RECORD);
         }
         let mut served = served(request_id, instance, decision, current);
         served.decision = served.decision.delivered();
@@ -278,7 +278,7 @@ impl ExposureRecorder {
         &self,
         exposures: Vec<Exposure<'_>>,
     ) -> Vec<Result<(), WriteExposureError>> {
-        let results = self.direct.write(exposures).await;
+        let results = self.synchronous_writer.write(exposures).await;
         for result in &results {
             match result {
                 Ok(()) => self.metrics.stored.inc(),
@@ -335,7 +335,7 @@ fn served<'a>(
     ServedDecision {
         request_id,
         instance: instance.as_str(),
-        flag: current.entry(),
+        entry: current.entry(),
         decision: decision.into(),
         from_cache: current.source != Source::Store,
         created: SystemClock.now(),

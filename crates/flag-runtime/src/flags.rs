@@ -9,9 +9,9 @@ mod key_ref;
 mod metrics;
 mod negative_cache;
 mod project_flags;
-mod reading;
+mod project_reports;
+mod read_task;
 mod restored_projects;
-mod served_projects;
 mod snapshot;
 mod stats;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Keeps flags fresh in memory, and writes exposures to the log.
+//! Keeps flags fresh in memory, and writes exposures to their log.
 //!
 //! Knows no HTTP and no settings of a process, and opens no store. It has errors of its own; its callers translate them.
 //! - `store/` guards the store: reads have a deadline, a limit and a circuit breaker; writes of exposures a circuit breaker.

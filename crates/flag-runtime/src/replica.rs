@@ -1,5 +1,5 @@
-//! Reports into the log that this replica runs, and which revisions it serves, so that a writer learns when all replicas
-//! serve a change.
+//! Reports into the exposure log that this replica runs, and which revisions it serves, so that a writer learns when all
+//! replicas serve a change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,12 +63,12 @@ impl ReplicaReporter {
         loop {
             let now = Instant::now();
             let unserved_since = self.mark_served();
-            if due <= now || (failures == 0 && self.flags.served_projects().has_news()) {
+            if due <= now || (failures == 0 && self.flags.project_reports().has_news()) {
                 due = Instant::now() + self.report_once(&mut failures).await;
             }
             let check = unserved_since.map(|since| now + check_after(now - since));
             tokio::select! {
-                () = self.flags.served_projects().noted() => {}
+                () = self.flags.project_reports().wait_for_change() => {}
                 () = sleep_until(check.map_or(due, |check| check.min(due))) => {}
             }
         }
@@ -77,14 +77,14 @@ impl ReplicaReporter {
     /// Removes what was reported: the replica stops.
     pub async fn withdraw(&self) -> Result<(), StoreError> {
         withdraw_replica(&*self.log, self.replica.id).await?;
-        let projects = self.flags.served_projects().all();
+        let projects = self.flags.project_reports().all();
         withdraw(&*self.log, self.replica.id, &projects).await
     }
 
     /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
     fn mark_served(&self) -> Option<Instant> {
         let is_served = |flag: &_, time, seen| self.flags.serves_nothing_older(flag, time, seen);
-        self.flags.served_projects().mark_served(is_served)
+        self.flags.project_reports().mark_served(is_served)
     }
 
     /// Reports what is new; how long to wait for the next time. Logs once when reports begin to fail.
@@ -107,26 +107,26 @@ impl ReplicaReporter {
     }
 
     async fn report_all(&self) -> Result<(), StoreError> {
-        let served = self.flags.served_projects();
+        let reports = self.flags.project_reports();
         loop {
-            let part = served.take(PART);
+            let part = reports.take(PART);
             let replica = Replica {
                 reported: SystemClock.now(),
                 ..self.replica.clone()
             };
             let reported = report(&*self.log, &replica, &part).await;
             if reported.is_err() {
-                served.put_back(&part);
+                reports.put_back(&part);
                 return reported;
             }
             if part.len() < PART {
                 break;
             }
         }
-        let gone = served.gone();
+        let gone = reports.gone();
         if !gone.is_empty() {
             withdraw(&*self.log, self.replica.id, &gone).await?;
-            served.forget(&gone);
+            reports.forget(&gone);
         }
         Ok(())
     }
@@ -202,8 +202,8 @@ mod tests {
 
         fn note(&self, digest: &str) {
             let digest = ProjectDigest::parse(&format!("{digest:0>32}")).unwrap();
-            let served = self.flags.served_projects();
-            served.note_head(&project(), digest, vec![]);
+            let reports = self.flags.project_reports();
+            reports.note_head(&project(), digest, vec![]);
         }
 
         async fn reported(&self) -> Option<String> {
@@ -235,8 +235,8 @@ mod tests {
             let created = revision.unwrap().created();
             let head = self.store.head_row(&project()).await.unwrap();
             let change = (flag.clone(), Some(created), Instant::now());
-            let served = self.flags.served_projects();
-            served.note_head(&project(), head.digest(), vec![change]);
+            let reports = self.flags.project_reports();
+            reports.note_head(&project(), head.digest(), vec![change]);
             created
         }
 

@@ -56,7 +56,7 @@ impl SampleRatios {
         }
     }
 
-    /// Compares the next of these flags. What the log does not tell stays as it was.
+    /// Compares the next of these flags. What the exposure log does not tell stays as it was.
     async fn compare(&self, flags: Vec<Arc<CacheEntry>>, log: &dyn ExposureLog, now: Timestamp) {
         let flags = flags.into_iter();
         let split = flags.filter(|entry| SampleRatio::of(entry.plan(), |_| 0).is_some());

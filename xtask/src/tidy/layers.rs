@@ -7,7 +7,14 @@ use super::imports::{Imports, Path};
 const ORDERS: [(&str, &[&str]); 2] = [
     (
         "flag-runtime",
-        &["exposures", "replica", "flags", "events", "store"],
+        &[
+            "exposures",
+            "replica",
+            "sample_ratios",
+            "flags",
+            "events",
+            "store",
+        ],
     ),
     (
         "flag-service",

@@ -49,7 +49,7 @@ impl Audience {
         }
         let group = watch::Sender::new(self.latest.clone());
         let receiver = group.subscribe();
-        // Between two events the new group knows the latest one.
+        // If all groups were told of the latest event, the new group counts as told: its receiver has that event already.
         self.told += usize::from(self.next_turn().is_none());
         self.groups.push(group);
         receiver

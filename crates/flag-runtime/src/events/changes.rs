@@ -19,8 +19,8 @@ pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
 /// Changes that are to be published together.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// Since when everything may have changed.
-    everything: Option<Instant>,
+    /// Since when any flag may have changed, so that subscribers must ask for all of them again.
+    resync: Option<Instant>,
     flags: BTreeMap<FlagKey, Change>,
     /// When they are to be published.
     pub(super) due: Instant,
@@ -40,7 +40,7 @@ struct Change {
 impl Changes {
     pub(super) fn new(due: Instant) -> Self {
         Self {
-            everything: None,
+            resync: None,
             flags: BTreeMap::new(),
             due,
         }
@@ -55,16 +55,17 @@ impl Changes {
         }
     }
 
-    pub(super) fn add_everything(&mut self) {
-        self.everything.get_or_insert_with(Instant::now);
+    /// Notes that any flag may have changed.
+    pub(super) fn request_resync(&mut self) {
+        self.resync.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.flags.is_empty() && self.everything.is_none()
+        self.flags.is_empty() && self.resync.is_none()
     }
 
-    /// Takes those that can be published: the cache serves them, or they have waited for long enough. That everything may
-    /// have changed is said of all flags together.
+    /// Takes those that can be published: the cache serves them, or they have waited for long enough. A resync is
+    /// published together with all flags.
     pub(super) fn take_ready(
         &mut self,
         now: Instant,
@@ -75,7 +76,7 @@ impl Changes {
             has_waited(change.since) || is_served(flag, change.time, change.seen)
         };
         let due = self.due;
-        if self.everything.is_some_and(has_waited)
+        if self.resync.is_some_and(has_waited)
             || self
                 .flags
                 .iter()
@@ -83,7 +84,7 @@ impl Changes {
         {
             return Some(std::mem::replace(self, Self::new(due)));
         }
-        if self.everything.is_some() {
+        if self.resync.is_some() {
             return None;
         }
         let mut ready = self.split(is_ready);
@@ -115,13 +116,13 @@ impl Changes {
     pub(super) fn are_newer_than(&self, age: Duration, now: Instant) -> bool {
         let clock = SystemClock.now();
         let mut flags = self.flags.values();
-        self.everything.is_none_or(|since| now - since < age)
+        self.resync.is_none_or(|since| now - since < age)
             && flags.any(|change| clock.since(change.time) < age)
     }
 
     /// Adds all of `others`.
     pub(super) fn extend(&mut self, others: Self) {
-        self.everything = self.everything.or(others.everything);
+        self.resync = self.resync.or(others.resync);
         for (flag, change) in others.flags {
             self.add(flag, change.time, change.seen);
         }
@@ -133,10 +134,10 @@ impl Changes {
             .retain(|flag, _| !others.flags.contains_key(flag));
     }
 
-    /// The flags that an event names; none if everything may have changed, too many have, or the revision of one is not known.
+    /// The flags that an event names; none if any flag may have changed, too many have, or the revision of one is not known.
     pub(super) fn named(&self) -> Vec<(FlagKey, Timestamp)> {
         let mut flags = self.flags.values();
-        if self.everything.is_some()
+        if self.resync.is_some()
             || self.flags.len() > MAX_NAMED
             || flags.any(|change| change.time == Timestamp::UNIX_EPOCH)
         {

@@ -10,7 +10,7 @@ use flag_store::ProjectDigest;
 pub struct Event {
     /// The digest of the project.
     pub digest: ProjectDigest,
-    /// The changed flags, and the times of their revisions. Empty if everything may have changed.
+    /// The changed flags, and the times of their revisions. Empty if any flag may have changed.
     pub flags: Vec<(FlagKey, Timestamp)>,
     encoded: OnceLock<Arc<[u8]>>,
 }

@@ -10,7 +10,8 @@ use super::event::Event;
 use super::metrics::EventMetrics;
 use super::topic::Published;
 
-/// A subscription to the events of a project. It holds no event: a subscriber that missed an event learns that everything may have changed.
+/// A subscription to the events of a project. It holds no event: a subscriber that missed an event learns that any flag may
+/// have changed.
 #[derive(Debug)]
 pub struct Subscription {
     latest: watch::Receiver<Option<Arc<Published>>>,
@@ -37,7 +38,7 @@ impl Subscription {
 
     /// Waits until the state of the project is known: if the subscriber has another one, an event is there then. False if the
     /// process stops before that.
-    pub async fn begun(&mut self) -> bool {
+    pub async fn wait_until_known(&mut self) -> bool {
         self.latest.wait_for(Option::is_some).await.is_ok()
     }
 
@@ -57,16 +58,16 @@ impl Subscription {
     fn take(&mut self, latest: &Published) -> Option<Arc<Event>> {
         let seen = replace(&mut self.seen, latest.number);
         if seen == 0 {
-            let everything = &latest.everything;
-            let is_news = self.last_event_digest != Some(everything.digest);
-            return is_news.then(|| Arc::clone(everything));
+            let resync = &latest.resync;
+            let is_news = self.last_event_digest != Some(resync.digest);
+            return is_news.then(|| Arc::clone(resync));
         }
         match latest.number - seen {
             0 => None,
             1 => Some(Arc::clone(&latest.event)),
             _ => {
                 self.metrics.missed.inc();
-                Some(Arc::clone(&latest.everything))
+                Some(Arc::clone(&latest.resync))
             }
         }
     }

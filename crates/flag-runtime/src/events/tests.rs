@@ -398,7 +398,10 @@ async fn a_restored_project_is_announced_once_the_cache_serves_its_flags() {
 async fn a_project_without_subscribers_costs_nothing() {
     let world = World::new();
     world.note(D1, &["a"]);
-    assert_eq!(world.events.wants_head(&project()), HeadWanted::Never);
+    assert_eq!(
+        world.events.head_row_needed(&project()),
+        HeadRowNeeded::Never
+    );
     let subscriber = world.subscriber().await;
     assert_eq!(world.events.projects(), [project()]);
     drop(subscriber);

@@ -48,8 +48,8 @@ pub(super) struct Published {
     pub(super) number: u64,
     /// The event.
     pub(super) event: Arc<Event>,
-    /// The event for subscribers that missed the one before.
-    pub(super) everything: Arc<Event>,
+    /// The event for subscribers that missed the one before: any flag may have changed.
+    pub(super) resync: Arc<Event>,
 }
 
 impl Topic {
@@ -67,13 +67,13 @@ impl Topic {
         self.number > 0 && pending.is_some_and(|changes| !changes.is_empty())
     }
 
-    /// Returns the changes that are to be published next. The first event stands for everything.
+    /// Returns the changes that are to be published next. The first event is a resync.
     pub(super) fn pending(&mut self) -> &mut Changes {
         let is_first = self.number == 0;
         self.pending.get_or_insert_with(|| {
             let mut changes = Changes::new(Instant::now() + COLLECTED_FOR);
             if is_first {
-                changes.add_everything();
+                changes.request_resync();
             }
             changes
         })
@@ -90,7 +90,8 @@ impl Topic {
         due.min()
     }
 
-    /// Publishes what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for everything.
+    /// Publishes what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for all
+    /// flags.
     /// `is_served` says whether the cache serves a revision of a flag.
     pub(super) fn publish_due(
         &mut self,
@@ -176,8 +177,8 @@ impl Topic {
         }
     }
 
-    /// Takes the published changes that are due to be published again. Those that the cache does not serve are tried at
-    /// `again`, and keep no others from it.
+    /// Takes the published changes that are due to be published again and that the cache serves. The others are checked again
+    /// at `again`; they delay no change that the cache serves.
     fn take_repeated(
         &mut self,
         now: Instant,
@@ -210,7 +211,7 @@ impl Topic {
         let published = Published {
             number: self.number,
             event: Arc::new(Event::new(digest, changes.named())),
-            everything: Arc::new(Event::new(digest, Vec::new())),
+            resync: Arc::new(Event::new(digest, Vec::new())),
         };
         self.audience.announce(published, now);
     }

@@ -126,7 +126,7 @@ impl Batch {
     }
 
     /// Returns the exposures with these indices as a batch that is due after the next pause. If nothing was written, it keeps its
-    /// id: the log may have it nevertheless.
+    /// id: the exposure log may have it nevertheless.
     fn retry(self, indices: &[usize], is_rest: bool) -> Self {
         let id = if is_rest {
             new_id()

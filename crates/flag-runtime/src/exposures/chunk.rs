@@ -68,8 +68,8 @@ pub(crate) struct ServedDecision<'a> {
     pub(crate) request_id: &'a str,
     /// The instance.
     pub(crate) instance: &'a str,
-    /// The flag.
-    pub(crate) flag: &'a Arc<CacheEntry>,
+    /// The cached revision that decided.
+    pub(crate) entry: &'a Arc<CacheEntry>,
     /// The decision.
     pub(crate) decision: CompactDecision,
     /// Whether the flag came from the cache.
@@ -110,7 +110,7 @@ struct Record {
 /// What many exposures of a chunk have in common.
 #[derive(Debug)]
 struct ServedTemplate {
-    flag: Arc<CacheEntry>,
+    entry: Arc<CacheEntry>,
     treatment_index: Option<usize>,
     reason: Reason,
     from_cache: bool,
@@ -155,7 +155,7 @@ impl Chunk {
         // There are no more templates than exposures.
         let index = u16::try_from(self.templates.len()).unwrap_or(u16::MAX);
         self.templates.push(ServedTemplate {
-            flag: Arc::clone(served.flag),
+            entry: Arc::clone(served.entry),
             treatment_index: served.decision.treatment_index,
             reason: served.decision.reason,
             from_cache: served.from_cache,
@@ -181,7 +181,7 @@ impl Chunk {
         self.text.len()
     }
 
-    /// Returns its exposures as a batch for the log, in their order, and how many others were invalid.
+    /// Returns its exposures as a batch for the exposure log, in their order, and how many others were invalid.
     pub(crate) fn batch(&self, id: BatchId, format: &ExposureFormat) -> (ExposureBatch, usize) {
         let mut batch = ExposureBatch::new(id, format.booleans);
         batch.reserve(self.records.len(), self.text.len());
@@ -227,14 +227,14 @@ impl Record {
 
 impl ServedTemplate {
     fn is_of(&self, served: &ServedDecision<'_>) -> bool {
-        Arc::ptr_eq(&self.flag, served.flag)
+        Arc::ptr_eq(&self.entry, served.entry)
             && self.treatment_index == served.decision.treatment_index
             && self.reason == served.decision.reason
             && self.from_cache == served.from_cache
     }
 
     fn template(&self) -> Option<ExposureTemplate> {
-        let plan = self.flag.plan();
+        let plan = self.entry.plan();
         let (value, rollout_group) = plan.group_value(self.treatment_index)?;
         Some(ExposureTemplate {
             flag: plan.flag().clone(),
@@ -249,11 +249,11 @@ impl ServedTemplate {
 
 /// Where the template of a decision is among the recent ones: the highest byte of a hash.
 fn slot(served: &ServedDecision<'_>) -> usize {
-    let flag = Arc::as_ptr(served.flag).addr() as u64;
+    let entry = Arc::as_ptr(served.entry).addr() as u64;
     let treatment_index = served.decision.treatment_index;
     let parts = [
         // Flags may lie at regular distances, which products alone would keep.
-        flag.wrapping_mul(SPREAD).swap_bytes(),
+        entry.wrapping_mul(SPREAD).swap_bytes(),
         u64::from(served.from_cache),
         treatment_index.map_or(u64::MAX, |index| index as u64),
         served.decision.reason as u64,

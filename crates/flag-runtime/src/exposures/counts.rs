@@ -92,7 +92,7 @@ impl MinuteCounter {
         let templates = batch.templates();
         let mut tally = vec![0_u64; templates.len()];
         let mut state = self.state();
-        state.set_back_to(now);
+        state.restart_if_clock_went_back(now);
         let mut current = None;
         for (template, created) in batch.served() {
             let minute = state.minute_of(created, now);
@@ -118,7 +118,7 @@ impl MinuteCounter {
         now: Timestamp,
     ) {
         let mut state = self.state();
-        state.set_back_to(now);
+        state.restart_if_clock_went_back(now);
         let minute = state.minute_of(served, now);
         state.add(minute, flag, count_key, 1);
         state.make_room();
@@ -189,8 +189,8 @@ fn new_writer() -> CountsWriterId {
 }
 
 impl State {
-    /// Begins anew where the clock was set back to minutes that change no more.
-    fn set_back_to(&mut self, now: Timestamp) {
+    /// Starts again with a new writer id if the clock went back to minutes whose counts are final.
+    fn restart_if_clock_went_back(&mut self, now: Timestamp) {
         let now = Minute::of(now);
         if now < self.floor {
             self.writer = new_writer();

@@ -1,7 +1,7 @@
 //! The valid times of exposures that clients send.
 //!
-//! A time out of these bounds comes from a wrong clock or is invented. Readers of the log by time would miss such a row, and
-//! it would expire too early or too late.
+//! A time out of these bounds comes from a wrong clock or is invented. Readers of the exposure log by time would miss such
+//! a row, and it would expire too early or too late.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Removes old exposures from a store without expiry rules.
 //!
-//! A wrong clock must not delete the log. So exposures are removed only if the time limit has moved, since the check
+//! A wrong clock must not delete the exposure log. So exposures are removed only if the time limit has moved, since the check
 //! before, about as far as a monotonic clock; otherwise a second check, an hour later, must find the same.
 
 use std::time::Duration;

@@ -1,11 +1,11 @@
-//! How exposures are written to the log.
+//! How exposures are written to the exposure log.
 
 use flag_model::{Bucket, InstanceId, Invalid, Timestamp};
 use flag_store::{
     Exposure, ExposureBatch, ExposureRecord, InstanceIdMode, Spelling, TemplateIndex,
 };
 
-/// How exposures are written to the log.
+/// How exposures are written to the exposure log.
 #[derive(Clone, Debug)]
 pub struct ExposureFormat {
     /// How instances are named.
@@ -15,7 +15,7 @@ pub struct ExposureFormat {
 }
 
 impl ExposureFormat {
-    /// Adds an exposure to a batch, with the instance named as in the log.
+    /// Adds an exposure to a batch, with the instance named as in the exposure log.
     ///
     /// Without its bucket where ids are hashed, see [`InstanceIdMode::apply`].
     pub(crate) fn push(
@@ -33,7 +33,7 @@ impl ExposureFormat {
         }
     }
 
-    /// Returns the exposure with the instance named as in the log.
+    /// Returns the exposure with the instance named as in the exposure log.
     pub(crate) fn pseudonymize<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
         self.id_mode.apply(exposure)
     }

@@ -30,8 +30,8 @@ struct Later<'a> {
 }
 
 impl Recorded {
-    /// For what is not an exposure, such as an answer to a HEAD request.
-    pub const NOT_AN_EXPOSURE: Self = Self(());
+    /// For an answer without an exposure to record: to a HEAD request, or while exposures are not logged.
+    pub const NOTHING_TO_RECORD: Self = Self(());
 
     /// For an exposure that is accepted, dropped or deduplicated.
     pub(super) const DONE: Self = Self(());

@@ -72,7 +72,7 @@ pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> Ser
     ServedDecision {
         request_id: "r-1",
         instance,
-        flag: decided,
+        entry: decided,
         decision: CompactDecision::from(&decide(decided.plan(), &id)),
         from_cache: true,
         created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),

@@ -14,7 +14,7 @@ use crate::flags::CacheEntry;
 pub(crate) struct OwnedDecision {
     request_id: Box<str>,
     instance: Box<str>,
-    flag: Arc<CacheEntry>,
+    entry: Arc<CacheEntry>,
     decision: CompactDecision,
     from_cache: bool,
     created: Timestamp,
@@ -25,7 +25,7 @@ impl From<ServedDecision<'_>> for OwnedDecision {
         Self {
             request_id: served.request_id.into(),
             instance: served.instance.into(),
-            flag: Arc::clone(served.flag),
+            entry: Arc::clone(served.entry),
             decision: served.decision,
             from_cache: served.from_cache,
             created: served.created,
@@ -39,7 +39,7 @@ impl OwnedDecision {
         ServedDecision {
             request_id: &self.request_id,
             instance: &self.instance,
-            flag: &self.flag,
+            entry: &self.entry,
             decision: self.decision,
             from_cache: self.from_cache,
             created: self.created,

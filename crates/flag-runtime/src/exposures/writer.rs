@@ -53,7 +53,7 @@ pub(crate) struct Writer {
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
     failed_last: Option<Instant>,
-    /// Whether the log says that an operator is needed.
+    /// Whether the exposure log says that an operator is needed.
     is_misconfigured: bool,
     refused_last: Option<Instant>,
 }

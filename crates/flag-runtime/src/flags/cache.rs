@@ -21,14 +21,14 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use super::entry::{Age, CacheEntry, ServedPlan, Source};
-use super::existing_flags::{ExistingFlags, Presence};
+use super::existing_flags::{Existence, ExistingFlags};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
 use super::negative_cache::{self, NegativeCache, UnavailableReason};
 use super::project_flags::ProjectFlags;
-use super::reading::Reading;
+use super::project_reports::ProjectReports;
+use super::read_task::ReadTask;
 use super::restored_projects::RestoredProjects;
-use super::served_projects::ServedProjects;
 use super::token_bucket::TokenBucket;
 use super::watched_projects::WatchedProjects;
 use crate::events::Events;
@@ -88,41 +88,41 @@ pub(super) struct Inner {
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
     pub(super) events: Events,
-    pub(super) served: ServedProjects,
+    pub(super) reports: ProjectReports,
     /// The reads in flight.
-    loading: Mutex<HashMap<FlagKey, Load>>,
+    reads: Mutex<HashMap<FlagKey, SharedRead>>,
     /// Flags that cannot be read, for the metrics.
     pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
     /// Flags with an ignored row above their newest valid one, and the key of that row.
     passed_over: Mutex<BTreeMap<FlagKey, String>>,
     cold: TokenBucket,
     recovery: TokenBucket,
-    /// Counts changes that the snapshot should contain.
-    pub(super) changes: AtomicU64,
+    /// Grows with each change that the snapshot should contain.
+    pub(super) snapshot_generation: AtomicU64,
     pub(super) metrics: CacheMetrics,
     /// The runtime of the reads: a cancelled request must not cancel a read that others wait for.
     pub(super) runtime: Handle,
 }
 
-/// Whether the result of a read that has just ended is enough.
+/// Whether the result of a read that has just ended may be used instead of a new read. A read in flight is joined in both modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadMode {
-    /// It is enough.
+    /// It may be used.
     ReuseRecent,
-    /// It is not enough: the flag is read again.
-    Force,
+    /// It may not: the flag is read again.
+    SkipCached,
 }
 
-/// The result of a read.
+/// How a read has ended.
 #[derive(Clone, Debug)]
-pub(super) enum Loaded {
+pub(super) enum ReadOutcome {
     CacheEntry(Arc<CacheEntry>),
     Unavailable(UnavailableReason),
     Panicked,
 }
 
 /// A read in flight, which any number of requests can wait for.
-type Load = Shared<BoxFuture<'static, Loaded>>;
+type SharedRead = Shared<BoxFuture<'static, ReadOutcome>>;
 
 impl FlagCache {
     /// Creates an empty cache of the flags of `store`, with the circuit of its reads; reads run on `runtime`.
@@ -144,13 +144,13 @@ impl FlagCache {
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
             events: Events::new(registry),
-            served: ServedProjects::default(),
-            loading: Mutex::default(),
+            reports: ProjectReports::default(),
+            reads: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),
             cold: TokenBucket::new(COLD_READS),
             recovery: TokenBucket::new(RECOVERY_READS),
-            changes: AtomicU64::new(0),
+            snapshot_generation: AtomicU64::new(0),
             metrics: CacheMetrics::register(registry),
             runtime,
         });
@@ -194,9 +194,9 @@ impl FlagCache {
         self.shared.metrics.hits.inc_by(hits);
     }
 
-    /// Returns which revisions of watched projects are served.
-    pub(crate) fn served_projects(&self) -> &ServedProjects {
-        &self.shared.served
+    /// Returns what this replica reports of the watched projects.
+    pub(crate) fn project_reports(&self) -> &ProjectReports {
+        &self.shared.reports
     }
 
     /// Returns the events of the flags' changes.
@@ -204,9 +204,9 @@ impl FlagCache {
         &self.shared.events
     }
 
-    /// Counts changes that the snapshot should contain.
-    pub(crate) fn changes(&self) -> u64 {
-        self.shared.changes.load(Ordering::Relaxed)
+    /// Returns a number that grows with each change that the snapshot should contain.
+    pub(crate) fn snapshot_generation(&self) -> u64 {
+        self.shared.snapshot_generation.load(Ordering::Relaxed)
     }
 
     /// Serves a flag that is due to be read again, or whose lifetime has ended.
@@ -236,11 +236,12 @@ impl FlagCache {
             Age::Expired => drop(inner.entries.remove(flag)),
         }
         inner.metrics.misses.inc();
-        match (self.load(flag).await, age) {
-            (Loaded::Unavailable(UnavailableReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
-                Ok(inner.stale(entry))
-            }
-            (loaded, _) => loaded.into_result(flag),
+        match (self.read_within_deadline(flag).await, age) {
+            (
+                ReadOutcome::Unavailable(UnavailableReason::Failed(_)) | ReadOutcome::Panicked,
+                Age::Stale,
+            ) => Ok(inner.stale(entry)),
+            (outcome, _) => outcome.into_result(flag),
         }
     }
 
@@ -249,46 +250,46 @@ impl FlagCache {
         let inner = &self.shared;
         if let Some(reason) = inner.negative.get(flag, now) {
             inner.metrics.negative_hits.inc();
-            return Loaded::Unavailable(reason).into_result(flag);
+            return ReadOutcome::Unavailable(reason).into_result(flag);
         }
         inner.metrics.misses.inc();
-        self.load(flag).await.into_result(flag)
+        self.read_within_deadline(flag).await.into_result(flag)
     }
 
-    /// Joins the read of the flag in flight, or begins one. Waits until the deadline, even if the threads that read are
+    /// Joins the read of the flag in flight, or starts one. Waits until the deadline, even if the threads that read are
     /// stuck.
-    async fn load(&self, flag: &FlagKey) -> Loaded {
+    async fn read_within_deadline(&self, flag: &FlagKey) -> ReadOutcome {
         let deadline = self.shared.settings.deadline;
-        let timed_out = |_| Loaded::failed(StoreError::TimedOut { after: deadline });
-        let loaded = timeout(deadline + GRACE, self.shared.load(flag));
-        loaded.await.unwrap_or_else(timed_out)
+        let timed_out = |_| ReadOutcome::failed(StoreError::TimedOut { after: deadline });
+        let outcome = timeout(deadline + GRACE, self.shared.read(flag));
+        outcome.await.unwrap_or_else(timed_out)
     }
 }
 
 impl Inner {
-    async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
-        if self.is_loading(flag) || self.entries.peek(flag).is_some() {
-            return self.begin(flag, ReadMode::ReuseRecent).await;
+    async fn read(self: &Arc<Self>, flag: &FlagKey) -> ReadOutcome {
+        if self.is_being_read(flag) || self.entries.peek(flag).is_some() {
+            return self.join_or_start_read(flag, ReadMode::ReuseRecent).await;
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
-            let loaded = self.begin(flag, ReadMode::ReuseRecent).await;
-            if let Loaded::CacheEntry(_) = loaded {
+            let outcome = self.join_or_start_read(flag, ReadMode::ReuseRecent).await;
+            if let ReadOutcome::CacheEntry(_) = outcome {
                 self.cold.give_back();
             }
-            return loaded;
+            return outcome;
         }
-        match self.presence(flag).await {
-            Ok(Presence::Present) => self.begin(flag, ReadMode::ReuseRecent).await,
-            Ok(Presence::Absent) => {
+        match self.existence(flag).await {
+            Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseRecent).await,
+            Ok(Existence::Missing) => {
                 self.metrics.absent.inc();
-                Loaded::Unavailable(UnavailableReason::NoRevision)
+                ReadOutcome::Unavailable(UnavailableReason::NoRevision)
             }
-            Err(error) => Loaded::failed(error),
+            Err(error) => ReadOutcome::failed(error),
         }
     }
 
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
-    async fn presence(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
+    async fn existence(&self, flag: &FlagKey) -> Result<Existence, StoreError> {
         let valid_for = self.negative_lifetime(&flag.project);
         self.existing.look_up(&self.store, flag, valid_for).await
     }
@@ -308,7 +309,7 @@ impl Inner {
             return;
         }
         if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
-            drop(self.begin(flag, ReadMode::Force));
+            drop(self.join_or_start_read(flag, ReadMode::SkipCached));
         }
     }
 
@@ -319,37 +320,41 @@ impl Inner {
         (2.0 * f64::from(entries) / lifetime).max(f64::from(RECOVERY_READS))
     }
 
-    /// Joins the read of the flag in flight, or begins one. It continues even if all requests for it are cancelled.
-    pub(super) fn begin(self: &Arc<Self>, flag: &FlagKey, mode: ReadMode) -> Load {
-        let mut loading = self.loading();
-        if let Some(load) = loading.get(flag) {
-            return load.clone();
+    /// Joins the read of the flag in flight, or starts one. It continues even if all requests for it are cancelled.
+    pub(super) fn join_or_start_read(
+        self: &Arc<Self>,
+        flag: &FlagKey,
+        mode: ReadMode,
+    ) -> SharedRead {
+        let mut reads = self.reads();
+        if let Some(read) = reads.get(flag) {
+            return read.clone();
         }
         // A read may have ended after the caller looked into the cache.
         if mode == ReadMode::ReuseRecent
-            && let Some(loaded) = self.valid_result(flag)
+            && let Some(outcome) = self.valid_result(flag)
         {
-            return ready(loaded).boxed().shared();
+            return ready(outcome).boxed().shared();
         }
-        let read = self
+        let task = self
             .runtime
-            .spawn(Reading::new(Arc::clone(self), flag.clone()).run());
-        let load = read
-            .map(|loaded| loaded.unwrap_or(Loaded::Panicked))
+            .spawn(ReadTask::new(Arc::clone(self), flag.clone()).run());
+        let read = task
+            .map(|outcome| outcome.unwrap_or(ReadOutcome::Panicked))
             .boxed()
             .shared();
-        loading.insert(flag.clone(), load.clone());
-        load
+        reads.insert(flag.clone(), read.clone());
+        read
     }
 
     /// Returns the last result for a flag if it is still valid.
-    fn valid_result(&self, flag: &FlagKey) -> Option<Loaded> {
+    fn valid_result(&self, flag: &FlagKey) -> Option<ReadOutcome> {
         let now = Instant::now();
         match self.entries.peek(flag) {
             Some(entry) => {
-                (entry.age(now) == Age::WithinLifetime).then_some(Loaded::CacheEntry(entry))
+                (entry.age(now) == Age::WithinLifetime).then_some(ReadOutcome::CacheEntry(entry))
             }
-            None => self.negative.get(flag, now).map(Loaded::Unavailable),
+            None => self.negative.get(flag, now).map(ReadOutcome::Unavailable),
         }
     }
 
@@ -358,8 +363,8 @@ impl Inner {
         ServedPlan::new(entry, Source::Stale)
     }
 
-    pub(super) fn end(&self, flag: &FlagKey) {
-        self.loading().remove(flag);
+    pub(super) fn end_read(&self, flag: &FlagKey) {
+        self.reads().remove(flag);
     }
 
     pub(super) fn unreadable(&self) -> MutexGuard<'_, BTreeMap<FlagKey, Arc<UnreadableRow>>> {
@@ -375,16 +380,16 @@ impl Inner {
     }
 
     /// Whether a read of the flag is in flight.
-    pub(super) fn is_loading(&self, flag: &FlagKey) -> bool {
-        self.loading().contains_key(flag)
+    pub(super) fn is_being_read(&self, flag: &FlagKey) -> bool {
+        self.reads().contains_key(flag)
     }
 
-    fn loading(&self) -> MutexGuard<'_, HashMap<FlagKey, Load>> {
-        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reads(&self) -> MutexGuard<'_, HashMap<FlagKey, SharedRead>> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Loaded {
+impl ReadOutcome {
     pub(super) fn failed(error: StoreError) -> Self {
         Self::Unavailable(UnavailableReason::Failed(Arc::new(error)))
     }

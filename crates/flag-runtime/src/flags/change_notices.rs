@@ -13,12 +13,12 @@ use super::entry::CacheEntry;
 /// What the cache did about a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoticeOutcome {
-    /// Nothing: no read was needed.
-    Known,
+    /// Nothing: the cache needs no read to agree with the notice.
+    UpToDate,
     /// The flag is in memory, and the first read since the notice is under way in the background.
     AwaitingRead,
-    /// A read is under way, after which the outcome may still be this one: the rows contradicted the head row before, or
-    /// the flag is not in memory.
+    /// A read is under way, but after it the next outcome may be this one again: a read since the notice has already
+    /// contradicted the head row, or the flag is not in memory.
     Unsettled,
 }
 
@@ -35,12 +35,12 @@ impl FlagCache {
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
             Some(entry) => must_be_read(entry, head, since),
-            None => head.is_some_and(|head| inner.invalidate_absent(flag, head)),
+            None => head.is_some_and(|head| inner.invalidate_uncached(flag, head)),
         };
         if !must_read {
-            return NoticeOutcome::Known;
+            return NoticeOutcome::UpToDate;
         }
-        drop(inner.begin(flag, ReadMode::Force));
+        drop(inner.join_or_start_read(flag, ReadMode::SkipCached));
         if entry.is_some_and(|entry| !entry.is_read_since(since)) {
             NoticeOutcome::AwaitingRead
         } else {
@@ -54,15 +54,17 @@ impl FlagCache {
         let head = Some(HeadCell::Newest(created));
         // The first read may have begun before the revision was there.
         for _ in 0..2 {
-            if self.apply_notice(flag, head, Instant::now()) == NoticeOutcome::Known {
+            if self.apply_notice(flag, head, Instant::now()) == NoticeOutcome::UpToDate {
                 break;
             }
-            self.shared.begin(flag, ReadMode::ReuseRecent).await;
+            self.shared
+                .join_or_start_read(flag, ReadMode::ReuseRecent)
+                .await;
         }
     }
 
     /// Whether no request can get a revision of a flag that is older than this published one: that is cached, or was read after
-    /// the change was seen, or the flag is not cached, and the next request reads it. False while it is being loaded, as that read
+    /// the change was seen, or the flag is not cached, and the next request reads it. False while it is being read, as that read
     /// may have begun before, or if it cannot be read.
     pub(crate) fn serves_nothing_older(
         &self,
@@ -71,12 +73,12 @@ impl FlagCache {
         seen: Instant,
     ) -> bool {
         let inner = &self.shared;
-        let is_loading = inner.is_loading(flag);
+        let is_being_read = inner.is_being_read(flag);
         let head = Some(HeadCell::Newest(published));
         match inner.entries.peek(flag) {
             Some(entry) => !must_be_read(&entry, head, seen) || entry.is_read_since(seen),
             // Of one that cannot be read no value is served.
-            None => !is_loading && !inner.unreadable().contains_key(flag),
+            None => !is_being_read && !inner.unreadable().contains_key(flag),
         }
     }
 
@@ -118,12 +120,12 @@ impl FlagCache {
 
 impl Inner {
     /// Notes that a flag that is not in memory has changed; returns whether the flag must be read.
-    fn invalidate_absent(&self, flag: &FlagKey, head: HeadCell) -> bool {
+    fn invalidate_uncached(&self, flag: &FlagKey, head: HeadCell) -> bool {
         self.negative.forget_older(flag, head.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
         }
-        self.existing.note_present(flag);
+        self.existing.note_exists(flag);
         false
     }
 }

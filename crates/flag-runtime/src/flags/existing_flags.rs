@@ -34,17 +34,17 @@ pub(super) struct ExistingFlags {
 struct Page {
     until: Option<FlagPrefix>,
     /// Hashes of the flags that exist; a collision costs one useless read.
-    present: HashSet<u64>,
+    existing: HashSet<u64>,
     read: Instant,
 }
 
 /// Whether a flag exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(super) enum Existence {
     /// It has revisions.
-    Present,
+    Exists,
     /// It had no revision a moment ago.
-    Absent,
+    Missing,
 }
 
 impl ExistingFlags {
@@ -54,46 +54,47 @@ impl ExistingFlags {
         store: &FlagStore,
         flag: &FlagKey,
         valid_for: Duration,
-    ) -> Result<Presence, StoreError> {
+    ) -> Result<Existence, StoreError> {
         let place = FlagPrefix::of(flag);
-        if let Some(presence) = self.known(&place, valid_for) {
-            return Ok(presence);
+        if let Some(existence) = self.look_up_in_memory(&place, valid_for) {
+            return Ok(existence);
         }
         let _reading = self.reading.lock().await;
-        if let Some(presence) = self.known(&place, valid_for) {
-            return Ok(presence);
+        if let Some(existence) = self.look_up_in_memory(&place, valid_for) {
+            return Ok(existence);
         }
         // First from the end of the page before, so that pages join; then, if that is too far away, from here.
         for from in [self.end_before(&place, valid_for), place.clone()] {
             let read = Instant::now();
             let page = store.flags_from(&from, PAGE).await?;
             self.remember(from, page, read);
-            if let Some(presence) = self.known(&place, valid_for) {
-                return Ok(presence);
+            if let Some(existence) = self.look_up_in_memory(&place, valid_for) {
+                return Ok(existence);
             }
         }
         // The page from here covers this flag; if it was dropped already, the flag must be read.
-        Ok(Presence::Present)
+        Ok(Existence::Exists)
     }
 
     /// Notes that a flag has revisions now.
-    pub(super) fn note_present(&self, flag: &FlagKey) {
+    pub(super) fn note_exists(&self, flag: &FlagKey) {
         let place = FlagPrefix::of(flag);
         if let Some((_, page)) = self.pages().range_mut(..=&place).next_back() {
-            page.present.insert(hash(&place));
+            page.existing.insert(hash(&place));
         }
     }
 
-    fn known(&self, place: &FlagPrefix, valid_for: Duration) -> Option<Presence> {
+    /// Whether the flag of this place exists, according to the pages in memory; `None` if none of them tells.
+    fn look_up_in_memory(&self, place: &FlagPrefix, valid_for: Duration) -> Option<Existence> {
         let pages = self.pages();
         let (_, page) = pages.range(..=place).next_back()?;
         let covers =
             page.read.elapsed() < valid_for && page.until.as_ref().is_none_or(|u| place < u);
         covers.then(|| {
-            if page.present.contains(&hash(place)) {
-                Presence::Present
+            if page.existing.contains(&hash(place)) {
+                Existence::Exists
             } else {
-                Presence::Absent
+                Existence::Missing
             }
         })
     }
@@ -120,7 +121,7 @@ impl ExistingFlags {
         }
         let page = Page {
             until: page.until,
-            present: page.flags.iter().map(hash).collect(),
+            existing: page.flags.iter().map(hash).collect(),
             read,
         };
         pages.insert(from, page);
@@ -162,38 +163,42 @@ mod tests {
         }
 
         #[track_caller]
-        fn check(&self, name: &str, expected: Option<Presence>) {
-            assert_eq!(self.known(&place(name), VALID_FOR), expected, "{name}");
+        fn check(&self, name: &str, expected: Option<Existence>) {
+            assert_eq!(
+                self.look_up_in_memory(&place(name), VALID_FOR),
+                expected,
+                "{name}"
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_tells_for_a_while_which_flags_of_its_range_exist() {
-        use Presence::{Absent, Present};
+        use Existence::{Exists, Missing};
 
         let pages = ExistingFlags::default();
         pages.check("b", None);
         pages.add("b", Some("d"), &["b", "c"]);
-        let present = |name| (name, Some(Present));
-        let absent = |name| (name, Some(Absent));
+        let exists = |name| (name, Some(Exists));
+        let missing = |name| (name, Some(Missing));
         for (name, expected) in [
             ("a", None),
-            present("b"),
-            absent("bb"),
-            present("c"),
-            absent("cz"),
+            exists("b"),
+            missing("bb"),
+            exists("c"),
+            missing("cz"),
             ("d", None),
             ("e", None),
         ] {
             pages.check(name, expected);
         }
-        pages.note_present(&flag("bb"));
-        pages.check("bb", Some(Present));
+        pages.note_exists(&flag("bb"));
+        pages.check("bb", Some(Exists));
         pages.add("x", None, &["y"]);
-        pages.check("y", Some(Present));
-        pages.check("zzz", Some(Absent));
+        pages.check("y", Some(Exists));
+        pages.check("zzz", Some(Missing));
         advance(VALID_FOR.saturating_sub(A_MOMENT)).await;
-        pages.check("b", Some(Present));
+        pages.check("b", Some(Exists));
         advance(A_MOMENT).await;
         pages.check("b", None);
         pages.check("zzz", None);

@@ -58,7 +58,7 @@ impl CacheMetrics {
         let restores = Counter::default();
         registry.register(
             "cache_lookups",
-            "Requests for a flag, by the source of the answer",
+            "Look-ups of a flag by result; a miss may also count as stale or absent",
             lookups.clone(),
         );
         registry.register(

@@ -52,7 +52,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 struct State {
     /// The change count of the cache at the last write.
-    changes: u64,
+    generation: u64,
     at: Instant,
     is_failing: bool,
     /// A write that did not end in time, and may never end.
@@ -99,7 +99,7 @@ impl Snapshot {
     /// Creates a snapshot at `path` of the store with the identity `store`. Reads and writes nothing yet.
     pub fn new(path: PathBuf, store: String, flags: FlagCache) -> Self {
         let state = State {
-            changes: flags.changes(),
+            generation: flags.snapshot_generation(),
             at: Instant::now(),
             is_failing: false,
             unfinished: None,
@@ -135,11 +135,11 @@ impl Snapshot {
     pub async fn keep_up_to_date(self: Arc<Self>) {
         loop {
             sleep(PERIOD).await;
-            let (changes, age) = {
+            let (generation, age) = {
                 let state = self.state.lock().await;
-                (state.changes, state.at.elapsed())
+                (state.generation, state.at.elapsed())
             };
-            if self.flags.changes() != changes || age >= RENEW_EVERY {
+            if self.flags.snapshot_generation() != generation || age >= RENEW_EVERY {
                 self.write().await;
             }
         }
@@ -148,7 +148,7 @@ impl Snapshot {
     /// Writes the file now, unless the cache is empty.
     pub async fn write(&self) {
         let mut state = self.state.lock().await;
-        state.changes = self.flags.changes();
+        state.generation = self.flags.snapshot_generation();
         state.at = Instant::now();
         let entries = self.flags.snapshot_entries();
         if entries.is_empty() {

@@ -130,7 +130,7 @@ impl FlagCache {
                 let ago = clock.since(last_confirmed);
                 let entry =
                     CacheEntry::from_snapshot(plan, row, last_confirmed, ago, &inner.settings)?;
-                inner.projects.note_known(&flag.project);
+                inner.projects.note_cached(&flag.project);
                 inner.entries.insert(flag, Arc::new(entry));
                 Some(())
             },

@@ -7,11 +7,11 @@ use std::time::Duration;
 use flag_model::ProjectName;
 use tokio::time::Instant;
 
-/// The most watched projects without a known flag: invented names must cost little.
-const MAX_UNKNOWN: usize = 64;
+/// The most watched projects without a flag in memory: invented names must cost little.
+const MAX_UNCACHED: usize = 64;
 
 /// How long such a project is watched after a request for it.
-const UNKNOWN_WATCHED_FOR: Duration = Duration::from_secs(10);
+const UNCACHED_WATCHED_FOR: Duration = Duration::from_secs(10);
 
 /// The watched projects.
 #[derive(Debug, Default)]
@@ -19,18 +19,18 @@ pub(super) struct WatchedProjects(Mutex<Projects>);
 
 #[derive(Debug, Default)]
 struct Projects {
-    known: HashSet<ProjectName>,
-    /// Until when projects without a known flag are watched.
-    unknown: HashMap<ProjectName, Instant>,
+    cached: HashSet<ProjectName>,
+    /// Until when projects without a flag in memory are watched.
+    uncached: HashMap<ProjectName, Instant>,
 }
 
 impl WatchedProjects {
     /// Notes that a flag of the project is in memory.
-    pub(super) fn note_known(&self, project: &ProjectName) {
+    pub(super) fn note_cached(&self, project: &ProjectName) {
         let mut projects = self.projects();
-        if !projects.known.contains(project) {
-            projects.unknown.remove(project);
-            projects.known.insert(project.clone());
+        if !projects.cached.contains(project) {
+            projects.uncached.remove(project);
+            projects.cached.insert(project.clone());
         }
     }
 
@@ -38,18 +38,18 @@ impl WatchedProjects {
     pub(super) fn watch_for_a_while(&self, project: &ProjectName) -> bool {
         let now = Instant::now();
         let mut projects = self.projects();
-        if projects.known.contains(project) {
+        if projects.cached.contains(project) {
             return true;
         }
-        if !projects.unknown.contains_key(project) && projects.unknown.len() >= MAX_UNKNOWN {
-            projects.unknown.retain(|_, until| now < *until);
+        if !projects.uncached.contains_key(project) && projects.uncached.len() >= MAX_UNCACHED {
+            projects.uncached.retain(|_, until| now < *until);
         }
         let is_watched =
-            projects.unknown.contains_key(project) || projects.unknown.len() < MAX_UNKNOWN;
+            projects.uncached.contains_key(project) || projects.uncached.len() < MAX_UNCACHED;
         if is_watched {
             projects
-                .unknown
-                .insert(project.clone(), now + UNKNOWN_WATCHED_FOR);
+                .uncached
+                .insert(project.clone(), now + UNCACHED_WATCHED_FOR);
         }
         is_watched
     }
@@ -58,15 +58,15 @@ impl WatchedProjects {
     pub(super) fn watched(&self) -> Vec<ProjectName> {
         let now = Instant::now();
         let mut projects = self.projects();
-        projects.unknown.retain(|_, until| now < *until);
-        let names = projects.known.iter().chain(projects.unknown.keys());
+        projects.uncached.retain(|_, until| now < *until);
+        let names = projects.cached.iter().chain(projects.uncached.keys());
         names.cloned().collect()
     }
 
-    /// Forgets all known projects but these, which have flags in memory.
+    /// Forgets the projects that had a flag in memory, except these, which still have one.
     pub(super) fn retain(&self, in_memory: &HashSet<ProjectName>) {
         self.projects()
-            .known
+            .cached
             .retain(|project| in_memory.contains(project));
     }
 
@@ -88,15 +88,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn invented_projects_are_watched_up_to_a_bound_and_for_a_while() {
         let projects = WatchedProjects::default();
-        for n in 0..MAX_UNKNOWN {
+        for n in 0..MAX_UNCACHED {
             assert!(projects.watch_for_a_while(&project(n)));
         }
-        assert!(!projects.watch_for_a_while(&project(MAX_UNKNOWN)));
-        projects.note_known(&project(MAX_UNKNOWN));
-        assert!(projects.watch_for_a_while(&project(MAX_UNKNOWN)));
-        assert_eq!(projects.watched().len(), MAX_UNKNOWN + 1);
-        advance(UNKNOWN_WATCHED_FOR).await;
-        assert_eq!(projects.watched(), [project(MAX_UNKNOWN)]);
+        assert!(!projects.watch_for_a_while(&project(MAX_UNCACHED)));
+        projects.note_cached(&project(MAX_UNCACHED));
+        assert!(projects.watch_for_a_while(&project(MAX_UNCACHED)));
+        assert_eq!(projects.watched().len(), MAX_UNCACHED + 1);
+        advance(UNCACHED_WATCHED_FOR).await;
+        assert_eq!(projects.watched(), [project(MAX_UNCACHED)]);
         projects.retain(&HashSet::new());
         assert_eq!(projects.watched(), []);
     }
@@ -105,20 +105,20 @@ mod tests {
     async fn an_invented_project_makes_room_when_its_time_is_over() {
         let projects = WatchedProjects::default();
         projects.watch_for_a_while(&project(0));
-        advance(UNKNOWN_WATCHED_FOR / 2).await;
-        for n in 1..MAX_UNKNOWN {
+        advance(UNCACHED_WATCHED_FOR / 2).await;
+        for n in 1..MAX_UNCACHED {
             projects.watch_for_a_while(&project(n));
         }
         // One that is watched already needs no room, and is watched for longer.
         assert!(projects.watch_for_a_while(&project(1)));
-        let other = project(MAX_UNKNOWN);
-        advance((UNKNOWN_WATCHED_FOR / 2).saturating_sub(Duration::from_micros(1))).await;
+        let other = project(MAX_UNCACHED);
+        advance((UNCACHED_WATCHED_FOR / 2).saturating_sub(Duration::from_micros(1))).await;
         assert!(!projects.watch_for_a_while(&other));
         advance(Duration::from_micros(1)).await;
         assert!(projects.watch_for_a_while(&other));
         assert!(!projects.watch_for_a_while(&project(0)));
-        assert_eq!(projects.watched().len(), MAX_UNKNOWN);
-        advance(UNKNOWN_WATCHED_FOR / 2).await;
+        assert_eq!(projects.watched().len(), MAX_UNCACHED);
+        advance(UNCACHED_WATCHED_FOR / 2).await;
         assert_eq!(projects.watched(), [other]);
     }
 }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use self::seen_head_row::{Replaced, SeenHeadRow};
 use super::cache::FlagCache;
-use crate::events::{Events, HeadWanted, PublishedChange};
+use crate::events::{Events, HeadChange, HeadRowNeeded};
 
 /// Projects that are polled concurrently.
 const CONCURRENCY: usize = 8;
@@ -56,8 +56,12 @@ async fn watch(store: FlagStore, flags: FlagCache, period: Duration) {
     let mut swept = Instant::now();
     loop {
         let next = Instant::now() + JITTER.apply(period, fastrand::f64());
-        // A notification that is there already counts as in time, however late it is.
-        while Instant::now() < next && timeout_at(next, events.subscribed()).await.is_ok() {
+        // `timeout_at` polls the future before the timer: a request that is already there is handled even at `next`.
+        while Instant::now() < next
+            && timeout_at(next, events.wait_for_head_row_request())
+                .await
+                .is_ok()
+        {
             sleep(SUBSCRIBED_PAUSE).await;
             watch.poll_subscribed().await;
         }
@@ -98,13 +102,13 @@ impl ChangeWatcher {
     async fn poll_subscribed(&mut self) {
         let events = self.flags.events().clone();
         let mut projects = events.projects();
-        projects.retain(|project| events.wants_head(project) == HeadWanted::Now);
+        projects.retain(|project| events.head_row_needed(project) == HeadRowNeeded::Now);
         let are_left = projects.len() > MAX_SUBSCRIBED;
         projects.truncate(MAX_SUBSCRIBED);
         // A failure is logged by the next poll of all projects.
         let failure = self.poll_projects(projects).await;
         if are_left && failure.is_none() {
-            events.want_heads();
+            events.request_head_rows();
         }
     }
 
@@ -138,7 +142,7 @@ impl ChangeWatcher {
         self.flags.forget_projects();
         let watched = self.flags.watched();
         self.seen.retain(|project, _| watched.contains(project));
-        self.flags.served_projects().retain(&watched);
+        self.flags.project_reports().retain(&watched);
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
@@ -146,12 +150,12 @@ impl ChangeWatcher {
         let Some(seen) = self.seen.get_mut(&project) else {
             let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
             self.flags.note_flags_of(&project, seen.head_row());
-            announce(self.flags.events(), &project, &seen, Replaced::default());
+            note_for_events(self.flags.events(), &project, &seen, Replaced::default());
             let mut changed = seen.recently_published();
             changed.retain(|(flag, time, since)| {
                 time.is_some_and(|time| !self.flags.serves_nothing_older(flag, time, *since))
             });
-            note_served(&self.flags, &project, &seen, changed);
+            note_for_reports(&self.flags, &project, &seen, changed);
             seen.notify(&self.flags);
             self.seen.insert(project, seen);
             return;
@@ -172,9 +176,9 @@ impl ChangeWatcher {
             self.flags.events().note_restored(&project, flags);
         }
         if !changed.is_empty() {
-            note_served(&self.flags, &project, seen, changed);
+            note_for_reports(&self.flags, &project, seen, changed);
         }
-        announce(self.flags.events(), &project, seen, replaced);
+        note_for_events(self.flags.events(), &project, seen, replaced);
         if was_failing {
             self.flags.confirm(seen.head_row());
         }
@@ -194,28 +198,28 @@ impl ChangeWatcher {
     }
 }
 
-/// Notes which flags of a project have changed, for what this replica reports.
-fn note_served(
+/// Notes which flags of a project have changed, for the reports of this replica.
+fn note_for_reports(
     flags: &FlagCache,
     project: &ProjectName,
     seen: &SeenHeadRow,
-    changed: Vec<PublishedChange>,
+    changed: Vec<HeadChange>,
 ) {
     let head = seen.head_row().digest();
-    flags.served_projects().note_head(project, head, changed);
+    flags.project_reports().note_head(project, head, changed);
 }
 
-/// Reports the head row of a project to its subscribers, if there are any.
-fn announce(events: &Events, project: &ProjectName, seen: &SeenHeadRow, replaced: Replaced) {
+/// Notes the head row of a project for the events of its subscribers, if it has any.
+fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, replaced: Replaced) {
     let head_row = seen.head_row();
     let report = |changed| {
         let has_flags = head_row.flags().next().is_some();
         events.note_head(project, head_row.digest(), has_flags, changed);
     };
-    match events.wants_head(project) {
-        HeadWanted::Now => report(seen.recently_published()),
-        HeadWanted::WhenChanged if !replaced.published.is_empty() => report(replaced.published),
-        HeadWanted::WhenChanged | HeadWanted::Never => {}
+    match events.head_row_needed(project) {
+        HeadRowNeeded::Now => report(seen.recently_published()),
+        HeadRowNeeded::WhenChanged if !replaced.published.is_empty() => report(replaced.published),
+        HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }
 }
 

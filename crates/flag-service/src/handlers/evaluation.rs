@@ -79,7 +79,7 @@ fn record<'a>(
     current: &ServedPlan,
 ) -> Result<Recorded, Box<RecordLater<'a>>> {
     if *context.request.method() == Method::HEAD {
-        return Ok(Recorded::NOT_AN_EXPOSURE);
+        return Ok(Recorded::NOTHING_TO_RECORD);
     }
     let exposures = &context.state.exposures;
     let recorded = exposures.record(context.id.as_str(), instance, decision, current);

@@ -1,4 +1,5 @@
-//! What every request passes before its handler runs: rate limit, sizes, API key; and the limit of waiting requests.
+//! What every request passes before its handler runs: rate limit, limit of connections, sizes, API key; and the limit of waiting
+//! requests.
 
 use actix_web::HttpResponse;
 use tracing::error;

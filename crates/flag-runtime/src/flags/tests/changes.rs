@@ -139,9 +139,9 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
     let later = created.saturating_add(Duration::from_micros(1));
     for (head, since, expected) in [
         (later, since, NoticeOutcome::Unsettled),
-        (created, since, NoticeOutcome::Known),
+        (created, since, NoticeOutcome::UpToDate),
         // An older one, as after a restoration, is settled by one read.
-        (Timestamp::UNIX_EPOCH, since, NoticeOutcome::Known),
+        (Timestamp::UNIX_EPOCH, since, NoticeOutcome::UpToDate),
         (later, since, NoticeOutcome::Unsettled),
     ] {
         let head = Some(HeadCell::Newest(head));
@@ -202,7 +202,7 @@ async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_told() {
             .apply_notice(&flag("broken"), head, Instant::now());
         world.finish_reads().await;
         assert_eq!(
-            (world.reads(), outcome == NoticeOutcome::Known),
+            (world.reads(), outcome == NoticeOutcome::UpToDate),
             (reads, reads == 0)
         );
     }

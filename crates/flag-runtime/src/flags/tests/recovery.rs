@@ -95,14 +95,20 @@ async fn a_read_that_has_just_ended_is_enough_unless_another_is_wanted() {
     for name in ["known", "unknown"] {
         let _ = world.ask(name).await;
         world.reads();
-        inner.begin(&flag(name), ReadMode::ReuseRecent).await;
+        inner
+            .join_or_start_read(&flag(name), ReadMode::ReuseRecent)
+            .await;
         assert_eq!(world.reads(), 0, "{name}");
-        inner.begin(&flag(name), ReadMode::Force).await;
+        inner
+            .join_or_start_read(&flag(name), ReadMode::SkipCached)
+            .await;
         assert_eq!(world.reads(), 1, "{name}");
     }
     advance(LIFETIME * 2).await;
     for name in ["known", "unknown"] {
-        inner.begin(&flag(name), ReadMode::ReuseRecent).await;
+        inner
+            .join_or_start_read(&flag(name), ReadMode::ReuseRecent)
+            .await;
         assert_eq!(world.reads(), 1, "{name}");
     }
 }

@@ -7,7 +7,7 @@ use flag_model::{FlagKey, Timestamp};
 use flag_store::{HeadCell, HeadRow};
 use tokio::time::Instant;
 
-use crate::events::{ChangedFlag, PublishedChange};
+use crate::events::{ChangedFlag, HeadChange};
 use crate::flags::cache::FlagCache;
 use crate::flags::change_notices::NoticeOutcome;
 
@@ -35,7 +35,7 @@ pub(super) struct Replaced {
     /// How many flags went back to an older state.
     pub(super) undone: usize,
     /// The flags with another published revision.
-    pub(super) published: Vec<PublishedChange>,
+    pub(super) published: Vec<HeadChange>,
 }
 
 impl SeenHeadRow {
@@ -83,7 +83,7 @@ impl SeenHeadRow {
     }
 
     /// Returns the recent changes of published revisions.
-    pub(super) fn recently_published(&self) -> Vec<PublishedChange> {
+    pub(super) fn recently_published(&self) -> Vec<HeadChange> {
         let changed = self.changed.iter();
         let changed = changed.filter_map(|(flag, (state, since))| {
             let published = (*state)?.published()?;
@@ -118,7 +118,7 @@ impl SeenHeadRow {
                 continue;
             }
             let outcome = flags.apply_notice(&flag, state, since);
-            budget -= usize::from(outcome != NoticeOutcome::Known);
+            budget -= usize::from(outcome != NoticeOutcome::UpToDate);
             if outcome == NoticeOutcome::AwaitingRead || since.elapsed() < COMPARED_FOR {
                 self.changed.insert(flag, (state, since));
             }

@@ -468,7 +468,7 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
         ..flag("f")
     };
     world.flags.current(&unknown).await.unwrap_err();
-    let gone = || world.flags.served_projects().gone();
+    let gone = || world.flags.project_reports().gone();
     sleep(SWEEP * 9 / 10).await;
     assert_eq!(gone(), []);
     sleep(SWEEP / 5).await;

@@ -110,7 +110,7 @@ impl EventStream {
     /// Waits for the next event. Callers count a stream as good from its first byte, so first of all it waits until the
     /// replica knows the state of the project.
     async fn news(&mut self) -> Option<Bytes> {
-        if self.is_new && self.subscription.begun().await {
+        if self.is_new && self.subscription.wait_until_known().await {
             self.is_new = false;
             return Some(self.first());
         }

@@ -167,14 +167,14 @@ async fn the_head_rows_of_newly_subscribed_projects_are_read_a_part_at_a_time() 
     let subscriptions: Vec<_> = invented
         .map(|project| events.subscribe(&project, None))
         .collect();
-    events.subscribed().await;
+    events.wait_for_head_row_request().await;
     world.counted();
     for reads in [MAX_SUBSCRIBED, 1] {
         world.watch.poll_subscribed().await;
         assert_eq!(world.counted().0, reads);
     }
-    assert!(events.subscribed().now_or_never().is_some());
-    assert!(events.subscribed().now_or_never().is_none());
+    assert!(events.wait_for_head_row_request().now_or_never().is_some());
+    assert!(events.wait_for_head_row_request().now_or_never().is_none());
     drop(subscriptions);
 }
 
@@ -191,10 +191,10 @@ async fn head_rows_are_wanted_again_only_if_some_are_left_and_the_store_answers(
         let subscriptions: Vec<_> = invented
             .map(|project| events.subscribe(&project, None))
             .collect();
-        events.subscribed().await;
+        events.wait_for_head_row_request().await;
         world.set_reachable(answers);
         world.watch.poll_subscribed().await;
-        let are_wanted = events.subscribed().now_or_never().is_some();
+        let are_wanted = events.wait_for_head_row_request().now_or_never().is_some();
         assert_eq!(are_wanted, expected, "{subscribed} {answers}");
         drop(subscriptions);
     }

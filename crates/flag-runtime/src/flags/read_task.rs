@@ -9,26 +9,26 @@ use flag_store::{Clock as _, StoreError, SystemClock, decode_revision};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::cache::{Inner, Loaded};
+use super::cache::{Inner, ReadOutcome};
 use super::entry::CacheEntry;
 use super::metrics::ReadResult;
 use super::negative_cache::UnavailableReason;
 use crate::causes::causes;
 
 /// A read in flight. When it is dropped, even before it ran, the next one may begin.
-pub(super) struct Reading {
+pub(super) struct ReadTask {
     shared: Arc<Inner>,
     flag: FlagKey,
 }
 
-impl Reading {
+impl ReadTask {
     /// Prepares a read.
     pub(super) fn new(shared: Arc<Inner>, flag: FlagKey) -> Self {
         Self { shared, flag }
     }
 
     /// Reads the flag and stores the result in the cache. The deadline is that of the store.
-    pub(super) async fn run(self) -> Loaded {
+    pub(super) async fn run(self) -> ReadOutcome {
         let (last_confirmed, began) = (SystemClock.now(), Instant::now());
         let store = &self.shared.store;
         let newest = store.latest_revision_row(&self.flag).await;
@@ -36,37 +36,37 @@ impl Reading {
             self.note_passed_over(newest.passed_over);
             newest.row
         });
-        let loaded = match row {
-            Ok(None) => Loaded::Unavailable(UnavailableReason::NoRevision),
-            Err(error) => Loaded::failed(error),
+        let outcome = match row {
+            Ok(None) => ReadOutcome::Unavailable(UnavailableReason::NoRevision),
+            Err(error) => ReadOutcome::failed(error),
             Ok(Some(row)) => match decode_revision(&row, store.options()) {
-                Err(row) => Loaded::Unavailable(UnavailableReason::Unreadable(Arc::new(row))),
+                Err(row) => ReadOutcome::Unavailable(UnavailableReason::Unreadable(Arc::new(row))),
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
                     let entry =
                         CacheEntry::new(plan, row, last_confirmed, began, &self.shared.settings);
-                    Loaded::CacheEntry(Arc::new(entry))
+                    ReadOutcome::CacheEntry(Arc::new(entry))
                 }
             },
         };
-        self.remember(&loaded);
-        loaded
+        self.remember(&outcome);
+        outcome
     }
 
-    fn remember(&self, loaded: &Loaded) {
+    fn remember(&self, outcome: &ReadOutcome) {
         let Self { shared, flag } = self;
-        match loaded {
-            Loaded::CacheEntry(entry) => {
+        match outcome {
+            ReadOutcome::CacheEntry(entry) => {
                 shared.metrics.count_read(ReadResult::Read);
                 self.store_entry(entry);
             }
-            Loaded::Unavailable(UnavailableReason::Failed(error)) => {
+            ReadOutcome::Unavailable(UnavailableReason::Failed(error)) => {
                 shared.metrics.count_read(ReadResult::Failed);
                 log_failure(flag, error);
-                self.note_failure(loaded);
+                self.note_failure(outcome);
             }
-            Loaded::Unavailable(reason) => {
+            ReadOutcome::Unavailable(reason) => {
                 if let UnavailableReason::Unreadable(row) = reason {
                     shared.metrics.count_read(ReadResult::Unreadable);
                     self.note_unreadable(row);
@@ -78,10 +78,10 @@ impl Reading {
                 let valid_for = valid_for.min(shared.settings.lifetime);
                 shared.negative.remember(flag, reason.clone(), valid_for);
                 if shared.entries.remove(flag).is_some() {
-                    shared.changes.fetch_add(1, Ordering::Relaxed);
+                    shared.snapshot_generation.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Loaded::Panicked => {}
+            ReadOutcome::Panicked => {}
         }
     }
 
@@ -89,7 +89,7 @@ impl Reading {
     fn store_entry(&self, entry: &Arc<CacheEntry>) {
         let Self { shared, flag } = self;
         self.note_readable();
-        shared.projects.note_known(&flag.project);
+        shared.projects.note_cached(&flag.project);
         let before = shared.entries.peek(flag);
         let created = entry.plan().created();
         if let Some(before) = &before
@@ -103,18 +103,18 @@ impl Reading {
             shared.events.note_change(flag, created);
         }
         if before.as_ref().is_none_or(is_other) {
-            shared.changes.fetch_add(1, Ordering::Relaxed);
+            shared.snapshot_generation.fetch_add(1, Ordering::Relaxed);
         }
         shared.entries.insert(flag.clone(), Arc::clone(entry));
         shared.negative.forget(flag);
     }
 
     /// Notes a failed read: an entry stays; without one, the failure is remembered for a moment.
-    fn note_failure(&self, loaded: &Loaded) {
+    fn note_failure(&self, outcome: &ReadOutcome) {
         let Self { shared, flag } = self;
-        match (shared.entries.peek(flag), loaded) {
+        match (shared.entries.peek(flag), outcome) {
             (Some(entry), _) => entry.note_failure(Instant::now()),
-            (None, Loaded::Unavailable(reason)) => {
+            (None, ReadOutcome::Unavailable(reason)) => {
                 let valid_for = shared.settings.lifetime;
                 shared.negative.remember(flag, reason.clone(), valid_for);
             }
@@ -158,9 +158,9 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl Drop for ReadTask {
     fn drop(&mut self) {
-        self.shared.end(&self.flag);
+        self.shared.end_read(&self.flag);
     }
 }
 

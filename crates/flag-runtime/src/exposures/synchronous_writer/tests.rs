@@ -21,7 +21,7 @@ async fn write<F: Future<Output = Step> + Send + 'static>(
     let log = ScriptedLog::default();
     log.script(script);
     let counts = Arc::new(MinuteCounter::new());
-    let direct = Direct::new(
+    let writer = SynchronousWriter::new(
         Arc::new(log),
         format(),
         Arc::clone(&counts),
@@ -32,7 +32,7 @@ async fn write<F: Future<Output = Step> + Send + 'static>(
         created,
         ..entry(request)
     });
-    (direct.write(entries.collect()).await, counts)
+    (writer.write(entries.collect()).await, counts)
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
-//! Which revisions of the watched projects this replica serves, for its reports.
+//! What this replica reports of the watched projects: which of their revisions it serves.
 //!
-//! A change counts once the cache serves it. Knows neither the store nor the log.
+//! A change counts once the cache serves it. Knows neither the store nor the exposure log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use flag_store::{ProjectDigest, ServedRevisions};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::events::PublishedChange;
+use crate::events::HeadChange;
 
-/// Which revisions of the watched projects this replica serves.
+/// What this replica reports of the watched projects.
 #[derive(Debug, Default)]
-pub(crate) struct ServedProjects {
+pub(crate) struct ProjectReports {
     state: Mutex<State>,
-    noted: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -36,17 +36,17 @@ struct Project {
     is_reported: bool,
 }
 
-impl ServedProjects {
+impl ProjectReports {
     /// Notes the head row of a project, and which of its flags have changed; `None` stands for a flag that is gone.
     pub(crate) fn note_head(
         &self,
         project: &ProjectName,
         head: ProjectDigest,
-        changed: Vec<PublishedChange>,
+        changed: Vec<HeadChange>,
     ) {
         let mut state = self.state();
         state.gone.retain(|gone| gone != project);
-        let noted = state
+        let report = state
             .projects
             .entry(project.clone())
             .or_insert_with(|| Project {
@@ -55,15 +55,15 @@ impl ServedProjects {
                 served: ServedRevisions::default(),
                 is_reported: false,
             });
-        noted.head = head;
+        report.head = head;
         for (flag, time, seen) in changed {
-            noted.served.forget(&flag);
+            report.served.forget(&flag);
             match time {
-                Some(time) => noted.unserved.insert(flag, (time, seen)),
-                None => noted.unserved.remove(&flag),
+                Some(time) => report.unserved.insert(flag, (time, seen)),
+                None => report.unserved.remove(&flag),
             };
         }
-        self.noted.notify_one();
+        self.changed.notify_one();
     }
 
     /// Forgets projects that are not watched any more.
@@ -73,13 +73,13 @@ impl ServedProjects {
         let unwatched = projects.extract_if(|project, _| !watched.contains(project));
         gone.extend(unwatched.map(|(project, _)| project));
         if !gone.is_empty() {
-            self.noted.notify_one();
+            self.changed.notify_one();
         }
     }
 
     /// Waits for a change.
-    pub(crate) async fn noted(&self) {
-        self.noted.notified().await;
+    pub(crate) async fn wait_for_change(&self) {
+        self.changed.notified().await;
     }
 
     /// Notes which changes the cache serves by now; returns when the latest of the others was seen.
@@ -106,7 +106,7 @@ impl ServedProjects {
         latest
     }
 
-    /// Returns what is not reported, at most so much of it, and counts it as reported.
+    /// Returns what is not reported of at most `max` projects, and counts it as reported.
     pub(crate) fn take(&self, max: usize) -> Vec<(ProjectName, ServedRevisions)> {
         let mut state = self.state();
         let projects = state.projects.iter_mut();
@@ -171,116 +171,116 @@ mod tests {
         ProjectName::new("p").unwrap()
     }
 
-    fn change(name: &str, time: Option<Timestamp>) -> PublishedChange {
+    fn change(name: &str, time: Option<Timestamp>) -> HeadChange {
         let flag = format!("p/data/{name}").parse().unwrap();
         (flag, time, Instant::now())
     }
 
     /// What is to be reported of the project, if it is.
-    fn taken(projects: &ServedProjects) -> Option<ServedRevisions> {
-        projects.take(9).pop().map(|(_, served)| served)
+    fn taken(reports: &ProjectReports) -> Option<ServedRevisions> {
+        reports.take(9).pop().map(|(_, served)| served)
     }
 
     #[test]
     fn a_digest_counts_once_all_changes_are_served() {
-        let (projects, now) = (ServedProjects::default(), SystemClock.now());
-        projects.note_head(&project(), digest("1"), vec![]);
-        assert_eq!(projects.mark_served(|_, _, _| true), None);
+        let (reports, now) = (ProjectReports::default(), SystemClock.now());
+        reports.note_head(&project(), digest("1"), vec![]);
+        assert_eq!(reports.mark_served(|_, _, _| true), None);
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
-        assert_eq!(taken(&projects), Some(expected.clone()));
-        assert_eq!(taken(&projects), None);
+        assert_eq!(taken(&reports), Some(expected.clone()));
+        assert_eq!(taken(&reports), None);
         let changes = [change("a", Some(now)), change("b", Some(now))];
         let [a, b] = changes.clone().map(|(flag, ..)| flag);
-        projects.note_head(&project(), digest("2"), changes.clone().into());
+        reports.note_head(&project(), digest("2"), changes.clone().into());
         let seen = changes[1].2;
-        let unserved = projects.mark_served(|flag, _, _| *flag == a);
+        let unserved = reports.mark_served(|flag, _, _| *flag == a);
         assert_eq!(unserved, Some(seen));
         expected.note(a, now);
-        assert_eq!(taken(&projects), Some(expected.clone()));
-        assert_eq!(projects.mark_served(|_, _, _| true), None);
+        assert_eq!(taken(&reports), Some(expected.clone()));
+        assert_eq!(reports.mark_served(|_, _, _| true), None);
         expected.note(b, now);
         expected.digest = Some(digest("2"));
-        assert_eq!(taken(&projects), Some(expected));
+        assert_eq!(taken(&reports), Some(expected));
     }
 
     #[test]
     fn what_could_not_be_reported_is_reported_later() {
-        let projects = ServedProjects::default();
-        projects.note_head(&project(), digest("1"), vec![]);
-        let first = projects.take(9);
-        assert!(!projects.has_news());
-        projects.put_back(&first);
-        assert!(projects.has_news());
-        assert_eq!(projects.take(9), first);
+        let reports = ProjectReports::default();
+        reports.note_head(&project(), digest("1"), vec![]);
+        let first = reports.take(9);
+        assert!(!reports.has_news());
+        reports.put_back(&first);
+        assert!(reports.has_news());
+        assert_eq!(reports.take(9), first);
     }
 
     #[test]
     fn a_project_that_is_not_watched_any_more_is_gone_until_it_is_watched_again() {
-        let projects = ServedProjects::default();
-        projects.note_head(&project(), digest("1"), vec![]);
-        projects.take(9);
-        projects.retain(&HashSet::new());
+        let reports = ProjectReports::default();
+        reports.note_head(&project(), digest("1"), vec![]);
+        reports.take(9);
+        reports.retain(&HashSet::new());
         assert_eq!(
-            (projects.gone(), projects.has_news()),
+            (reports.gone(), reports.has_news()),
             (vec![project()], true)
         );
-        projects.note_head(&project(), digest("1"), vec![]);
-        assert_eq!(projects.gone(), []);
-        projects.retain(&HashSet::new());
-        projects.forget(&[project()]);
-        assert_eq!((projects.all(), projects.has_news()), (vec![], false));
+        reports.note_head(&project(), digest("1"), vec![]);
+        assert_eq!(reports.gone(), []);
+        reports.retain(&HashSet::new());
+        reports.forget(&[project()]);
+        assert_eq!((reports.all(), reports.has_news()), (vec![], false));
     }
 
     #[test]
     fn it_is_noted_when_something_may_have_to_be_reported() {
-        let projects = ServedProjects::default();
-        let is_noted = || projects.noted().now_or_never().is_some();
-        projects.retain(&HashSet::new());
+        let reports = ProjectReports::default();
+        let is_noted = || reports.wait_for_change().now_or_never().is_some();
+        reports.retain(&HashSet::new());
         assert!(!is_noted());
-        projects.note_head(&project(), digest("1"), vec![]);
+        reports.note_head(&project(), digest("1"), vec![]);
         assert!(is_noted());
         assert!(!is_noted());
-        projects.retain(&[project()].into());
-        assert_eq!((is_noted(), projects.gone()), (false, vec![]));
-        projects.retain(&HashSet::new());
-        assert_eq!((is_noted(), projects.gone()), (true, vec![project()]));
+        reports.retain(&[project()].into());
+        assert_eq!((is_noted(), reports.gone()), (false, vec![]));
+        reports.retain(&HashSet::new());
+        assert_eq!((is_noted(), reports.gone()), (true, vec![project()]));
     }
 
     #[test]
     fn a_project_that_is_gone_is_forgotten_once_its_report_is() {
-        let projects = ServedProjects::default();
+        let reports = ProjectReports::default();
         let other = ProjectName::new("q").unwrap();
         for project in [project(), other.clone()] {
-            projects.note_head(&project, digest("1"), vec![]);
+            reports.note_head(&project, digest("1"), vec![]);
         }
-        projects.retain(&[other.clone()].into());
-        let mut all = projects.all();
+        reports.retain(&[other.clone()].into());
+        let mut all = reports.all();
         all.sort_unstable();
         assert_eq!(all, [project(), other.clone()]);
-        projects.forget(std::slice::from_ref(&other));
-        assert_eq!(projects.gone(), [project()]);
-        projects.forget(&[project()]);
-        assert_eq!((projects.gone(), projects.all()), (vec![], vec![other]));
+        reports.forget(std::slice::from_ref(&other));
+        assert_eq!(reports.gone(), [project()]);
+        reports.forget(&[project()]);
+        assert_eq!((reports.gone(), reports.all()), (vec![], vec![other]));
     }
 
     #[test]
     fn a_digest_is_reported_again_only_when_it_has_changed() {
-        let projects = ServedProjects::default();
+        let reports = ProjectReports::default();
         for text in ["1", "2"] {
-            projects.note_head(&project(), digest(text), vec![]);
-            projects.mark_served(|_, _, _| true);
-            assert_eq!(taken(&projects).unwrap().digest, Some(digest(text)));
-            projects.mark_served(|_, _, _| true);
-            assert_eq!(taken(&projects), None);
+            reports.note_head(&project(), digest(text), vec![]);
+            reports.mark_served(|_, _, _| true);
+            assert_eq!(taken(&reports).unwrap().digest, Some(digest(text)));
+            reports.mark_served(|_, _, _| true);
+            assert_eq!(taken(&reports), None);
         }
         // One that is not served is not reported.
-        projects.note_head(
+        reports.note_head(
             &project(),
             digest("3"),
             vec![change("a", Some(SystemClock.now()))],
         );
-        projects.mark_served(|_, _, _| false);
-        assert_eq!(taken(&projects), None);
+        reports.mark_served(|_, _, _| false);
+        assert_eq!(taken(&reports), None);
     }
 }

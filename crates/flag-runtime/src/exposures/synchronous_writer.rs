@@ -31,7 +31,7 @@ const WRITES_PER_CALLER: usize = 32;
 
 /// Writes exposures while the caller waits.
 #[derive(Debug)]
-pub(crate) struct Direct {
+pub(crate) struct SynchronousWriter {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     counts: Arc<MinuteCounter>,
@@ -40,7 +40,7 @@ pub(crate) struct Direct {
     limit: Arc<Semaphore>,
 }
 
-impl Direct {
+impl SynchronousWriter {
     /// Writes into `log`, in tasks of `runtime`, and counts what is new in it.
     pub(crate) fn new(
         log: Arc<dyn ExposureLog>,
