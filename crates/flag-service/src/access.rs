@@ -100,7 +100,7 @@ impl Authenticator {
             (Some(keys), Access::SignIn) => {
                 let key = self.person(keys, request);
                 let key = key.or_else(|| signed_in_key(keys, request));
-                Ok(key.map_or(Principal::Visitor, Principal::Holder))
+                Ok(key.map_or(Principal::Unauthenticated, Principal::Holder))
             }
             (Some(keys), _) => valid_key(keys, request).map(Principal::Holder),
         }

@@ -78,11 +78,11 @@ mod tests {
         let app = app.configure(register);
         let app = init_service(app).await;
         for route in Route::ALL {
-            let (mut spellings, mut methods) = (route.spellings(), route.methods().to_vec());
+            let (mut paths, mut methods) = (route.path_patterns(), route.methods().to_vec());
             // There is no page at other paths of the dashboard, though they are its own.
-            spellings.retain(|path| !path.contains("{other"));
+            paths.retain(|path| !path.contains("{other"));
             if *route == Route::Unknown {
-                spellings.push("/another/path".to_owned());
+                paths.push("/another/path".to_owned());
             }
             // Not every page takes a form.
             methods.retain(|method| *route != Route::Dashboard || method != Method::POST);
@@ -91,7 +91,7 @@ mod tests {
             if *route == Route::Preflight {
                 continue; // It shares the paths of others.
             }
-            for path in &spellings {
+            for path in &paths {
                 for method in &methods {
                     let request = TestRequest::with_uri(path).method(method.clone());
                     let response = call_service(&app, request.to_request()).await;

@@ -8,9 +8,9 @@ mod log_writer;
 mod logging;
 pub(crate) mod metrics;
 mod panics;
+mod request_span;
 mod settings;
 mod spans;
-mod trace;
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use tracing::warn;
 
 pub(crate) use self::log_writer::LogWriter;
 pub(crate) use self::logging::start as start_logging;
+pub(crate) use self::request_span::RequestSpan;
 pub(crate) use self::settings::{LogFormat, Protocol, TelemetrySettings, TraceSettings};
 use self::spans::{SpanMetrics, Traces};
-pub(crate) use self::trace::Trace;
 
 /// Creates traces, if a collector is configured.
 #[derive(Debug)]

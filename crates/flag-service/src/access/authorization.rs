@@ -21,7 +21,7 @@ pub(crate) enum Principal {
     /// The holder of a key.
     Holder(Arc<ValidKey>),
     /// A caller without a valid key, which may only sign in.
-    Visitor,
+    Unauthenticated,
 }
 
 /// Who has signed in, and how.
@@ -49,7 +49,7 @@ pub(crate) enum NoEditor {
     Invalid(Invalid),
 }
 
-/// A caller that may read the projects of its key.
+/// A caller of the dashboard, which may read the projects of its key, or all projects where no key is needed.
 #[derive(Clone, Debug)]
 pub(crate) struct Viewer(Option<Arc<ValidKey>>);
 
@@ -103,7 +103,9 @@ impl Principal {
             Self::Holder(key) if !key.projects.contains(project) => {
                 Err(AccessError::Forbidden(Forbidden::Project(project.clone())))
             }
-            Self::Visitor => Err(AccessError::Forbidden(Forbidden::Project(project.clone()))),
+            Self::Unauthenticated => {
+                Err(AccessError::Forbidden(Forbidden::Project(project.clone())))
+            }
             _ => Ok(()),
         }
     }
@@ -126,7 +128,7 @@ impl Authorization {
     pub(crate) fn single_project(&self) -> Option<&ProjectName> {
         match self.principal.get()? {
             Principal::Holder(key) => key.projects.single(),
-            Principal::Anybody | Principal::Visitor => None,
+            Principal::Anybody | Principal::Unauthenticated => None,
         }
     }
 
@@ -134,7 +136,7 @@ impl Authorization {
     pub(crate) fn stream_token(&self, project: &ProjectName) -> Option<String> {
         match self.principal.get()? {
             Principal::Holder(key) => stream_token::of(key, project),
-            Principal::Anybody | Principal::Visitor => None,
+            Principal::Anybody | Principal::Unauthenticated => None,
         }
     }
 
@@ -175,7 +177,7 @@ impl Authorization {
                 principal.check_scope(Access::Needs(Scope::Read))?;
                 Ok(Viewer(Some(Arc::clone(key))))
             }
-            Some(Principal::Visitor) | None => {
+            Some(Principal::Unauthenticated) | None => {
                 Err(AccessError::Unauthorized(Unauthorized::Missing))
             }
         }

@@ -118,7 +118,7 @@ impl Dashboard {
             let making = async {
                 Ok(match pages::page(&sources, &request).await? {
                     Page::Made(page) => page,
-                    Page::Gathered(page) => threads.compute(page).await,
+                    Page::Deferred(page) => threads.compute(page).await,
                 })
             };
             timeout(DEADLINE, making)

@@ -2,8 +2,8 @@
 //!
 //! The first look at a project reads all of its flags. Later looks read the mark of its head row, and the flags that have
 //! changed. Every [`READ_AGAIN`] all are read again, for rows of tooling that does not touch the head row.
-mod asked;
-mod keeper;
+mod cache;
+mod last_exposures;
 mod projects;
 mod suggestions;
 mod summary;
@@ -16,8 +16,8 @@ use flag_model::{FlagKey, ProjectName, Revision, Timestamp};
 use flag_store::{ExposureLog, FlagStore, ReadError, StoreError};
 use tokio::time::Instant;
 
-pub(super) use self::asked::{Asked, AskedFlags};
-use self::keeper::Keeper;
+use self::cache::ListingCache;
+pub(super) use self::last_exposures::{LastExposure, LastExposures};
 use self::projects::ProjectNames;
 pub(super) use self::suggestions::Suggestions;
 #[cfg(test)]
@@ -37,11 +37,11 @@ const MAX_PROJECTS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Listings {
     store: FlagStore,
-    /// None if answers are not logged, so that nothing is known of when a flag was asked for.
+    /// `None` if exposures are not logged, so that there are no last exposures.
     log: Option<Arc<dyn ExposureLog>>,
     /// How many flags are read at a time.
     reads: usize,
-    by_project: Mutex<HashMap<ProjectName, (Arc<Keeper>, Instant)>>,
+    by_project: Mutex<HashMap<ProjectName, (Arc<ListingCache>, Instant)>>,
     projects: Arc<ProjectNames>,
 }
 
@@ -81,17 +81,17 @@ impl Listings {
 
     /// The flags of a project, as they are now or were a moment ago.
     pub(super) async fn current(&self, project: &ProjectName) -> Arc<Listing> {
-        self.keeper(project).current().await
+        self.cache(project).current().await
     }
 
     /// Has the next look at a project read what has changed, however short ago the last one was.
     pub(super) fn note_change(&self, project: &ProjectName) {
-        self.keeper(project).note_change();
+        self.cache(project).note_change();
     }
 
-    /// Whether a flag was asked for lately, as far as it is known.
-    pub(super) fn asked(&self, project: &ProjectName) -> Arc<AskedFlags> {
-        self.keeper(project).asked()
+    /// The last exposures of the flags of a project, as far as they were read.
+    pub(super) fn last_exposures(&self, project: &ProjectName) -> Arc<LastExposures> {
+        self.cache(project).last_exposures()
     }
 
     /// How many flags are read at a time.
@@ -107,15 +107,15 @@ impl Listings {
         }
     }
 
-    fn keeper(&self, project: &ProjectName) -> Arc<Keeper> {
+    fn cache(&self, project: &ProjectName) -> Arc<ListingCache> {
         let now = Instant::now();
         let mut kept = self
             .by_project
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some((keeper, used)) = kept.get_mut(project) {
+        if let Some((cache, used)) = kept.get_mut(project) {
             *used = now;
-            return Arc::clone(keeper);
+            return Arc::clone(cache);
         }
         if kept.len() >= MAX_PROJECTS {
             let oldest = kept.iter().min_by_key(|(_, (_, used))| *used);
@@ -123,8 +123,8 @@ impl Listings {
             oldest.map(|project| kept.remove(&project));
         }
         let (store, log) = (self.store.clone(), self.log.clone());
-        let keeper = Arc::new(Keeper::new(project.clone(), store, log, self.reads));
-        kept.insert(project.clone(), (Arc::clone(&keeper), now));
-        keeper
+        let cache = Arc::new(ListingCache::new(project.clone(), store, log, self.reads));
+        kept.insert(project.clone(), (Arc::clone(&cache), now));
+        cache
     }
 }

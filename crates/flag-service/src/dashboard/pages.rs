@@ -2,6 +2,7 @@
 mod change;
 mod commands;
 mod compare;
+mod exposure_chart;
 mod flag;
 mod flags;
 mod health;
@@ -11,7 +12,6 @@ mod problem;
 mod projects;
 mod revision;
 mod revisions;
-mod served;
 mod sign_in;
 mod stored;
 mod timeline;
@@ -31,11 +31,12 @@ use super::sources::Sources;
 /// A page.
 pub(super) enum Page {
     Made(Markup),
-    /// All that it shows is there; making it takes no locks of evaluations, but may take milliseconds.
-    Gathered(Box<dyn Fn() -> Markup + Send + Sync>),
+    /// All that it shows has been read, but its HTML is not made yet: that takes no locks of evaluations, but may take
+    /// milliseconds.
+    Deferred(Box<dyn Fn() -> Markup + Send + Sync>),
 }
 
-/// Makes the page of a request, or gathers what it shows.
+/// Makes the page of a request, or reads what it shows.
 pub(super) async fn page(
     sources: &Arc<Sources>,
     request: &Arc<PageRequest>,

@@ -14,6 +14,6 @@ pub(super) use self::frame::{Crumb, Frame, environment_mark};
 pub(super) use self::live::{again_and_again, each_minute, follows};
 pub(super) use self::pager::Pager;
 pub(super) use self::text::{
-    ago, capitalised, command, copy_button, counted, kept_fields, lines, shown, thousands, time,
+    ago, capitalised, command, copy_button, kept_fields, lines, pluralized, shown, thousands, time,
     time_ago, time_text,
 };

@@ -42,7 +42,7 @@ pub(super) struct Sources {
     pub(super) settings: DashboardSettings,
     pub(super) store: FlagStore,
     pub(super) log: Arc<dyn ExposureLog>,
-    /// How the log names instances.
+    /// How the exposure log names instances.
     pub(super) names: InstanceIdMode,
     pub(super) listings: Listings,
     /// The store of another environment, if one is set.

@@ -27,7 +27,10 @@ pub(super) async fn look_up(
     let current = context.state.flags.current(flag);
     let read = async { current.await.map_err(ApiError::from) };
     let was_read = |current: &ServedPlan| current.source == Source::Store;
-    context.trace.read(read, was_read, ApiError::code).await
+    context
+        .span
+        .in_read_span(read, was_read, ApiError::code)
+        .await
 }
 
 /// Decides, records and encodes, unless the exposure must wait for space in its queue. The error is boxed, as it is rare and large.
@@ -71,7 +74,7 @@ pub(super) fn decide<'p>(
     })
 }
 
-/// Logs a decision; a HEAD request is not an exposure.
+/// Records a decision: its exposure waits in the queue to be written. An answer to a HEAD request is no exposure.
 fn record<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
@@ -96,6 +99,6 @@ fn finish(
     encode: impl Encode,
 ) -> HttpResponse {
     context.state.metrics.decisions.count(decision.reason);
-    context.trace.decided(current.flag(), decision);
+    context.span.decided(current.flag(), decision);
     encode(context, instance, decision, current)
 }

@@ -49,7 +49,7 @@ pub(super) async fn respond(
     last_event_digest: Option<ProjectDigest>,
     encoding: Encoding,
 ) -> Result<HttpResponse, ApiError> {
-    if !context.state.push {
+    if !context.state.has_event_streams {
         return not_found(context).await;
     }
     let mut response = HttpResponse::Ok();

@@ -38,12 +38,12 @@ pub(super) async fn log_feature_flag(
     let projects = projects.map(|exposure| &exposure.flag.project);
     context.authorization.check_projects(projects)?;
     let outcomes = write_entries(&state.exposures, decoded).await;
-    reply(entries.form, outcomes)
+    reply(entries.shape, outcomes)
 }
 
 /// Whether the request, and so the response, has one entry or a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum BodyShape {
     One,
     List,
 }
@@ -51,7 +51,7 @@ enum Form {
 /// The entries of a request.
 #[derive(Debug)]
 struct Entries {
-    form: Form,
+    shape: BodyShape,
     values: Vec<Value>,
 }
 
@@ -67,11 +67,11 @@ impl TryFrom<Value> for Entries {
         };
         match body {
             Value::Object(_) => Ok(Self {
-                form: Form::One,
+                shape: BodyShape::One,
                 values: vec![body],
             }),
             Value::Array(values) if values.len() <= MAX_ENTRIES => Ok(Self {
-                form: Form::List,
+                shape: BodyShape::List,
                 values,
             }),
             Value::Array(values) => expected(format!("{} entries", values.len())),
@@ -92,9 +92,9 @@ impl Entries {
     ) -> Vec<Result<Exposure<'a>, String>> {
         let mut created = now;
         let decoded = self.values.iter().enumerate().map(|(at, value)| {
-            let path = match self.form {
-                Form::One => String::new(),
-                Form::List => format!("[{at}]"),
+            let path = match self.shape {
+                BodyShape::One => String::new(),
+                BodyShape::List => format!("[{at}]"),
             };
             let check = |created| bounds.check(created, now);
             let exposure = decode(value, &path, request_id, created, check);
@@ -163,14 +163,14 @@ async fn write_entries(
 }
 
 /// Returns a result for each entry. If none was stored, returns an error, that of the store first.
-fn reply(form: Form, outcomes: Vec<EntryOutcome>) -> Result<HttpResponse, ApiError> {
+fn reply(shape: BodyShape, outcomes: Vec<EntryOutcome>) -> Result<HttpResponse, ApiError> {
     let is_stored = |outcome: &EntryOutcome| matches!(outcome, EntryOutcome::Stored { .. });
     if !outcomes.is_empty() && !outcomes.iter().any(is_stored) {
         return Err(why_none(outcomes));
     }
     let mut results: Vec<EntryResult<'_>> = outcomes.iter().map(EntryOutcome::result).collect();
-    Ok(match (form, results.pop()) {
-        (Form::One, Some(result)) => HttpResponse::Ok().json(result),
+    Ok(match (shape, results.pop()) {
+        (BodyShape::One, Some(result)) => HttpResponse::Ok().json(result),
         (_, last) => {
             results.extend(last);
             HttpResponse::Ok().json(LogReply { results })
@@ -182,7 +182,7 @@ fn why_none(outcomes: Vec<EntryOutcome>) -> ApiError {
     let mut problems = Vec::new();
     for outcome in outcomes {
         match outcome {
-            EntryOutcome::Failed(error) => return ApiError::Log(error),
+            EntryOutcome::Failed(error) => return ApiError::ExposureLog(error),
             EntryOutcome::Invalid(problem) => problems.push(problem),
             EntryOutcome::Stored { .. } => {}
         }

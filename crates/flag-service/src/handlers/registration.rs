@@ -76,7 +76,7 @@ where
     Args: FromRequest + 'static,
 {
     let other_method = async move |context: &RequestContext| method_not_allowed(context, route);
-    for path in route.spellings() {
+    for path in route.path_patterns() {
         let mut resource = web::resource(path).route(
             web::route()
                 .guard(takes(route.methods()))

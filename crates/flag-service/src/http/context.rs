@@ -16,7 +16,7 @@ use super::problem::ApiError;
 use super::request_id::RequestId;
 use super::state::AppState;
 use crate::access::Authorization;
-use crate::telemetry::Trace;
+use crate::telemetry::RequestSpan;
 
 /// A request, its id, and the state of the application.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub(crate) struct RequestContext {
     pub(crate) state: Data<AppState>,
     /// What the caller may do.
     pub(crate) authorization: Authorization,
-    /// The trace of the request.
-    pub(crate) trace: Trace,
+    /// The span of the request.
+    pub(crate) span: RequestSpan,
     /// When the request arrived.
     pub(crate) began: Instant,
 }
@@ -100,7 +100,7 @@ impl FromRequest for RequestContext {
         };
         ready(Ok(Self {
             id: RequestId::of(request),
-            trace: state.telemetry.trace(request),
+            span: state.telemetry.request_span(request),
             state: state.clone(),
             request: request.clone(),
             authorization: Authorization::default(),

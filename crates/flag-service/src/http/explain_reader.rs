@@ -47,7 +47,7 @@ pub(crate) struct ExplainedRecords {
 }
 
 impl ExplainReader {
-    /// Reads with these readers, on this runtime; `id_mode` is how the log names instances.
+    /// Reads with these readers, on this runtime; `id_mode` is how the exposure log names instances.
     pub(crate) fn new(
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
@@ -105,7 +105,7 @@ impl ExplainReader {
         };
         let records = (&self.store, &*self.log);
         let served = served_around(records, &self.id_mode, &flag, &instance, at, SERVED).await;
-        let served = served.map_err(ApiError::Log)?;
+        let served = served.map_err(ApiError::ExposureLog)?;
         Ok(ExplainedRecords {
             plan: Plan::compile(revision.clone()),
             revision,

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::problem::ApiError;
 use super::request_id::RequestId;
 use super::route::Route;
-use crate::telemetry::Trace;
+use crate::telemetry::RequestSpan;
 
 /// The shortest time between two lines about an error of the service, in milliseconds.
 const PAUSE: u64 = 1_000;
@@ -51,8 +51,8 @@ pub(crate) struct FailedRequest<'a> {
     pub(crate) client: Option<IpAddr>,
     /// Its id.
     pub(crate) id: &'a RequestId,
-    /// Its trace.
-    pub(crate) trace: &'a Trace,
+    /// Its span.
+    pub(crate) span: &'a RequestSpan,
     /// Its route.
     pub(crate) route: Route,
     /// Why it failed.
@@ -108,7 +108,7 @@ impl FailureLog {
             return;
         };
         let message = message(error).unwrap_or(Cow::Borrowed(FAILED));
-        let context = failed.trace.context(request);
+        let context = failed.span.context(request);
         let is_traced = context.is_valid();
         let (trace, span) = (
             context.trace_id().to_string(),
@@ -264,7 +264,7 @@ mod tests {
                 ApiError::Flag(CacheError::NotFound(flag)),
                 "No Flag Data found: ",
             ),
-            (ApiError::Log(late), "Timeout error occurred for: "),
+            (ApiError::ExposureLog(late), "Timeout error occurred for: "),
         ];
         let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
         let handbook = std::fs::read_to_string(handbook).unwrap();

@@ -53,7 +53,7 @@ pub(crate) enum ApiError {
     /// The body has another media type: what was found.
     UnsupportedMediaType(String),
     /// The exposure log failed.
-    Log(StoreError),
+    ExposureLog(StoreError),
     /// The path has no route.
     NotFound(String),
     /// The route does not take this method.
@@ -127,7 +127,7 @@ impl ApiError {
     pub(super) fn begin_response(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(status);
         match self {
-            Self::Flag(CacheError::Store { .. }) | Self::Log(_) | Self::Project(..)
+            Self::Flag(CacheError::Store { .. }) | Self::ExposureLog(_) | Self::Project(..)
                 if status == StatusCode::SERVICE_UNAVAILABLE =>
             {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -186,7 +186,7 @@ impl ApiError {
                 format!("body: found {found}, expected application/json in UTF-8"),
             ),
             Self::Project(project, error) => describe_store(project, error),
-            Self::Log(error) => describe_store(&"the exposure log", error),
+            Self::ExposureLog(error) => describe_store(&"the exposure log", error),
             Self::NotFound(path) => (Code::NotFound, format!("nothing at {path}")),
             Self::MethodNotAllowed { found, route } => (
                 Code::MethodNotAllowed,

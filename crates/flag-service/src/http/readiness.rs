@@ -124,7 +124,7 @@ impl Readiness {
         {
             return check;
         }
-        // Both run to their end: the ping of the flags counts for the circuit, even if the log fails first.
+        // Both run to their end: the ping of the flags counts for the circuit, even if the exposure log fails first.
         let (store, log) = tokio::join!(self.store.ping(), self.log.ping());
         let store = match store.and(log) {
             Ok(()) => Store::Ok,
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(warning().await, None);
     }
 
-    /// The log fails before the flags answer.
+    /// The exposure log fails before the flags answer.
     #[tokio::test(start_paused = true)]
     async fn a_log_that_fails_is_reported_and_does_not_open_the_circuit_of_reads() {
         let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());

@@ -55,7 +55,7 @@ async fn complete(
     }
     let RequestContext { request, id, .. } = context;
     context
-        .trace
+        .span
         .end(request, route.template(), id, &mut response);
     requests.count(route.index(), response.status(), context.began.elapsed());
     response
@@ -80,13 +80,13 @@ fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpRespons
         request: &context.request,
         client: context.state.authenticator.client(&context.request),
         id: &context.id,
-        trace: &context.trace,
+        span: &context.span,
         route,
         error,
     };
     let log = &context.state.failure_log;
     if status.is_server_error() {
-        context.trace.failed(error.code());
+        context.span.failed(error.code());
         log.log_fault(&failed, status, context.began.elapsed());
     } else {
         log.log_caller_error(&failed);

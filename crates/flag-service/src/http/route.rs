@@ -176,10 +176,10 @@ impl Route {
         methods.collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns every path that it is registered with; those of the Python framework also end with a slash, which costs less
-    /// than normalizing each request. Those of OFREP may leave out the project, and a key may have slashes. The last one of the
-    /// dashboard takes every path below it that no other route has.
-    pub(crate) fn spellings(self) -> Vec<String> {
+    /// Returns the pattern of every path that it is registered with; those of the Python framework also end with a slash,
+    /// which costs less than normalizing each request. Those of OFREP may leave out the project, and a key may have slashes.
+    /// The last one of the dashboard takes every path below it that no other route has.
+    pub(crate) fn path_patterns(self) -> Vec<String> {
         let path = self.path().to_owned();
         match self {
             Self::GetFeatureFlag | Self::LogFeatureFlag => vec![format!("{path}/"), path],

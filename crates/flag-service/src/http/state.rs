@@ -46,8 +46,8 @@ pub(crate) struct AppState {
     pub(crate) ofrep: OfrepSettings,
     /// The other origins whose pages may send requests, if there are any.
     pub(crate) cors: Option<Cors>,
-    /// Whether events are sent.
-    pub(crate) push: bool,
+    /// Whether there are event streams.
+    pub(crate) has_event_streams: bool,
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ impl AppState {
             max_body: config.http.max_body,
             ofrep: config.ofrep,
             cors: config.cors,
-            push: config.push,
+            has_event_streams: config.push,
         }
     }
 }

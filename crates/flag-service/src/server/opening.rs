@@ -139,7 +139,7 @@ async fn open(
     Ok(())
 }
 
-/// Opens the flags, and the log for callers who wait; retries until both are open.
+/// Opens the flags, and the exposure log for callers who wait; retries until both are open.
 async fn open_foreground(
     settings: &StoreSettings,
     seed: Option<Seed>,
@@ -185,8 +185,8 @@ async fn open_once(
     Ok(())
 }
 
-/// Opens the log for the background writer; retries until it is open. Its threads may run at idle priority, so that the writer
-/// does not slow down requests; so nobody waits for a write of this log.
+/// Opens the exposure log for the background writer; retries until it is open. Its threads may run at idle priority, so that
+/// the writer does not slow down requests; so nobody waits for a write of this log.
 async fn open_background(
     settings: &StoreSettings,
     background: &Handle,

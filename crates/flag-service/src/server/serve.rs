@@ -149,7 +149,7 @@ async fn serve(
         max_body: config.http.max_body,
         ofrep: config.ofrep.clone(),
         cors: config.cors.clone(),
-        push: config.push,
+        has_event_streams: config.push,
     });
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });

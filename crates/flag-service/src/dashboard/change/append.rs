@@ -56,7 +56,7 @@ pub(in crate::dashboard) async fn append(
     }
 }
 
-/// Appends it, and tells the log, which also knows of one that ended late.
+/// Appends it, and logs it, also if the append ends after its caller has stopped waiting.
 async fn write(
     store: FlagStore,
     base: Timestamp,

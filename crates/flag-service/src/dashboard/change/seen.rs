@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 /// How far back instances count, in days.
 const DAYS: u64 = 7;
 
-/// How long the page waits for the log.
+/// How long the page waits for the exposure log.
 const WAITS: Duration = Duration::from_secs(1);
 
 /// How many exposures are read at once.
@@ -40,9 +40,9 @@ pub(in crate::dashboard) struct SeenInstances {
 /// Why nothing is known of the instances seen lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dashboard) enum NotCounted {
-    /// The log has hashes of their ids only.
+    /// The exposure log has hashes of their ids only.
     Hashed,
-    /// The log has not answered in time, or cannot be read.
+    /// The exposure log has not answered in time, or cannot be read.
     Unread,
 }
 
@@ -51,7 +51,7 @@ impl SeenInstances {
     pub(in crate::dashboard) const DAYS: u64 = DAYS;
 }
 
-/// Decides for the instances in the log.
+/// Decides for the instances in the exposure log.
 pub(in crate::dashboard) async fn seen_instances(
     log: &dyn ExposureLog,
     names: &InstanceIdMode,

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 pub(super) use self::offer::{done, offer, roll_back_to};
 pub(in crate::dashboard) use self::refused::refused;
-use super::timeline::Numbers;
+use super::timeline::RevisionNumbers;
 use crate::access::Viewer;
 use crate::dashboard::change::{FlagState, Kind, NoPlan, Planned, Wanted, plan};
 use crate::dashboard::error::PageError;
@@ -138,7 +138,7 @@ impl<'a> ChangePage<'a> {
     /// The page.
     pub(in crate::dashboard) async fn render(&self) -> Result<Markup, PageError> {
         let flag = &self.state.flag;
-        let numbers = Numbers::read(&self.sources.store, flag).await?;
+        let numbers = RevisionNumbers::read(&self.sources.store, flag).await?;
         let wanted = Wanted::of(self.kind, &self.request.query)?;
         let planned = wanted.as_ref().map(|wanted| plan(self.state, wanted));
         let content = match planned {
@@ -175,7 +175,12 @@ impl<'a> ChangePage<'a> {
         format!("{what} {}", self.state.flag.name)
     }
 
-    async fn planned(&self, wanted: &Wanted, planned: &Planned, numbers: &Numbers) -> Markup {
+    async fn planned(
+        &self,
+        wanted: &Wanted,
+        planned: &Planned,
+        numbers: &RevisionNumbers,
+    ) -> Markup {
         let seen = self.seen_instances(planned).await;
         html! {
             (self.effect(wanted, planned, seen, numbers))

@@ -9,9 +9,9 @@ use futures_util::future::join;
 use maud::{Markup, html};
 
 use super::commands::FlagCommands;
-use super::served::Served;
+use super::exposure_chart::ExposureChart;
 use super::stored::{StoredRevision, readable};
-use super::timeline::{Numbers, timeline};
+use super::timeline::{RevisionNumbers, timeline};
 use super::{Page, change, lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
@@ -32,10 +32,10 @@ struct FlagPage {
     metadata: Option<Result<Metadata, UnreadableRow>>,
     /// The newest first; one more than is shown, if there are more.
     history: Vec<StoredRevision>,
-    numbers: Numbers,
+    numbers: RevisionNumbers,
     shown: usize,
     lookup: Option<Markup>,
-    served: Markup,
+    exposure_chart: Markup,
     stale_since: Option<Timestamp>,
 }
 
@@ -61,17 +61,17 @@ pub(super) async fn gather(
         return Err(no_flag());
     }
     let newest = history.first().and_then(|newest| newest.as_ref().ok());
-    let numbers = Numbers::read(&sources.store, &flag).await?;
-    let (lookup, served) = join(
+    let numbers = RevisionNumbers::read(&sources.store, &flag).await?;
+    let (lookup, exposure_chart) = join(
         lookup::lookup(sources, request, &flag, &numbers),
-        Served::read(sources, request, &flag),
+        ExposureChart::read(sources, request, &flag),
     )
     .await;
     let page = FlagPage {
         sources: Arc::clone(sources),
         request: Arc::clone(request),
         lookup: lookup?,
-        served: served.render(newest, &numbers, &request.query),
+        exposure_chart: exposure_chart.render(newest, &numbers, &request.query),
         metadata,
         numbers,
         shown,
@@ -79,7 +79,7 @@ pub(super) async fn gather(
         history,
         flag,
     };
-    Ok(Page::Gathered(Box::new(move || page.render())))
+    Ok(Page::Deferred(Box::new(move || page.render())))
 }
 
 impl FlagPage {
@@ -95,7 +95,7 @@ impl FlagPage {
 
     fn content(&self) -> Markup {
         html! {
-            (follows(self.request.state.push, &self.flag.project, Some(&self.flag)))
+            (follows(self.request.state.has_event_streams, &self.flag.project, Some(&self.flag)))
             (change::done(&self.request, &self.history, &self.numbers))
             (self.about())
             section aria-labelledby="now" {
@@ -109,7 +109,7 @@ impl FlagPage {
             }
             section aria-labelledby="served" {
                 h2 id="served" { "Served answers" }
-                (self.served)
+                (self.exposure_chart)
             }
             @if let Some(Ok(newest)) = self.history.first() { (overrides::section(newest, &self.request.query)) }
             section aria-labelledby="history" {

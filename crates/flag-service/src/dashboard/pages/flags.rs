@@ -12,7 +12,8 @@ use super::Page;
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{
-    Crumb, Frame, counted, environment_mark, follows, shown, split_bar, thousands, time, time_ago,
+    Crumb, Frame, environment_mark, follows, pluralized, shown, split_bar, thousands, time,
+    time_ago,
 };
 use crate::dashboard::query::{Query, compare_link, flag_link, other_store_link};
 use crate::dashboard::request::PageRequest;
@@ -35,7 +36,7 @@ pub(super) async fn gather(
     let context = Context {
         now: request.now,
         stale: request.state.flags.stale_flags(&project),
-        asked: sources.listings.asked(&project),
+        last_exposures: sources.listings.last_exposures(&project),
     };
     let page = FlagsPage {
         sources: Arc::clone(sources),
@@ -45,7 +46,7 @@ pub(super) async fn gather(
         listing,
         context,
     };
-    Ok(Page::Gathered(Box::new(move || page.render())))
+    Ok(Page::Deferred(Box::new(move || page.render())))
 }
 
 struct FlagsPage {
@@ -74,7 +75,7 @@ impl FlagsPage {
     fn content(&self, selected: &Selected) -> Markup {
         let other_store = self.sources.other_store.as_ref();
         html! {
-            (follows(self.request.state.push, &self.project, None))
+            (follows(self.request.state.has_event_streams, &self.project, None))
             (self.filter())
             p { a href=(compare_link(&self.project, "")) { "Compare with another project" }
                 @if let Some(store) = other_store {
@@ -118,19 +119,19 @@ impl FlagsPage {
                 p.problem role="alert" { "The store does not answer (" (shown(problem)) ")."
                     @if let Some(as_of) = listing.as_of { " This is what was known at " (time(as_of)) "." } }
             }
-            @if self.selection.state == Some(State::NotAsked) && !self.is_asked_known() {
+            @if self.selection.state == Some(State::NotAsked) && !self.are_last_exposures_known() {
                 p.notice { "It is not known yet of every flag when it was asked for. Load the page again to see more." }
             }
         }
     }
 
-    /// Whether it is known of all flags when they were asked for.
-    fn is_asked_known(&self) -> bool {
-        self.context.asked.len() >= self.listing.flags.len()
+    /// Whether the last exposures of all flags were read.
+    fn are_last_exposures_known(&self) -> bool {
+        self.context.last_exposures.len() >= self.listing.flags.len()
     }
 
     fn count(&self, found: usize) -> String {
-        let all = counted(number(self.listing.flags.len()), "flag");
+        let all = pluralized(number(self.listing.flags.len()), "flag");
         if found == self.listing.flags.len() {
             return all;
         }
@@ -170,7 +171,7 @@ impl FlagsPage {
                 }
                 td {
                     @for state in states { span class={ "state " (state.class()) } { (state.text()) } " " }
-                    @if let Some(asked) = self.context.asked(flag) { div.hint { (asked) } }
+                    @if let Some(text) = self.context.last_exposure_text(flag) { div.hint { (text) } }
                 }
             }
         }

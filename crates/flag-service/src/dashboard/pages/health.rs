@@ -24,7 +24,8 @@ use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 use crate::telemetry::metrics::Exposition;
 
-/// How long the page waits for the store and for the log: less than a page may take, as it is needed most when they fail.
+/// How long the page waits for the store and for the exposure log: less than a page may take, as it is needed most when they
+/// fail.
 const WAITS: Duration = Duration::from_millis(1_200);
 
 /// What the page shows.
@@ -66,7 +67,7 @@ pub(super) async fn gather(
         flags: flags::of_cache(request),
         replicas: replicas.map(|replicas| replicas.seen_at(request.now)),
     };
-    Ok(Page::Gathered(Box::new(move || page.render())))
+    Ok(Page::Deferred(Box::new(move || page.render())))
 }
 
 impl HealthPage {

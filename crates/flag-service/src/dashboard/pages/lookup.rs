@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::commands::explain;
 use super::stored::readable;
-use super::timeline::Numbers;
+use super::timeline::RevisionNumbers;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{bucket_line, command, kept_fields, shown, thousands, time};
 use crate::dashboard::query::{Query, parse_time, revision_link};
@@ -40,7 +40,7 @@ pub(super) async fn lookup(
     sources: &Sources,
     request: &PageRequest,
     flag: &FlagKey,
-    numbers: &Numbers,
+    numbers: &RevisionNumbers,
 ) -> Result<Option<Markup>, PageError> {
     let Some(text) = request.query.given("instance") else {
         return Ok(None);
@@ -84,7 +84,7 @@ fn decided(
     revision: &Revision,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
-    numbers: &Numbers,
+    numbers: &RevisionNumbers,
 ) -> Markup {
     let plan = Plan::compile(revision.clone());
     let decision = decide(&plan, instance);
@@ -154,7 +154,7 @@ fn agrees(again: &ServedAgain) -> &'static str {
     }
 }
 
-/// A time as it stands in the log, which other tooling may have written.
+/// A time as it stands in the exposure log, which other tooling may have written.
 fn logged_time(text: &str) -> Markup {
     match Timestamp::parse(text) {
         Ok(at) => time(at),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flag_model::{InstanceId, Revision};
 use maud::{Markup, html};
 
-use crate::dashboard::parts::{copy_button, counted, kept_fields, shown, thousands};
+use crate::dashboard::parts::{copy_button, kept_fields, pluralized, shown, thousands};
 use crate::dashboard::query::Query;
 
 /// The most ids of a list on the page.
@@ -137,7 +137,7 @@ fn list(ids: &[&str]) -> Markup {
 }
 
 fn count(ids: usize) -> String {
-    counted(u64::try_from(ids).unwrap_or(u64::MAX), "id")
+    pluralized(u64::try_from(ids).unwrap_or(u64::MAX), "id")
 }
 
 fn number(ids: usize) -> String {

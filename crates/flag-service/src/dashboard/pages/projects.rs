@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{Frame, again_and_again, counted, shown};
+use crate::dashboard::parts::{Frame, again_and_again, pluralized, shown};
 use crate::dashboard::query::project_link;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -33,7 +33,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
             button type="submit" { "Search" }
         }
         div id="results" {
-            p.count { (counted(u64::try_from(found).unwrap_or(u64::MAX), "project"))
+            p.count { (pluralized(u64::try_from(found).unwrap_or(u64::MAX), "project"))
                 @if found > MAX { "; the first " (MAX) " are shown" } }
             ul.projects {
                 @for project in &projects { li data-row { a href=(project_link(project)) { (shown(project.as_str())) } } }

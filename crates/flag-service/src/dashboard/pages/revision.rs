@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use super::change::roll_back_to;
 use super::commands;
 use super::stored::{no_revision, readable, revision_of};
-use super::timeline::{Numbers, difference};
+use super::timeline::{RevisionNumbers, difference};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
@@ -28,7 +28,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     }
     let store = &sources.store;
     let revision = revision_of(store, &flag, at).await?;
-    let numbers = Numbers::read(store, &flag).await?;
+    let numbers = RevisionNumbers::read(store, &flag).await?;
     let earlier = at.saturating_sub(Duration::from_micros(1));
     let before = readable(store.revision_at(&flag, earlier).await)?;
     let title = format!("{} {}", flag.name, numbers.label(at));
@@ -44,7 +44,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     };
     let no_way_back = no_way_back(sources, &flag, &revision).await?;
     Ok(frame.render(&html! {
-        (follows(request.state.push, &flag.project, Some(&flag)))
+        (follows(request.state.has_event_streams, &flag.project, Some(&flag)))
         (facts(&flag, &revision, &numbers, request.now))
         (bucket_line(&revision, None))
         (legend(&revision))
@@ -77,7 +77,7 @@ async fn no_way_back(
     })
 }
 
-fn facts(flag: &FlagKey, revision: &Revision, numbers: &Numbers, now: Timestamp) -> Markup {
+fn facts(flag: &FlagKey, revision: &Revision, numbers: &RevisionNumbers, now: Timestamp) -> Markup {
     let [before, after] = numbers.neighbours(revision.created());
     html! {
         p.sentence { bdi { (sentence(revision)) } }

@@ -7,7 +7,7 @@ use futures_util::future::try_join3;
 use maud::{Markup, html};
 
 use super::stored::{StoredRevision, no_revision, revision_of};
-use super::timeline::Numbers;
+use super::timeline::RevisionNumbers;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, difference_table, legend, lines, shown, time_ago, time_text,
@@ -27,7 +27,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         return Err(no_revision(&flag, from));
     }
     let store = &sources.store;
-    let numbers = async { Ok(Numbers::read(store, &flag).await?) };
+    let numbers = async { Ok(RevisionNumbers::read(store, &flag).await?) };
     let (from, to, numbers) = try_join3(
         revision_of(store, &flag, from),
         revision_of(store, &flag, to),
@@ -99,7 +99,11 @@ fn diff_command(flag: &FlagKey, from: &Revision, to: &Revision) -> String {
 }
 
 /// A form that asks for two of these revisions; nothing if there are not two.
-pub(super) fn form(flag: &FlagKey, history: &[StoredRevision], numbers: &Numbers) -> Markup {
+pub(super) fn form(
+    flag: &FlagKey,
+    history: &[StoredRevision],
+    numbers: &RevisionNumbers,
+) -> Markup {
     let readable = history.iter().filter_map(|revision| revision.as_ref().ok());
     let readable: Vec<&Revision> = readable.collect();
     if readable.len() < 2 {

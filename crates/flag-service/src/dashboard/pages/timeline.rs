@@ -13,17 +13,17 @@ use crate::dashboard::query::revision_link;
 use crate::dashboard::request::PageRequest;
 
 /// The most revisions that get numbers.
-const NUMBERED: usize = 10_000;
+const MAX_NUMBERED: usize = 10_000;
 
 /// The numbers of a flag's revisions: r1 is the first one.
 #[derive(Debug, Default)]
-pub(super) struct Numbers(HashMap<Timestamp, usize>);
+pub(super) struct RevisionNumbers(HashMap<Timestamp, usize>);
 
-impl Numbers {
+impl RevisionNumbers {
     /// Reads them; usually one scan of keys.
     pub(super) async fn read(store: &FlagStore, flag: &FlagKey) -> Result<Self, StoreError> {
-        let times = store.revision_times(flag, NUMBERED + 1).await?;
-        if times.len() > NUMBERED {
+        let times = store.revision_times(flag, MAX_NUMBERED + 1).await?;
+        if times.len() > MAX_NUMBERED {
             return Ok(Self::default());
         }
         let all = times.len();
@@ -58,7 +58,7 @@ pub(super) fn timeline(
     flag: &FlagKey,
     history: &[StoredRevision],
     max: usize,
-    numbers: &Numbers,
+    numbers: &RevisionNumbers,
     request: &PageRequest,
 ) -> Markup {
     html! {
@@ -83,7 +83,7 @@ pub(super) fn entry(
     flag: &FlagKey,
     revision: &Revision,
     before: Option<&StoredRevision>,
-    numbers: &Numbers,
+    numbers: &RevisionNumbers,
     request: &PageRequest,
 ) -> Markup {
     html! {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn numbers_count_from_the_first_revision() {
         let at = |micros| Timestamp::from_unix_micros(micros).unwrap();
-        let numbers = Numbers([(at(10), 1), (at(20), 2), (at(30), 3)].into());
+        let numbers = RevisionNumbers([(at(10), 1), (at(20), 2), (at(30), 3)].into());
         assert_eq!(numbers.label(at(20)), "r2");
         assert_eq!(numbers.label(at(21)), at(21).to_string());
         assert_eq!(numbers.neighbours(at(20)), [Some(at(10)), Some(at(30))]);

@@ -4,7 +4,7 @@ use flag_model::{BUCKETS, Bucket, BucketRange, CONTROL_GROUP, FlagValue, Revisio
 use flag_rollout::groups;
 use maud::{Markup, html};
 
-use super::text::{counted, shown, thousands};
+use super::text::{pluralized, shown, thousands};
 use crate::dashboard::listing::Split;
 
 /// How many colours there are; further groups use them again, and differ by their names.
@@ -120,7 +120,7 @@ fn value(value: &FlagValue) -> Markup {
 fn counted_ids(ids: usize) -> String {
     match u64::try_from(ids) {
         Ok(0) => "–".to_owned(),
-        Ok(ids) => counted(ids, "id"),
+        Ok(ids) => pluralized(ids, "id"),
         Err(_) => String::new(),
     }
 }

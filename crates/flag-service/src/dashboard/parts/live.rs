@@ -14,14 +14,14 @@ const COUNTS_EVERY: u128 = 60_000;
 
 /// The page is made again when a flag of the project changes, or this flag; nothing if the service sends no events.
 pub(in crate::dashboard) fn follows(
-    sends_events: bool,
+    has_event_streams: bool,
     project: &ProjectName,
     flag: Option<&FlagKey>,
 ) -> Markup {
     let events = link("/events", &[("project", project.as_str())]);
     let flag = flag.map(|flag| format!("{}/{}", flag.flag_type.as_str(), flag.name.as_str()));
     html! {
-        @if sends_events { div hidden data-events=(events) data-flag=[flag] data-beat=(HEARTBEAT.as_millis()) {} }
+        @if has_event_streams { div hidden data-events=(events) data-flag=[flag] data-beat=(HEARTBEAT.as_millis()) {} }
     }
 }
 

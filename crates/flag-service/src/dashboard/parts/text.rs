@@ -50,11 +50,11 @@ pub(in crate::dashboard) fn ago(passed: Duration) -> String {
         3_600..86_400 => (seconds / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{} ago", counted(number, unit))
+    format!("{} ago", pluralized(number, unit))
 }
 
 /// A number with its noun, such as `1 day` and `12,345 flags`.
-pub(in crate::dashboard) fn counted(number: u64, noun: &str) -> String {
+pub(in crate::dashboard) fn pluralized(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(number))
 }
@@ -146,7 +146,7 @@ mod tests {
         ] {
             assert_eq!(thousands(number), text);
         }
-        assert_eq!(counted(1, "flag"), "1 flag");
+        assert_eq!(pluralized(1, "flag"), "1 flag");
     }
 
     #[test]

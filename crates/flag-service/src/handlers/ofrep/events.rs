@@ -44,7 +44,7 @@ fn encode(event: &Event) -> Bytes {
 ///
 /// The URL is the same for every answer to a caller: providers connect again when it changes.
 pub(super) fn field(context: &RequestContext, project: &ProjectName) -> Option<String> {
-    if !context.state.push || context.state.limits.streams().is_full() {
+    if !context.state.has_event_streams || context.state.limits.streams().is_full() {
         return None;
     }
     let path = Route::OfrepEvents.path();

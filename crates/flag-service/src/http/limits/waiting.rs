@@ -63,7 +63,8 @@ impl WaitingLimits {
         }
     }
 
-    /// Waits for an answer; refuses the request if too many wait already. The future is then polled only once.
+    /// Waits for an answer. If it is not ready at once and too many requests wait already, refuses the request; the future is
+    /// then dropped after its first poll.
     pub(super) async fn wait<T>(
         &self,
         route: Route,

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
 use crate::dashboard::change::{Kind, SEARCHED, Wanted};
-use crate::dashboard::pages::timeline::Numbers;
+use crate::dashboard::pages::timeline::RevisionNumbers;
 use crate::dashboard::parts::{lines, shown, time_ago};
 use crate::dashboard::query::{flag_parameters, link};
 
@@ -16,7 +16,7 @@ const LISTED: usize = 20;
 
 impl ChangePage<'_> {
     /// What can be chosen.
-    pub(super) fn choice(&self, numbers: &Numbers) -> Markup {
+    pub(super) fn choice(&self, numbers: &RevisionNumbers) -> Markup {
         match self.kind {
             Kind::Rollback => self.revisions(numbers),
             Kind::Percent => self.treatments(),
@@ -24,7 +24,7 @@ impl ChangePage<'_> {
         }
     }
 
-    fn revisions(&self, numbers: &Numbers) -> Markup {
+    fn revisions(&self, numbers: &RevisionNumbers) -> Markup {
         let path = self.state.path();
         let wanted = |revision: &Revision| {
             effect_link(&self.state.flag, &Wanted::Rollback(revision.created()))
@@ -65,7 +65,7 @@ impl ChangePage<'_> {
         revision: &Revision,
         wanted: &str,
         was_taken_back: bool,
-        numbers: &Numbers,
+        numbers: &RevisionNumbers,
     ) -> Markup {
         let newest = self.state.in_force();
         let is_equal = newest.is_some_and(|newest| are_equivalent(newest, revision));

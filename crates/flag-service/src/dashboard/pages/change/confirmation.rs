@@ -6,7 +6,7 @@ use super::offer::reason;
 use super::{ChangePage, Missing};
 use crate::dashboard::change::{Planned, Wanted};
 use crate::dashboard::error::PageError;
-use crate::dashboard::pages::timeline::Numbers;
+use crate::dashboard::pages::timeline::RevisionNumbers;
 use crate::dashboard::parts::{capitalised, shown};
 use crate::dashboard::query::{flag_link, flag_parameters, link};
 
@@ -16,7 +16,7 @@ impl ChangePage<'_> {
         &self,
         wanted: &Wanted,
         planned: &Planned,
-        numbers: &Numbers,
+        numbers: &RevisionNumbers,
     ) -> Markup {
         let flag = &self.state.flag;
         let wants_name = planned.wants_name(&self.sources.settings.environment);
@@ -98,7 +98,7 @@ impl ChangePage<'_> {
     }
 }
 
-fn button(wanted: &Wanted, numbers: &Numbers) -> String {
+fn button(wanted: &Wanted, numbers: &RevisionNumbers) -> String {
     match wanted {
         Wanted::Rollback(to) => format!("Roll back to {}", numbers.label(*to)),
         Wanted::Percent { group, percent } => {

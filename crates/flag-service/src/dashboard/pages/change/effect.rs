@@ -6,9 +6,9 @@ use maud::{Markup, html};
 use super::{ChangePage, effect_link};
 use crate::dashboard::change::{NotCounted, Planned, SeenInstances, Wanted, seen_instances};
 use crate::dashboard::pages::commands::of_change;
-use crate::dashboard::pages::timeline::{Numbers, difference};
+use crate::dashboard::pages::timeline::{RevisionNumbers, difference};
 use crate::dashboard::parts::{
-    bucket_line, capitalised, command, counted, legend, shown, thousands,
+    bucket_line, capitalised, command, legend, pluralized, shown, thousands,
 };
 use crate::dashboard::query::revision_link;
 
@@ -30,7 +30,7 @@ impl ChangePage<'_> {
         wanted: &Wanted,
         planned: &Planned,
         seen: Option<Result<SeenInstances, NotCounted>>,
-        numbers: &Numbers,
+        numbers: &RevisionNumbers,
     ) -> Markup {
         let now = self.state.in_force();
         html! {
@@ -62,7 +62,7 @@ impl ChangePage<'_> {
         }
     }
 
-    fn what(&self, wanted: &Wanted, numbers: &Numbers) -> Markup {
+    fn what(&self, wanted: &Wanted, numbers: &RevisionNumbers) -> Markup {
         match wanted {
             Wanted::Rollback(to) => html! {
                 "Roll back to " a href=(revision_link(&self.state.flag, *to)) { (numbers.label(*to)) }
@@ -86,7 +86,7 @@ impl ChangePage<'_> {
         let overridden: usize = lists.map(|treatment| treatment.overrides.len()).sum();
         let other =
             |takes_overrides| effect_link(&self.state.flag, &Wanted::Off { takes_overrides });
-        let instances = counted(overridden.try_into().unwrap_or(u64::MAX), "instance");
+        let instances = pluralized(overridden.try_into().unwrap_or(u64::MAX), "instance");
         match wanted {
             _ if overridden == 0 => html! {},
             Wanted::Off {
@@ -117,11 +117,11 @@ fn of_seen(seen: Result<SeenInstances, NotCounted>) -> String {
     if seen.instances == 0 {
         return format!("No instance has asked for it in the last {days} days.");
     }
-    let instances = counted(seen.instances, "instance");
+    let instances = pluralized(seen.instances, "instance");
     let found = if seen.is_complete {
         format!("Of {instances} seen in the last {days} days")
     } else {
-        let read = counted(seen.exposures, "exposure");
+        let read = pluralized(seen.exposures, "exposure");
         format!(
             "Of {instances} found in {read} of the last {days} days, which are not all, or some have hashed ids"
         )

@@ -4,12 +4,12 @@ use flag_model::Timestamp;
 use maud::{Markup, html};
 
 use super::ChangePage;
-use crate::dashboard::pages::timeline::{Numbers, entry};
+use crate::dashboard::pages::timeline::{RevisionNumbers, entry};
 use crate::dashboard::parts::shown;
 
 impl ChangePage<'_> {
     /// The revisions made since the one on which a form was shown; nothing if there are none.
-    pub(super) fn meanwhile(&self, base: Timestamp, numbers: &Numbers) -> Markup {
+    pub(super) fn meanwhile(&self, base: Timestamp, numbers: &RevisionNumbers) -> Markup {
         if self.state.newest_made() == Some(base) {
             return html! {};
         }

@@ -8,7 +8,7 @@ use super::{change_link, check_may_change, effect_link};
 use crate::dashboard::change::{Kind, Wanted};
 use crate::dashboard::error::PageError;
 use crate::dashboard::pages::stored::StoredRevision;
-use crate::dashboard::pages::timeline::Numbers;
+use crate::dashboard::pages::timeline::RevisionNumbers;
 use crate::dashboard::parts::shown;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::DashboardSettings;
@@ -73,7 +73,7 @@ pub(in crate::dashboard::pages) fn roll_back_to(
 pub(in crate::dashboard::pages) fn done(
     request: &PageRequest,
     history: &[StoredRevision],
-    numbers: &Numbers,
+    numbers: &RevisionNumbers,
 ) -> Markup {
     let done = request.query.given("done");
     let done = done.and_then(|done| Timestamp::parse(done).ok());
@@ -92,7 +92,7 @@ pub(in crate::dashboard::pages) fn done(
     }
 }
 
-fn overtaken(made: &Revision, newest: &Revision, numbers: &Numbers) -> Markup {
+fn overtaken(made: &Revision, newest: &Revision, numbers: &RevisionNumbers) -> Markup {
     html! {
         (numbers.label(made.created())) " was made, but " (numbers.label(newest.created()))
         @if let Some(by) = &newest.owner { ", by " (shown(by.as_str())) "," }

@@ -9,17 +9,18 @@ use super::side::Side;
 use super::{Page, Row};
 use crate::dashboard::listing::FlagSummary;
 use crate::dashboard::parts::{
-    again_and_again, command, counted, difference_table, follows, shown, split_bar, thousands, time,
+    again_and_again, command, difference_table, follows, pluralized, shown, split_bar, thousands,
+    time,
 };
 use crate::dashboard::query::{OTHER_STORE, compare_link};
 
 impl Page<'_> {
     /// What the page shows below its title.
     pub(super) fn content(&self) -> Markup {
-        let sends_events = self.request.state.push;
+        let has_event_streams = self.request.state.has_event_streams;
         html! {
             @if self.is_of_two_stores() { (again_and_again()) }
-            @else { @for side in &self.sides { (follows(sends_events, side.project, None)) } }
+            @else { @for side in &self.sides { (follows(has_event_streams, side.project, None)) } }
             (self.filter())
             div id="results" {
                 (self.notices())
@@ -108,7 +109,7 @@ impl Page<'_> {
         let [different, placed, first, second, equal] = self.counts.map(number);
         let [one, other] = self.sides.each_ref().map(Side::label);
         html! {
-            (counted(equal, "flag")) " equal, " (thousands(different)) " different, "
+            (pluralized(equal, "flag")) " equal, " (thousands(different)) " different, "
             (thousands(placed)) " with the same shares for other instances, "
             (thousands(first)) " only in " (one) ", " (thousands(second)) " only in " (other)
             @if self.found != self.rows.len() { "; " (thousands(number(self.found))) " found" }

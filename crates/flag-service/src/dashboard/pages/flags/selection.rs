@@ -8,7 +8,7 @@ use std::time::Duration;
 use flag_describe::visible;
 use flag_model::{FlagKey, FlagType, Timestamp};
 
-use crate::dashboard::listing::{Asked, AskedFlags, FlagSummary};
+use crate::dashboard::listing::{FlagSummary, LastExposure, LastExposures};
 use crate::dashboard::parts::{Pager, ago};
 use crate::dashboard::query::Query;
 
@@ -50,7 +50,7 @@ pub(super) enum State {
     Expired,
     /// It gives all the same value, and has for 30 days.
     Unchanged,
-    /// It was not asked for in 7 days.
+    /// It had no exposure in 7 days.
     NotAsked,
     /// Its value is frozen until the code no longer asks for it.
     Retired,
@@ -61,7 +61,7 @@ pub(super) enum State {
 pub(super) struct Context {
     pub(super) now: Timestamp,
     pub(super) stale: BTreeMap<FlagKey, Timestamp>,
-    pub(super) asked: Arc<AskedFlags>,
+    pub(super) last_exposures: Arc<LastExposures>,
 }
 
 /// A page of the flags that were found.
@@ -139,23 +139,23 @@ impl Context {
         State::ALL.into_iter().filter(has).collect()
     }
 
-    /// About when a flag was asked for last, if that is known; what was found out counts for an hour.
-    pub(super) fn asked(&self, flag: &FlagSummary) -> Option<String> {
-        let passed = self.now.since(self.asked.get(&flag.flag)?.last()?);
+    /// About when the last exposure of a flag was, as a text; `None` if that is not known, or was read more than an hour ago.
+    pub(super) fn last_exposure_text(&self, flag: &FlagSummary) -> Option<String> {
+        let passed = self.now.since(self.last_exposures.get(&flag.flag)?.time()?);
         if passed < Duration::from_hours(2) {
             return Some("asked for in the last 2 hours".to_owned());
         }
         Some(format!("last asked for about {}", ago(passed)))
     }
 
-    /// A flag that was changed within that time may be too new to be asked for.
+    /// Whether it had no exposure in 7 days; a flag that was changed within that time may be too new to have one.
     fn is_not_asked(&self, flag: &FlagSummary) -> bool {
-        let days = u64::try_from(Asked::DAYS).unwrap_or_default();
+        let days = u64::try_from(LastExposure::DAYS).unwrap_or_default();
         let is_old = flag
             .changed()
             .is_some_and(|changed| self.now.since(changed) > Duration::from_hours(24 * days));
-        let asked = self.asked.get(&flag.flag);
-        is_old && asked.is_some_and(|asked| !asked.is_asked())
+        let last = self.last_exposures.get(&flag.flag);
+        is_old && last.is_some_and(|last| !last.exists())
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
         let context = Context {
             now: Timestamp::UNIX_EPOCH,
             stale: BTreeMap::new(),
-            asked: Arc::default(),
+            last_exposures: Arc::default(),
         };
         let parsed = Query::parse(query.as_bytes());
         let selected = Selection::read(&parsed).select(&flags(count), &context, &parsed);

@@ -4,7 +4,7 @@ use flag_model::{FlagKey, Timestamp};
 use maud::{Markup, html};
 
 use super::readings::Readings;
-use crate::dashboard::parts::{counted, shown, time};
+use crate::dashboard::parts::{pluralized, shown, time};
 use crate::dashboard::query::flag_link;
 use crate::dashboard::request::PageRequest;
 
@@ -99,7 +99,7 @@ pub(super) fn section(of_cache: &OfCache, request: &PageRequest, readings: &Read
                         } } }
                     }
                 }
-                @if more > 0 { p.hint { "And " (counted(more, "row")) " more." } }
+                @if more > 0 { p.hint { "And " (pluralized(more, "row")) " more." } }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The trace of a request, by W3C Trace Context.
+//! The span of a request, in a trace by W3C Trace Context.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// The span of a request; empty if traces are off.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace(Option<Box<Live>>);
+pub(crate) struct RequestSpan(Option<Box<Live>>);
 
 #[derive(Clone, Debug)]
 struct Live {
@@ -33,7 +33,7 @@ struct Live {
 
 impl Telemetry {
     /// Begins the span of a request, in the trace of its caller if there is one.
-    pub(crate) fn trace(&self, request: &HttpRequest) -> Trace {
+    pub(crate) fn request_span(&self, request: &HttpRequest) -> RequestSpan {
         let live = self.traces.as_ref().map(|traces| {
             let tracer = traces.tracer.clone();
             let span = tracer
@@ -46,11 +46,11 @@ impl Telemetry {
                 tracer,
             })
         });
-        Trace(live)
+        RequestSpan(live)
     }
 }
 
-impl Trace {
+impl RequestSpan {
     /// Returns the trace and span for log lines: those of the service, or else those of the caller.
     pub(crate) fn context(&self, request: &HttpRequest) -> SpanContext {
         match &self.0 {
@@ -59,8 +59,9 @@ impl Trace {
         }
     }
 
-    /// Makes a span of a read that waits, or that ends at once with a result that `was_read` from the store.
-    pub(crate) async fn read<T, E>(
+    /// Runs a read of a flag. It gets a child span if it waits, or if it ends at once with a result that `was_read` from the
+    /// store.
+    pub(crate) async fn in_read_span<T, E>(
         &self,
         read: impl Future<Output = Result<T, E>>,
         was_read: impl FnOnce(&T) -> bool,
@@ -202,7 +203,7 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("traceparent", traceparent))
             .to_http_request();
-        let found = Trace::default().context(&request);
+        let found = RequestSpan::default().context(&request);
         let trace = found.trace_id().to_string();
         assert_eq!(
             found.is_valid().then_some(&*trace),

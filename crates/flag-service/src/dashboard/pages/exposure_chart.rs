@@ -1,4 +1,4 @@
-//! Served answers of a flag over time, and whether their split fits the percentages.
+//! The exposures of a flag over time, as a chart, and whether their split fits the percentages.
 mod tally;
 
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use flag_store::{CountKey, Minute, StoreError};
 use maud::{Markup, html};
 
 use self::tally::Tally;
-use super::timeline::Numbers;
+use super::timeline::RevisionNumbers;
 use crate::dashboard::parts::{
-    Bin, Chart, Mark, colour, counted, each_minute, shown, thousands, time,
+    Bin, Chart, Mark, colour, each_minute, pluralized, shown, thousands, time,
 };
 use crate::dashboard::query::Query;
 use crate::dashboard::request::PageRequest;
@@ -32,16 +32,16 @@ const SPANS: [(&str, &str, i64, i64); 4] = [
 /// The name of the groups that are added up.
 const OTHERS: &str = "others";
 
-/// Served answers of a flag.
-pub(super) struct Served {
-    /// `Err(None)` if they took too long.
+/// The counted exposures of a flag in a span of time.
+pub(super) struct ExposureChart {
+    /// `Err(None)` if reading them took too long.
     counts: Result<Tally, Option<StoreError>>,
     span: usize,
     since: Minute,
     until: Minute,
 }
 
-impl Served {
+impl ExposureChart {
     /// Reads the counts of the span that the page asks for.
     pub(super) async fn read(sources: &Sources, request: &PageRequest, flag: &FlagKey) -> Self {
         let chosen = request.query.get("span");
@@ -66,7 +66,7 @@ impl Served {
     pub(super) fn render(
         &self,
         newest: Option<&Revision>,
-        numbers: &Numbers,
+        numbers: &RevisionNumbers,
         query: &Query,
     ) -> Markup {
         html! {
@@ -77,14 +77,19 @@ impl Served {
                 }
             }
             @match &self.counts {
-                Ok(counts) => (self.counted(counts, newest, numbers)),
+                Ok(counts) => (self.render_counts(counts, newest, numbers)),
                 Err(Some(_)) => p.problem { "The exposure log does not answer." },
                 Err(None) => p.problem { "The exposure log has not answered in time. Choose a shorter time." },
             }
         }
     }
 
-    fn counted(&self, counts: &Tally, newest: Option<&Revision>, numbers: &Numbers) -> Markup {
+    fn render_counts(
+        &self,
+        counts: &Tally,
+        newest: Option<&Revision>,
+        numbers: &RevisionNumbers,
+    ) -> Markup {
         let chart = self.chart(counts, newest, numbers);
         html! {
             @if let Some(cut_at) = counts.cut_at {
@@ -94,14 +99,14 @@ impl Served {
             @if chart.total() == 0 {
                 p { "No answer was logged in this time." }
             } @else {
-                p { (counted(chart.total(), "answer")) " logged in this time, as counted once a minute." }
+                p { (pluralized(chart.total(), "answer")) " logged in this time, as counted once a minute." }
                 (chart.render())
                 @if let Some(newest) = newest { (verdict(newest, counts)) }
             }
         }
     }
 
-    fn chart(&self, counts: &Tally, newest: Option<&Revision>, numbers: &Numbers) -> Chart {
+    fn chart(&self, counts: &Tally, newest: Option<&Revision>, numbers: &RevisionNumbers) -> Chart {
         let bar = SPANS.get(self.span).map_or(1, |(.., bar)| *bar);
         let groups = groups(counts);
         let first = self.since.number();
@@ -144,7 +149,7 @@ impl Served {
         }
     }
 
-    fn marks(&self, numbers: &Numbers) -> Vec<Mark> {
+    fn marks(&self, numbers: &RevisionNumbers) -> Vec<Mark> {
         let (since, until) = (self.since.start(), self.until.start());
         let all = until.since(since).as_secs().max(1);
         let made = numbers.between(since, until).into_iter();

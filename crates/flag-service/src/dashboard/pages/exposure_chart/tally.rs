@@ -20,7 +20,7 @@ pub(super) struct Tally {
     answers: HashMap<(i64, CountKey), u64>,
     /// The first minute that was read, if those before it took too long.
     pub(super) cut_at: Option<Minute>,
-    /// Whether that is because the log failed, and not because time was up.
+    /// Whether that is because the exposure log failed, and not because time was up.
     pub(super) has_failed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Keeps the listing of one project up to date while somebody looks at it.
+//! The cache of the listing of one project, kept up to date while somebody looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
-use super::asked::{self, Asked, AskedFlags};
+use super::last_exposures::{LastExposure, LastExposures, read_last_exposures};
 use super::{CHECKED_AFTER, FlagSummary, Flags, Listing, READ_AGAIN, Suggestions};
 
 /// How long a page waits for a listing that is complete, and for one that is not.
 const WAITS: Duration = Duration::from_millis(300);
 const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
-/// Of how many flags it is found out at once whether they were asked for, and the pause after that: there is no hurry.
-const ASKED_AT_ONCE: usize = 10;
+/// The number of flags whose last exposures are read at once, and the least pause after that: there is no hurry.
+const FLAGS_AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How many times as long as finding it out the pause is at least: so that takes a tenth of a reader of the store on average.
+/// The pause is at least this many times as long as the read: so the reads take a tenth of a reader of the store on average.
 const REST: u32 = 9;
 
 /// Keys in a scan.
@@ -33,19 +33,19 @@ const PAGE: usize = 1_000;
 /// Flags after which a listing that is not complete is shown.
 const STEP: usize = 250;
 
-/// Keeps the listing of one project.
+/// The cache of the listing of one project.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct ListingCache {
     project: ProjectName,
     store: FlagStore,
     log: Option<Arc<dyn ExposureLog>>,
     reads: usize,
     progress: Arc<AsyncMutex<Progress>>,
     listing: ArcSwap<Listing>,
-    asked: Arc<AskedFlags>,
-    is_asking: AtomicBool,
-    /// The flags of which it was found out whether they were asked for, and when the first answer was found.
-    asked_of: ArcSwapOption<(Flags, Instant)>,
+    last_exposures: Arc<LastExposures>,
+    is_reading_last_exposures: AtomicBool,
+    /// The flags whose last exposures were all read, and when the first of them was.
+    completed_last_exposures: ArcSwapOption<(Flags, Instant)>,
     /// Whether something has changed since the last look began.
     is_outdated: AtomicBool,
 }
@@ -63,7 +63,7 @@ struct Progress {
     completed: Option<Instant>,
 }
 
-impl Keeper {
+impl ListingCache {
     pub(super) fn new(
         project: ProjectName,
         store: FlagStore,
@@ -80,9 +80,9 @@ impl Keeper {
                 expected: Some(0),
                 ..Listing::default()
             }),
-            asked: Arc::default(),
-            is_asking: AtomicBool::new(false),
-            asked_of: ArcSwapOption::empty(),
+            last_exposures: Arc::default(),
+            is_reading_last_exposures: AtomicBool::new(false),
+            completed_last_exposures: ArcSwapOption::empty(),
             is_outdated: AtomicBool::new(false),
         }
     }
@@ -111,9 +111,9 @@ impl Keeper {
         self.is_outdated.store(true, Ordering::Relaxed);
     }
 
-    /// Which flags were asked for lately.
-    pub(super) fn asked(&self) -> Arc<AskedFlags> {
-        Arc::clone(&self.asked)
+    /// The last exposures of the flags, as far as they were read.
+    pub(super) fn last_exposures(&self) -> Arc<LastExposures> {
+        Arc::clone(&self.last_exposures)
     }
 
     async fn update(self: Arc<Self>, mut progress: OwnedMutexGuard<Progress>) {
@@ -130,12 +130,12 @@ impl Keeper {
         progress.checked = Some(Instant::now());
         if let Err(error) = result {
             debug!(problem = %error, "the dashboard cannot read the flags of a project");
-            self.publish(&mut progress, None, Some(error.to_string()));
+            self.replace_listing(&mut progress, None, Some(error.to_string()));
             return;
         }
-        self.publish(&mut progress, None, None);
+        self.replace_listing(&mut progress, None, None);
         drop(progress);
-        self.ask();
+        self.update_last_exposures();
     }
 
     /// Reads the flags that have changed according to the head row.
@@ -163,7 +163,7 @@ impl Keeper {
         progress.has_changed = true;
         let show = |progress: &mut Progress| {
             if is_first && progress.flags.len().is_multiple_of(STEP) {
-                self.publish(progress, Some(expected), None);
+                self.replace_listing(progress, Some(expected), None);
             }
         };
         self.read(flags, progress, show).await?;
@@ -197,7 +197,13 @@ impl Keeper {
         Ok(FlagSummary::new(flag, metadata, revision))
     }
 
-    fn publish(&self, progress: &mut Progress, expected: Option<usize>, problem: Option<String>) {
+    /// Replaces the listing by one of what was read.
+    fn replace_listing(
+        &self,
+        progress: &mut Progress,
+        expected: Option<usize>,
+        problem: Option<String>,
+    ) {
         let before = self.listing.load_full();
         let as_of = match &problem {
             None => Some(SystemClock.now()),
@@ -224,46 +230,54 @@ impl Keeper {
         }));
     }
 
-    /// Finds out in the background which flags were asked for lately.
-    fn ask(self: Arc<Self>) {
+    /// Reads the last exposures of the flags in the background, unless those in memory are recent.
+    fn update_last_exposures(self: Arc<Self>) {
         let Some(log) = self.log.clone() else {
             return;
         };
-        if self.is_all_known() || self.is_asking.swap(true, Ordering::Relaxed) {
+        if self.are_last_exposures_recent()
+            || self.is_reading_last_exposures.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         tokio::spawn(async move {
-            let _ = self.ask_of_all(&*log).await;
-            self.is_asking.store(false, Ordering::Relaxed);
+            let _ = self.read_missing_last_exposures(&*log).await;
+            self.is_reading_last_exposures
+                .store(false, Ordering::Relaxed);
         });
     }
 
-    /// Whether it is still known of each flag of the listing whether it was asked for: going through thousands of flags
-    /// after each look would keep evaluations waiting.
-    fn is_all_known(&self) -> bool {
-        let asked_of = self.asked_of.load();
+    /// Whether the last exposures of all flags of the listing are in memory and recent: going through thousands of flags after
+    /// each look would keep evaluations waiting.
+    fn are_last_exposures_recent(&self) -> bool {
+        let completed = self.completed_last_exposures.load();
         let listing = self.listing.load();
-        asked_of.as_deref().is_some_and(|(flags, first)| {
-            Arc::ptr_eq(flags, &listing.flags) && first.elapsed() < Asked::VALID_FOR
+        completed.as_deref().is_some_and(|(flags, first)| {
+            Arc::ptr_eq(flags, &listing.flags) && first.elapsed() < LastExposure::VALID_FOR
         })
     }
 
-    async fn ask_of_all(&self, log: &dyn ExposureLog) -> Result<(), StoreError> {
+    async fn read_missing_last_exposures(&self, log: &dyn ExposureLog) -> Result<(), StoreError> {
         let (flags, mut first) = (Arc::clone(&self.listing.load().flags), Instant::now());
         let mut unknown = Vec::new();
         for summary in &*flags {
-            match self.asked.get(&summary.flag).filter(Asked::is_recent) {
-                Some(known) => first = first.min(known.found),
+            match self
+                .last_exposures
+                .get(&summary.flag)
+                .filter(LastExposure::is_recent)
+            {
+                Some(known) => first = first.min(known.read_at),
                 None => unknown.push(summary.flag.clone()),
             }
         }
-        for flags in unknown.chunks(ASKED_AT_ONCE) {
-            let asking = Instant::now();
-            let asked = asked::find(log, flags, SystemClock.now()).await?;
-            self.asked.insert(&asked).await;
-            sleep(PAUSE.max(asking.elapsed() * REST)).await;
+        for flags in unknown.chunks(FLAGS_AT_ONCE) {
+            let began = Instant::now();
+            let read = read_last_exposures(log, flags, SystemClock.now()).await?;
+            self.last_exposures.insert(&read).await;
+            sleep(PAUSE.max(began.elapsed() * REST)).await;
         }
-        self.asked_of.store(Some(Arc::new((flags, first))));
+        self.completed_last_exposures
+            .store(Some(Arc::new((flags, first))));
         Ok(())
     }
 }
@@ -327,9 +341,9 @@ mod tests {
         }
         let project = ProjectName::new("p").unwrap();
         let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
-        let keeper = Arc::new(Keeper::new(project, store.clone(), Some(log), 2));
+        let cache = Arc::new(ListingCache::new(project, store.clone(), Some(log), 2));
         let all = |of: &str| ("a".to_owned(), format!("all get {of}"));
-        let listing = Arc::clone(&keeper).current().await;
+        let listing = Arc::clone(&cache).current().await;
         assert_eq!(listing.expected, None);
         assert_eq!(sentences(&listing).first(), Some(&all("false")));
         assert_eq!(listing.flags.len(), 2);
@@ -349,21 +363,21 @@ mod tests {
             .await
             .unwrap();
         advance(CHECKED_AFTER).await;
-        let listing = Arc::clone(&keeper).current().await;
+        let listing = Arc::clone(&cache).current().await;
         assert_eq!(sentences(&listing).first(), Some(&all("true")));
         assert_eq!(listing.flags.len(), 3);
 
         // A change of this process is looked for at once.
         revise(&store, "a", false).await;
-        let before = Arc::clone(&keeper).current().await;
+        let before = Arc::clone(&cache).current().await;
         assert_eq!(sentences(&before).first(), Some(&all("true")));
-        keeper.note_change();
-        let after = keeper.current().await;
+        cache.note_change();
+        let after = cache.current().await;
         assert_eq!(sentences(&after).first(), Some(&all("false")));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn flags_are_looked_up_in_parts_until_it_is_known_of_all_when_they_were_asked_for() {
+    async fn last_exposures_are_read_in_parts_until_those_of_all_flags_are_known() {
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         for number in 0..21 {
             revise(&store, &format!("f_{number:02}"), false).await;
@@ -388,20 +402,20 @@ mod tests {
             })
         });
         let project = ProjectName::new("p").unwrap();
-        let keeper = Arc::new(Keeper::new(project, store, Some(log.clone()), 2));
+        let cache = Arc::new(ListingCache::new(project, store, Some(log.clone()), 2));
         let parts = async || {
-            Arc::clone(&keeper).current().await;
+            Arc::clone(&cache).current().await;
             sleep(CHECKED_AFTER).await;
             let calls = log.take_calls().into_iter().map(|call| match call {
                 LogCall::LastCounted(flags) => flags.len(),
                 other => panic!("{other:?}"),
             });
-            (calls.collect::<Vec<_>>(), keeper.asked().len())
+            (calls.collect::<Vec<_>>(), cache.last_exposures().len())
         };
         assert_eq!(parts().await, (vec![10, 10], 10));
         assert_eq!(parts().await, (vec![10, 1], 21));
         assert_eq!(parts().await, (vec![], 21));
-        let is_asked = |name| keeper.asked().get(&flag(name)).unwrap().is_asked();
-        assert!(!is_asked("f_00") && !is_asked("f_19") && is_asked("f_20"));
+        let has_one = |name| cache.last_exposures().get(&flag(name)).unwrap().exists();
+        assert!(!has_one("f_00") && !has_one("f_19") && has_one("f_20"));
     }
 }
