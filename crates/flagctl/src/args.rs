@@ -2,8 +2,8 @@
 mod change;
 mod confirm;
 mod flag;
-mod form;
 mod moment;
+mod output_format;
 mod revision;
 mod seen;
 
@@ -16,8 +16,8 @@ pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, take_flag};
-pub(crate) use self::form::{Form, FormParser, OutputArgs};
 pub(crate) use self::moment::Moment;
+pub(crate) use self::output_format::{OutputArgs, OutputFormat, OutputFormatParser};
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
 pub(crate) use self::seen::{AtMost, ChangeArgs, Seen, SeenArgs};
 

@@ -7,7 +7,7 @@ use flag_model::{FlagKey, InstanceId};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use crate::peer::{Peer, PeerError, Reply};
+use crate::service_client::{Reply, ServiceClient, ServiceClientError};
 
 /// How many requests are in flight at once, each to both services.
 const AT_ONCE: usize = 16;
@@ -19,9 +19,9 @@ const LISTED: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Compare<'a> {
     /// The service of this system.
-    pub(crate) ours: &'a Peer,
+    pub(crate) ours: &'a ServiceClient,
     /// The other one.
-    pub(crate) theirs: &'a Peer,
+    pub(crate) theirs: &'a ServiceClient,
     /// The instances of the requests.
     pub(crate) instances: &'a [InstanceId<'static>],
     /// Counts the requests.
@@ -63,7 +63,7 @@ pub(crate) struct Progress {
 
 impl Compare<'_> {
     /// Asks both for every instance.
-    pub(crate) async fn flag(&self, flag: &FlagKey) -> Result<Compared, PeerError> {
+    pub(crate) async fn flag(&self, flag: &FlagKey) -> Result<Compared, ServiceClientError> {
         let questions = self.instances.iter().map(|instance| async move {
             let asked = futures_util::future::try_join(
                 self.ours.ask(flag, instance),
@@ -71,7 +71,7 @@ impl Compare<'_> {
             );
             let (ours, theirs) = asked.await?;
             self.progress.asked.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, PeerError>((instance, ours, theirs))
+            Ok::<_, ServiceClientError>((instance, ours, theirs))
         });
         let mut compared = Compared::default();
         let mut answers = stream::iter(questions).buffered(AT_ONCE);

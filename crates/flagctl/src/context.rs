@@ -13,7 +13,7 @@ use crate::environment::Variables;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::output::{self, with_progress};
-use crate::receipt::WrittenRevision;
+use crate::propagation::WrittenRevision;
 
 /// The context of a command besides its arguments.
 #[derive(Debug)]

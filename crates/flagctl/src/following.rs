@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::{CannotStart, with_causes};
-use crate::numbering::{MAX_COUNTED, Numbering};
+use crate::revision_numbers::{MAX_NUMBERED, RevisionNumbers};
 
 /// The pause between two looks; a store that takes longer to answer is read less often.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ impl<'a> RevisionTimes<'a> {
         let newest = async || self.store.revision_times(self.flag, 1).await;
         let mut has_changed = false;
         if is_marked || newest().await?.first() != self.times.first() {
-            let times = self.store.revision_times(self.flag, MAX_COUNTED).await?;
+            let times = self.store.revision_times(self.flag, MAX_NUMBERED).await?;
             has_changed = self.read.is_none() || times != self.times;
             self.times = times;
         }
@@ -136,8 +136,8 @@ impl<'a> RevisionTimes<'a> {
     }
 
     /// The numbers of the revisions.
-    pub(crate) fn numbering(&self) -> Numbering {
-        Numbering::new(self.times.clone())
+    pub(crate) fn revision_numbers(&self) -> RevisionNumbers {
+        RevisionNumbers::new(self.times.clone())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::failure::{CommandError, Failure, StoreFailure, read_exit_code};
 use crate::interpret::ArgumentError;
 use crate::maybe_readable::MaybeReadable;
 use crate::missing::{missing_flag, missing_named};
-use crate::numbering::{MAX_COUNTED, NoRevision, Numbering};
 use crate::output::with_progress;
+use crate::revision_numbers::{MAX_NUMBERED, NoRevision, RevisionNumbers};
 
 /// How many of the newest revisions of a flag are searched.
 pub(crate) const SEARCHED_REVISIONS: usize = 1_000;
@@ -207,15 +207,15 @@ pub(crate) async fn stored_scheme(
 }
 
 /// The numbers of a flag's revisions.
-pub(crate) async fn numbering(
+pub(crate) async fn revision_numbers(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-) -> Result<Numbering, StoreFailure> {
-    let times = store.revision_times(flag, MAX_COUNTED);
+) -> Result<RevisionNumbers, StoreFailure> {
+    let times = store.revision_times(flag, MAX_NUMBERED);
     let times = with_progress(format!("counting the revisions of {flag}"), times).await;
     let times = times.map_err(|source| context.store_failed(source))?;
-    Ok(Numbering::new(times))
+    Ok(RevisionNumbers::new(times))
 }
 
 /// When the first revision was made, even if it cannot be read.
@@ -248,10 +248,10 @@ pub(crate) async fn revision_named(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
     name: &RevisionName,
 ) -> Result<Revision, Failure> {
-    let made = match numbering.find(name, SystemClock.now()) {
+    let made = match numbers.find(name, SystemClock.now()) {
         Ok(made) => made,
         Err(missing) => return Err(no_revision(context, store, flag, missing).await),
     };
@@ -299,7 +299,10 @@ pub(crate) async fn time_named(
         Some(time) => return Ok(time),
         None => {}
     }
-    match numbering(context, store, flag).await?.find(name, now) {
+    match revision_numbers(context, store, flag)
+        .await?
+        .find(name, now)
+    {
         Ok(made) => Ok(made),
         Err(missing) => Err(no_revision(context, store, flag, missing).await),
     }

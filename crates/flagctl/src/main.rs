@@ -1,11 +1,11 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Uses HTTP only to compare the answers of services ([`peer`]), and makes decisions only to explain them.
+//! Uses HTTP only to compare the answers of services ([`service_client`]), and makes decisions only to explain them.
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
 //! - [`apply`], which plans what a flag file changes; it is pure, and uses only the types of [`mod@write`]
-//! - what commands share: [`mod@write`], [`exposure_impact`], [`lookup`], [`numbering`], [`missing`], [`copy`], [`following`], [`completion`],
+//! - what commands share: [`mod@write`], [`exposure_impact`], [`lookup`], [`revision_numbers`], [`missing`], [`copy`], [`following`], [`completion`],
 //!   on top of the stores that [`context`] and [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`import`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
@@ -35,15 +35,15 @@ mod jsonpath;
 mod lookup;
 mod maybe_readable;
 mod missing;
-mod numbering;
 mod output;
 mod owner;
 #[cfg(test)]
 mod page;
-mod peer;
-mod receipt;
+mod propagation;
+mod revision_numbers;
 mod run;
 mod run_config;
+mod service_client;
 mod shell;
 mod suggestions;
 mod write;

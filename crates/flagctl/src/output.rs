@@ -1,4 +1,4 @@
-//! The results of commands: their forms, on a terminal or in a pipe.
+//! The results of commands: their formats, on a terminal or in a pipe.
 mod applied;
 mod checked_history;
 mod checks;
@@ -52,7 +52,7 @@ pub(crate) use self::diff::Diff;
 pub(crate) use self::escape::{escaped, hidden_content, list_item, visible};
 pub(crate) use self::explained::Explained;
 pub(crate) use self::exported::Exported;
-pub(crate) use self::exposure_lines::{ExposureLines, LineForm};
+pub(crate) use self::exposure_lines::{ExposureLines, LineFormat};
 pub(crate) use self::exposure_summary::ExposureSummary;
 pub(crate) use self::exposures::{Exposures, exposures_table};
 pub(crate) use self::files::Files;

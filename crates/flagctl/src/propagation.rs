@@ -1,6 +1,6 @@
-//! The receipt of a change: waits until every replica has reported that it serves what was written.
+//! The propagation of a change: waits until every replica has reported that it serves what was written.
 
-mod said;
+mod message;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -13,7 +13,7 @@ use flag_store::{
 };
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::said::no_replica;
+pub(crate) use self::message::no_replica;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
@@ -117,7 +117,7 @@ pub(crate) async fn wait(context: &Context, patience: Option<Duration>) -> Resul
     let waiting = observe_until_served(&*log, &written, last, patience);
     let waiting = with_progress("waiting for the replicas".to_owned(), waiting).await;
     let observed = waiting.map_err(|source| NotKnown::of(context.store_failed(source)))?;
-    output::notice(&said::receipt(&observed)?);
+    output::notice(&message::served_by(&observed)?);
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
 /// The most revisions that are counted; a flag with more has no numbers.
-pub(crate) const MAX_COUNTED: usize = 100_000;
+pub(crate) const MAX_NUMBERED: usize = 100_000;
 
 /// When the revisions of a flag were made.
 #[derive(Clone, Debug)]
-pub(crate) struct Numbering {
+pub(crate) struct RevisionNumbers {
     /// The newest first, which is how they are read.
     times: Vec<Timestamp>,
 }
@@ -57,7 +57,7 @@ impl CommandError for NoRevision {
     }
 }
 
-impl Numbering {
+impl RevisionNumbers {
     /// From the times of a flag's revisions, the newest first.
     pub(crate) fn new(times: Vec<Timestamp>) -> Self {
         Self { times }
@@ -70,7 +70,7 @@ impl Numbering {
 
     /// The position of a revision, counted from the oldest.
     pub(crate) fn number(&self, made: Timestamp) -> Option<usize> {
-        if self.times.len() >= MAX_COUNTED {
+        if self.times.len() >= MAX_NUMBERED {
             return None;
         }
         let position = self.times.iter().position(|time| *time == made)?;
@@ -144,14 +144,14 @@ mod tests {
     fn check(name: &str, expected: Result<&str, &str>) {
         let times = ["10:00:02.5", "10:00:02", "10:00:01.25"]
             .map(|clock| time(&format!("2024-10-01 {clock}")));
-        let numbering = Numbering {
+        let numbers = RevisionNumbers {
             times: times.to_vec(),
         };
-        let found = numbering.find(
+        let found = numbers.find(
             &RevisionName::parse(name).unwrap(),
             time("2024-10-02 00:00:00"),
         );
-        let found = found.map(|made| numbering.label(made).unwrap());
+        let found = found.map(|made| numbers.label(made).unwrap());
         let found = found.map_err(|missing| missing.to_string());
         assert_eq!(found.as_deref().map_err(String::as_str), expected, "{name}");
     }

@@ -34,7 +34,7 @@ const LONGEST_DETAIL: usize = 200;
 
 /// A service that answers `GET /get-feature-flag`.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct ServiceClient {
     /// The URL of requests, with its password if it has one.
     url: Url,
     /// The URL in messages.
@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 #[serde(untagged)]
 pub(crate) enum Reply {
     /// What the instance receives.
-    Served(Served),
+    Served(ServedValue),
     /// An error instead of a value.
     Refused {
         /// The HTTP status.
@@ -59,14 +59,14 @@ pub(crate) enum Reply {
 
 /// What an instance receives; the members that both services answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Served {
+pub(crate) struct ServedValue {
     pub(crate) flag_value: Value,
     pub(crate) rollout_group: String,
 }
 
 /// Why a service cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
+pub(crate) enum ServiceClientError {
     /// It is no URL of a service.
     #[error("found {0:?}, expected an address such as http://127.0.0.1:8080")]
     Url(String),
@@ -86,7 +86,7 @@ pub(crate) enum PeerError {
     },
 }
 
-impl CommandError for PeerError {
+impl CommandError for ServiceClientError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Url(_) | Self::Key => ExitCode::Usage,
@@ -102,12 +102,12 @@ impl Reply {
     }
 }
 
-impl Peer {
+impl ServiceClient {
     /// Prepares requests; sends nothing yet. Follows no redirect, so that the key is sent to this service only.
-    pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Self, PeerError> {
+    pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Self, ServiceClientError> {
         let parsed = Url::parse(url).ok();
         let base = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let base = base.ok_or_else(|| PeerError::Url(without_password(url)))?;
+        let base = base.ok_or_else(|| ServiceClientError::Url(without_password(url)))?;
         // An earlier caller has installed the same one.
         let _ = ring::default_provider().install_default();
         let http = Client::builder()
@@ -122,7 +122,7 @@ impl Peer {
         Ok(Self {
             shown: shown(&base),
             url: base,
-            http: http.build().map_err(PeerError::Prepare)?,
+            http: http.build().map_err(ServiceClientError::Prepare)?,
         })
     }
 
@@ -136,7 +136,7 @@ impl Peer {
         &self,
         flag: &FlagKey,
         instance: &InstanceId<'_>,
-    ) -> Result<Reply, PeerError> {
+    ) -> Result<Reply, ServiceClientError> {
         let url = self.question(flag, instance);
         let mut attempt = 1;
         loop {
@@ -156,8 +156,8 @@ impl Peer {
         }
     }
 
-    fn unanswered(&self, source: reqwest::Error) -> PeerError {
-        PeerError::Unanswered {
+    fn unanswered(&self, source: reqwest::Error) -> ServiceClientError {
+        ServiceClientError::Unanswered {
             url: self.shown.clone(),
             source: source.without_url(),
         }
@@ -193,9 +193,9 @@ fn without_password(url: &str) -> String {
     rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
 }
 
-fn authorization(key: &str) -> Result<HeaderMap, PeerError> {
-    let mut value =
-        HeaderValue::try_from(format!("{BEARER} {key}")).map_err(|_invalid| PeerError::Key)?;
+fn authorization(key: &str) -> Result<HeaderMap, ServiceClientError> {
+    let mut value = HeaderValue::try_from(format!("{BEARER} {key}"))
+        .map_err(|_invalid| ServiceClientError::Key)?;
     value.set_sensitive(true);
     Ok([(AUTHORIZATION, value)].into_iter().collect())
 }
@@ -256,10 +256,10 @@ mod tests {
 
     #[track_caller]
     fn check_question(base: &str, expected: &str) {
-        let peer = Peer::new(base, None).unwrap();
+        let client = ServiceClient::new(base, None).unwrap();
         let flag = "p/feature/a b".parse::<FlagKey>().unwrap();
         let instance = InstanceId::new("A+1&é").unwrap();
-        assert_eq!(peer.question(&flag, &instance).as_str(), expected);
+        assert_eq!(client.question(&flag, &instance).as_str(), expected);
     }
 
     #[test]
@@ -278,29 +278,30 @@ mod tests {
     #[test]
     fn what_is_no_address_of_a_service_is_refused_with_what_it_was() {
         for url in ["127.0.0.1:8080", "ftp://h/", "localhost", ""] {
-            let error = Peer::new(url, None).unwrap_err();
+            let error = ServiceClient::new(url, None).unwrap_err();
             assert!(error.to_string().contains(&format!("{url:?}")), "{error}");
         }
     }
 
     #[test]
     fn a_password_in_an_address_is_sent_and_not_shown() {
-        let peer = Peer::new("http://ann:secret@h:1/a?token=secret#secret", None).unwrap();
-        assert_eq!(peer.shown().as_str(), "http://h:1/a");
-        assert_eq!(peer.url.password(), Some("secret"));
+        let client =
+            ServiceClient::new("http://ann:secret@h:1/a?token=secret#secret", None).unwrap();
+        assert_eq!(client.shown().as_str(), "http://h:1/a");
+        assert_eq!(client.url.password(), Some("secret"));
         for url in [
             "ftp://ann:secret@h/",
             "ann:secret@h",
             "http://ann:se/secret@h",
         ] {
-            let error = Peer::new(url, None).unwrap_err().to_string();
+            let error = ServiceClient::new(url, None).unwrap_err().to_string();
             assert!(
                 !error.contains("secret") && error.contains("…@h"),
                 "{error}"
             );
         }
         let source = Client::new().get("h").build().unwrap_err();
-        let error = peer.unanswered(source).to_string();
+        let error = client.unanswered(source).to_string();
         assert_eq!(error, "http://h:1/a does not answer");
     }
 

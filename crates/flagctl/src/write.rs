@@ -8,7 +8,7 @@ use flag_rollout::Risk;
 use flag_store::{AppendError, Base, FlagStore, Row};
 use tokio::time::Instant;
 
-use crate::args::{ChangeArgs, ConfirmArgs, Form};
+use crate::args::{ChangeArgs, ConfirmArgs, OutputFormat};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
@@ -17,9 +17,9 @@ use crate::exposure_impact::confirm_change;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::maybe_readable::{MaybeReadable, created};
-use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
-use crate::receipt::{self, WrittenRevision};
+use crate::propagation::{self, WrittenRevision};
+use crate::revision_numbers::{MAX_NUMBERED, RevisionNumbers};
 use crate::shell;
 
 /// How many characters of a description are shown.
@@ -229,7 +229,7 @@ pub(crate) async fn confirm_and_append_revision(
     store: &FlagStore,
     mut planned: PlannedRevision,
     confirmation: &ChangeArgs,
-    form: Form,
+    format: OutputFormat,
 ) -> Result<(), Failure> {
     planned.warn_of_future_revision(context, store).await?;
     let changes = vec![planned.change.clone()];
@@ -239,7 +239,9 @@ pub(crate) async fn confirm_and_append_revision(
     let flag = planned.parts.flag.clone();
     let success_message = planned.success_message.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    let number = numbering(store, &flag).await.number(revision.created());
+    let number = revision_numbers(store, &flag)
+        .await
+        .number(revision.created());
     let now = match (number, &success_message) {
         (Some(number), None) => format!(" to r{number}"),
         (Some(number), Some(_)) => format!("; now r{number}"),
@@ -258,21 +260,21 @@ pub(crate) async fn confirm_and_append_revision(
         ),
         is_verbose: confirmation.confirm.verbose,
     };
-    show_written(context, &written, &did, form)?;
-    receipt::wait(context, confirmation.confirm.wait).await
+    show_written(context, &written, &did, format)?;
+    propagation::wait(context, confirmation.confirm.wait).await
 }
 
-/// Shows a row that was written; a form for programs does not say where, so a notice does.
+/// Shows a row that was written; a format for programs does not say where, so a notice does.
 fn show_written(
     context: &Context,
     written: &WrittenRow<'_>,
     did: &str,
-    form: Form,
+    format: OutputFormat,
 ) -> Result<(), Failure> {
-    if !form.is_for_people() {
+    if !format.is_for_people() {
         output::notice(&format!("{did} in the {}", context.display_name()));
     }
-    output::show(written, form)
+    output::show(written, format)
 }
 
 /// Shows the cells of a row on standard error, if that was asked for.
@@ -283,9 +285,9 @@ pub(crate) fn show_cells(row: &Row, confirmation: &ConfirmArgs) {
 }
 
 /// The numbers of the revisions of a flag; none if they cannot be read.
-async fn numbering(store: &FlagStore, flag: &FlagKey) -> Numbering {
-    let times = store.revision_times(flag, MAX_COUNTED).await;
-    Numbering::new(times.unwrap_or_default())
+async fn revision_numbers(store: &FlagStore, flag: &FlagKey) -> RevisionNumbers {
+    let times = store.revision_times(flag, MAX_NUMBERED).await;
+    RevisionNumbers::new(times.unwrap_or_default())
 }
 
 /// Appends a revision that was confirmed.
@@ -325,7 +327,7 @@ pub(crate) async fn confirm_and_append_metadata(
     store: Option<FlagStore>,
     mut planned: PlannedMetadata,
     confirmation: &ConfirmArgs,
-    form: Form,
+    format: OutputFormat,
 ) -> Result<(), Failure> {
     // Invalid metadata is refused before anybody is asked.
     let valid = planned.parts.validate().map_err(AppendError::from);
@@ -358,7 +360,7 @@ pub(crate) async fn confirm_and_append_metadata(
         ),
         is_verbose: confirmation.verbose,
     };
-    show_written(context, &written, &did, form)
+    show_written(context, &written, &did, format)
 }
 
 /// Appends metadata that was confirmed.
@@ -397,8 +399,8 @@ pub(crate) async fn explain_conflict(
         (Ok(revision), _) => Some(revision.created()) == found,
         (Err(_), _) => false,
     });
-    let numbering = numbering(store, &flag).await;
-    let shown = output::revisions_table(&both, &numbering).uncoloured();
+    let numbers = revision_numbers(store, &flag).await;
+    let shown = output::revisions_table(&both, &numbers).uncoloured();
     let conflict = Box::new(AppendError::Conflict { flag, base, found });
     WriteError::Conflict { conflict, shown }
 }

@@ -1,4 +1,4 @@
-//! Receipts: `flagctl … --wait` says which replicas serve what was written.
+//! Propagation: `flagctl … --wait` says which replicas serve what was written.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +13,7 @@ const PROJECT: &str = "csr-assistant";
 const FLAG: &str = "llm_version";
 
 on_both_stores!(
-    a_receipt_counts_the_replicas_and_names_those_that_are_behind,
+    propagation_counts_the_replicas_and_names_those_that_are_behind,
     a_replica_that_was_not_asked_for_the_project_is_told_apart,
     a_replica_that_was_first_asked_a_moment_ago_counts,
     a_replica_whose_clock_is_wrong_counts_and_is_named,
@@ -28,7 +28,7 @@ async fn value(service: &Service) -> String {
     reply.body["flag_value"].as_str().unwrap().to_owned()
 }
 
-/// Writes, and waits for the receipt.
+/// Writes, and waits until the replicas serve it.
 fn write(store: &TestStore, words: &[&str], wait: &str) -> Output {
     let flag = [PROJECT, "data", FLAG, "--yes", "--yes-i-mean", FLAG, wait];
     let (command, options) = words.split_first().unwrap();
@@ -62,9 +62,9 @@ async fn until_replicas(store: &TestStore, expected: &[(&str, &str)]) {
 }
 
 #[track_caller]
-fn check(written: &Output, code: i32, receipt: &str) {
+fn check(written: &Output, code: i32, message: &str) {
     assert_eq!(written.code, code, "{written:?}");
-    assert!(written.stderr.contains(receipt), "{written:?}");
+    assert!(written.stderr.contains(message), "{written:?}");
 }
 
 /// A bug report has what each replica reported.
@@ -88,7 +88,7 @@ fn check_bundle(store: &TestStore) {
     assert_eq!(replicas.len(), 3);
 }
 
-async fn a_receipt_counts_the_replicas_and_names_those_that_are_behind(store: TestStore) {
+async fn propagation_counts_the_replicas_and_names_those_that_are_behind(store: TestStore) {
     let revise = ["revise", "--control", "5", "--comment", "next"];
     let replicas = ["flags-a", "flags-b", "flags-c"].map(|name| start(&store, name));
     for replica in &replicas {
@@ -110,8 +110,8 @@ async fn a_receipt_counts_the_replicas_and_names_those_that_are_behind(store: Te
     let [a, b, c] = replicas;
     b.signal("-STOP");
     let written = write(&store, &["rollback"], "--wait=2s");
-    let receipt = "written, and served by 2 of 3 replicas after 2";
-    check(&written, 8, receipt);
+    let message = "written, and served by 2 of 3 replicas after 2";
+    check(&written, 8, message);
     assert!(
         written.stderr.contains("; behind: flags-b (last reported "),
         "{written:?}"

@@ -1,4 +1,4 @@
-//! The form of a result.
+//! The format of a result, option `--output`.
 
 use std::ffi::OsStr;
 
@@ -16,14 +16,14 @@ pub(crate) struct OutputArgs {
         long = "output",
         value_name = "FORMAT",
         default_value = "table",
-        value_parser = FormParser
+        value_parser = OutputFormatParser
     )]
-    pub(crate) form: Form,
+    pub(crate) format: OutputFormat,
 }
 
 /// A format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum OutputFormat {
     #[default]
     Table,
     /// A table with everything that there is.
@@ -38,42 +38,42 @@ pub(crate) enum Form {
 
 /// Reads a format.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FormParser;
+pub(crate) struct OutputFormatParser;
 
 const TEMPLATE: &str = "jsonpath=";
 
-const NAMED: [(&str, Form); 6] = [
-    ("table", Form::Table),
-    ("wide", Form::Wide),
-    ("json", Form::Json),
-    ("yaml", Form::Yaml),
-    ("name", Form::Name),
-    ("csv", Form::Csv),
+const NAMED: [(&str, OutputFormat); 6] = [
+    ("table", OutputFormat::Table),
+    ("wide", OutputFormat::Wide),
+    ("json", OutputFormat::Json),
+    ("yaml", OutputFormat::Yaml),
+    ("name", OutputFormat::Name),
+    ("csv", OutputFormat::Csv),
 ];
 
-impl Form {
+impl OutputFormat {
     /// Whether it is for people.
     pub(crate) fn is_for_people(self) -> bool {
         matches!(self, Self::Table | Self::Wide)
     }
 }
 
-impl TypedValueParser for FormParser {
-    type Value = Form;
+impl TypedValueParser for OutputFormatParser {
+    type Value = OutputFormat;
 
     fn parse_ref(
         &self,
         command: &Command,
         arg: Option<&Arg>,
         value: &OsStr,
-    ) -> Result<Form, clap::Error> {
+    ) -> Result<OutputFormat, clap::Error> {
         if value
             .to_str()
             .is_some_and(|text| text.starts_with(TEMPLATE))
         {
             let template = |text: String| {
                 let template = Template::parse(text.strip_prefix(TEMPLATE).unwrap_or_default());
-                template.map(|template| Form::JsonPath(Box::leak(Box::new(template))))
+                template.map(|template| OutputFormat::JsonPath(Box::leak(Box::new(template))))
             };
             return StringValueParser::new()
                 .try_map(template)
@@ -81,8 +81,8 @@ impl TypedValueParser for FormParser {
         }
         let names = self.possible_values().into_iter().flatten();
         let name = PossibleValuesParser::new(names).parse_ref(command, arg, value)?;
-        let form = NAMED.iter().find(|(known, _)| *known == name);
-        Ok(form.map_or(Form::Table, |(_, form)| *form))
+        let format = NAMED.iter().find(|(known, _)| *known == name);
+        Ok(format.map_or(OutputFormat::Table, |(_, format)| *format))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

@@ -51,7 +51,7 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
         store,
         PlannedMetadata::on(None, parts),
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }

@@ -15,7 +15,7 @@ use self::errors::{InvalidFlagFile, NewerInStore};
 use self::older::older_rows;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ChangeArgs, ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, ConfirmArgs, NameArgs, OutputArgs, OutputFormat, OwnerArgs};
 use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
@@ -25,7 +25,7 @@ use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Applied, AppliedFlag};
-use crate::receipt;
+use crate::propagation;
 use crate::write;
 
 /// The largest file that is read.
@@ -91,12 +91,12 @@ pub(super) async fn apply_text(
     let mut applied = answer(project, &plan);
     let refused = NewerInStore::of(&plan);
     if args.check {
-        return check(&applied, refused, args.output.form);
+        return check(&applied, refused, args.output.format);
     }
     refused?;
     applied.written = carry_out(context, store, plan, &args.confirmation).await?;
-    output::show(&applied, args.output.form)?;
-    receipt::wait(context, args.confirmation.confirm.wait).await
+    output::show(&applied, args.output.format)?;
+    propagation::wait(context, args.confirmation.confirm.wait).await
 }
 
 /// Shows a plan, asks for confirmation and appends its rows; returns whether any were appended. Creates a missing store
@@ -172,13 +172,17 @@ pub(super) async fn warn_of_future_revisions(
 }
 
 /// Shows the differences; the exit code is whether there are any.
-fn check(applied: &Applied, refused: Result<(), NewerInStore>, form: Form) -> Result<(), Failure> {
+fn check(
+    applied: &Applied,
+    refused: Result<(), NewerInStore>,
+    format: OutputFormat,
+) -> Result<(), Failure> {
     if let Err(newer) = refused {
         for problem in newer.problems() {
             output::notice(&problem);
         }
     }
-    output::show(applied, form)?;
+    output::show(applied, format)?;
     if applied.changed.is_empty() {
         return Ok(());
     }

@@ -87,7 +87,7 @@ pub(crate) async fn backup(context: &Context, args: &BackupArgs) -> Result<(), F
         BackupError::Exists { path } => NotCopied::BackupExists { path },
         error => NotCopied::Failed(error),
     })?;
-    output::show(&Files::new(&files, None), args.output.form)
+    output::show(&Files::new(&files, None), args.output.format)
 }
 
 /// Restores a copy to the folder of the store.
@@ -121,7 +121,7 @@ pub(crate) async fn restore_backup(
         error => NotCopied::Failed(error),
     })?;
     let kept = Some(&kept).filter(|kept| kept.exists());
-    output::show(&Files::new(&files, kept), args.output.form)
+    output::show(&Files::new(&files, kept), args.output.format)
 }
 
 /// The folder of the embedded store; an error for Bigtable, which has its own backups.

@@ -16,7 +16,7 @@ use crate::input::instance_ids;
 use crate::interpret::ArgumentError;
 use crate::missing::missing_project;
 use crate::output::{self, ComparedServices};
-use crate::peer::{Peer, PeerError};
+use crate::service_client::{ServiceClient, ServiceClientError};
 
 /// The default address of the service.
 const SERVICE: &str = "http://127.0.0.1:8080";
@@ -64,8 +64,8 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
         variable(context, "FLAG_API_KEY")?,
     );
     let url = args.service.as_deref().or(url).unwrap_or(SERVICE);
-    let ours = Peer::new(url, key).map_err(|error| unusable("--service", error))?;
-    let theirs = Peer::new(&args.with, None).map_err(|error| unusable("--with", error))?;
+    let ours = ServiceClient::new(url, key).map_err(|error| unusable("--service", error))?;
+    let theirs = ServiceClient::new(&args.with, None).map_err(|error| unusable("--with", error))?;
     let instances = instance_ids(&args.ids)?;
     let flags = flags(context, project.clone()).await?;
     let total = u64::try_from(flags.len().saturating_mul(instances.len())).unwrap_or(u64::MAX);
@@ -82,7 +82,7 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
             let answers = compare.flag(&flag).await?;
             compared.push((flag, answers));
         }
-        Ok::<_, PeerError>(compared)
+        Ok::<_, ServiceClientError>(compared)
     };
     let flags = output::with_progress(&progress, asked).await?;
     conclude(
@@ -93,7 +93,7 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
 
 /// Shows the result; fails if no answer had a value.
 fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), Failure> {
-    output::show(compared, args.output.form)?;
+    output::show(compared, args.output.format)?;
     output::notice(&compared.summary());
     if compared.differing > 0 {
         return Err(Failure::explained_by_output(ExitCode::Differs));
@@ -133,9 +133,9 @@ fn variable<'c>(context: &'c Context, name: &str) -> Result<Option<&'c str>, Arg
     Ok(Some(text))
 }
 
-fn unusable(option: &str, error: PeerError) -> Failure {
+fn unusable(option: &str, error: ServiceClientError) -> Failure {
     match error {
-        PeerError::Url(_) => ArgumentError::Usage(format!("{option}: {error}")).into(),
+        ServiceClientError::Url(_) => ArgumentError::Usage(format!("{option}: {error}")).into(),
         error => error.into(),
     }
 }

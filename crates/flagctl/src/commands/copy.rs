@@ -73,7 +73,7 @@ pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failu
         flags: (&flags).into(),
         exposures: exposures.as_ref().map(Into::into),
     };
-    output::show(&copied, args.output.form)?;
+    output::show(&copied, args.output.format)?;
     let unreadable = exposures.iter().flat_map(|copied| &copied.unreadable);
     let unreadable = unreadable.inspect(|batch| output::notice(&batch.to_string()));
     let not_copied = unreadable.count() > 0;

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{numbering, open_flag, revision_named};
+use crate::lookup::{open_flag, revision_named, revision_numbers};
 use crate::output::{self, Diff};
 
 #[derive(Debug, Args)]
@@ -38,11 +38,11 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failu
     let revisions = revisions.collect::<Result<Vec<RevisionName>, String>>();
     let revisions = revisions.map_err(ArgumentError::Usage)?;
     let (store, flag) = open_flag(context, &named).await?;
-    let numbering = numbering(context, &store, &flag).await?;
+    let numbers = revision_numbers(context, &store, &flag).await?;
     let [default_from, default_to] = [1, 0].map(RevisionName::back);
     let read = async |at: usize, default: &RevisionName| {
         let name = revisions.get(at).unwrap_or(default);
-        revision_named(context, &store, &flag, &numbering, name).await
+        revision_named(context, &store, &flag, &numbers, name).await
     };
     let from = read(0, &default_from).await?;
     let to = read(1, &default_to).await?;
@@ -52,9 +52,9 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failu
         to: &to,
         are_equivalent: are_equivalent(&from, &to),
         impact: Impact::of(&from, &to),
-        numbering: &numbering,
+        numbers: &numbers,
     };
-    output::show(&diff, args.output.form)?;
+    output::show(&diff, args.output.format)?;
     if diff.are_equivalent {
         Ok(())
     } else {

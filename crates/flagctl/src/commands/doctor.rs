@@ -77,7 +77,7 @@ pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), F
         examined,
     )
     .await;
-    output::show(&doctor.checks, args.output.form)?;
+    output::show(&doctor.checks, args.output.format)?;
     if doctor.checks.any_failed() {
         return Err(Failure::explained_by_output(doctor.code));
     }

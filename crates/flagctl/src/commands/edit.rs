@@ -9,7 +9,7 @@ use std::process::{self, Command};
 use clap::Args;
 
 use super::apply::{ApplyArgs, FileScope, apply_text};
-use crate::args::{ChangeArgs, FlagWords, Form, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, FlagWords, OutputArgs, OutputFormat, OwnerArgs};
 use crate::context::Context;
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -73,7 +73,7 @@ pub(crate) async fn edit(context: &Context, args: EditArgs) -> Result<(), Failur
     }
     UnreadableRows::check_flags(&flags)?;
     let written = Exported(Written::new(&flag.project, &flags));
-    let before = output::rendered(&written, Form::Yaml)?;
+    let before = output::rendered(&written, OutputFormat::Yaml)?;
     let path = std::env::temp_dir().join(format!("flagctl-edit-{}.yaml", process::id()));
     let after = edited(&path, &before, &context.variables)?;
     if after == before {

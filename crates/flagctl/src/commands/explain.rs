@@ -16,7 +16,7 @@ use crate::args::{OutputArgs, ProjectOption, RevisionName, take_flag};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{numbering, open_flag, revision_in_force, revision_named};
+use crate::lookup::{open_flag, revision_in_force, revision_named, revision_numbers};
 use crate::output::{self, Explained, with_progress};
 
 /// How many exposures are shown before the time, and after it.
@@ -54,9 +54,9 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
     let instance = rest.first().ok_or_else(missing)?;
     let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;
     let (store, flag) = open_flag(context, &named).await?;
-    let numbering = numbering(context, &store, &flag).await?;
+    let numbers = revision_numbers(context, &store, &flag).await?;
     let revision = match &args.at {
-        Some(name) => revision_named(context, &store, &flag, &numbering, name).await?,
+        Some(name) => revision_named(context, &store, &flag, &numbers, name).await?,
         None => revision_in_force(context, &store, &flag).await?,
     };
     let compiled = Plan::compile(revision.clone());
@@ -76,7 +76,7 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
         at,
         decision: decide(&compiled, &instance),
         revision: &revision,
-        numbering: &numbering,
+        numbers: &numbers,
         served: served.as_deref(),
     };
     if let Some((path, log)) = args.bundle.as_ref().zip(log) {
@@ -84,7 +84,7 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
         write_bundle(context, path, (&explained, &replicas), args.hash_ids)?;
         output::notice(&format!("wrote {}", path.display()));
     }
-    output::show(&explained, args.output.form)
+    output::show(&explained, args.output.format)
 }
 
 /// What was served to an instance around a time, or lately.

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{Form, ProjectArgs};
+use crate::args::{OutputFormat, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
@@ -22,12 +22,12 @@ pub(crate) struct ExportArgs {
         value_name = "FORMAT",
         default_value = "yaml"
     )]
-    form: FileForm,
+    format: FileFormat,
 }
 
 /// A format of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FileForm {
+enum FileFormat {
     Yaml,
     Json,
 }
@@ -45,10 +45,10 @@ pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), F
             .await
             .into());
     }
-    let form = match args.form {
-        FileForm::Yaml => Form::Yaml,
-        FileForm::Json => Form::Json,
+    let format = match args.format {
+        FileFormat::Yaml => OutputFormat::Yaml,
+        FileFormat::Json => OutputFormat::Json,
     };
-    output::show(&Exported(Written::new(&project, &flags)), form)?;
+    output::show(&Exported(Written::new(&project, &flags)), format)?;
     Ok(UnreadableRows::check_flags(&flags)?)
 }

@@ -16,14 +16,15 @@ use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreErr
 use self::follow::follow;
 use self::selection::{Selection, Unreadable};
 use self::shown::{Progress, Shown};
-use crate::args::{FlagWords, Form, FormParser, RevisionName};
+use crate::args::{FlagWords, OutputFormat, OutputFormatParser, RevisionName};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::{ArgumentError, time_range};
 use crate::lookup::{self, WantedFlag, exists, time_named};
 use crate::missing::missing_flag;
 use crate::output::{
-    self, ExposureSummary, Exposures, LineForm, Written, with_progress, with_progress_beside_output,
+    self, ExposureSummary, Exposures, LineFormat, Written, with_progress,
+    with_progress_beside_output,
 };
 
 /// How many exposures are shown at once if no limit is given.
@@ -60,21 +61,21 @@ pub(crate) struct ExposuresArgs {
         long = "output",
         value_name = "FORMAT",
         default_value = "table",
-        value_parser = ExposuresFormParser
+        value_parser = ExposuresFormatParser
     )]
-    form: ExposuresForm,
+    format: ExposuresFormat,
 }
 
 /// A format of exposures: one that all commands have, or one with a line for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExposuresForm {
-    Shared(Form),
+enum ExposuresFormat {
+    Shared(OutputFormat),
     Ndjson,
 }
 
 /// Reads a format of exposures.
 #[derive(Clone, Copy, Debug)]
-struct ExposuresFormParser;
+struct ExposuresFormatParser;
 
 const NDJSON: &str = "ndjson";
 
@@ -99,7 +100,7 @@ impl From<Failure> for ShowError {
 
 /// Shows exposures; an empty result is no failure.
 pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
-    check_form(args)?;
+    check_format(args)?;
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     let wanted = WantedFlag::read(&named, &context.variables)?;
     let instances = instances(context, args)?;
@@ -157,10 +158,10 @@ async fn within(
     Ok(time_range(since, until)?)
 }
 
-fn check_form(args: &ExposuresArgs) -> Result<(), ArgumentError> {
-    let is_refused = match args.form.form() {
+fn check_format(args: &ExposuresArgs) -> Result<(), ArgumentError> {
+    let is_refused = match args.format.format() {
         Err(_) => args.summary,
-        Ok(form) if form.is_for_people() => false,
+        Ok(format) if format.is_for_people() => false,
         Ok(_) => args.follow,
     };
     if !is_refused {
@@ -180,12 +181,12 @@ async fn show(
     args: &ExposuresArgs,
     progress: &Progress,
 ) -> Result<(), ShowError> {
-    match args.form.form() {
-        Ok(form) if args.summary => summarize(log, selection, form, progress).await,
-        Ok(form) if args.follow && form.is_for_people() => {
+    match args.format.format() {
+        Ok(format) if args.summary => summarize(log, selection, format, progress).await,
+        Ok(format) if args.follow && format.is_for_people() => {
             follow(log, selection, &mut Shown::new(None, progress)).await
         }
-        Ok(form) => newest(log, selection, args.limit, form, progress).await,
+        Ok(format) => newest(log, selection, args.limit, format, progress).await,
         Err(lines) => {
             let mut shown = Shown::new(Some(lines), progress);
             let unreadable = if args.follow {
@@ -205,7 +206,7 @@ async fn newest(
     log: &dyn ExposureLog,
     selection: &Selection,
     limit: Option<u32>,
-    form: Form,
+    format: OutputFormat,
     progress: &Progress,
 ) -> Result<(), ShowError> {
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| {
@@ -225,7 +226,7 @@ async fn newest(
         flag,
         exposures: &exposures,
     };
-    output::show(&exposures, form)?;
+    output::show(&exposures, format)?;
     Ok(unreadable.report()?)
 }
 
@@ -256,7 +257,7 @@ async fn all(
 async fn summarize(
     log: &dyn ExposureLog,
     selection: &Selection,
-    form: Form,
+    format: OutputFormat,
     progress: &Progress,
 ) -> Result<(), ShowError> {
     let mut summary = ExposureSummary::new(&selection.flag);
@@ -268,7 +269,7 @@ async fn summarize(
         Ok::<_, ShowError>(ControlFlow::Continue(()))
     });
     let unreadable = with_progress(progress, count).await?;
-    output::show(&summary, form)?;
+    output::show(&summary, format)?;
     Ok(unreadable.report()?)
 }
 
@@ -306,35 +307,35 @@ async fn ensure_there(
     Ok(())
 }
 
-impl ExposuresForm {
-    /// The form that all commands have, or the one with a line for each exposure.
-    fn form(self) -> Result<Form, LineForm> {
+impl ExposuresFormat {
+    /// The format that all commands have, or the one with a line for each exposure.
+    fn format(self) -> Result<OutputFormat, LineFormat> {
         match self {
-            Self::Shared(Form::Csv) => Err(LineForm::Csv),
-            Self::Shared(form) => Ok(form),
-            Self::Ndjson => Err(LineForm::Ndjson),
+            Self::Shared(OutputFormat::Csv) => Err(LineFormat::Csv),
+            Self::Shared(format) => Ok(format),
+            Self::Ndjson => Err(LineFormat::Ndjson),
         }
     }
 }
 
-impl TypedValueParser for ExposuresFormParser {
-    type Value = ExposuresForm;
+impl TypedValueParser for ExposuresFormatParser {
+    type Value = ExposuresFormat;
 
     fn parse_ref(
         &self,
         command: &Command,
         arg: Option<&Arg>,
         value: &OsStr,
-    ) -> Result<ExposuresForm, clap::Error> {
+    ) -> Result<ExposuresFormat, clap::Error> {
         if value == NDJSON {
-            return Ok(ExposuresForm::Ndjson);
+            return Ok(ExposuresFormat::Ndjson);
         }
-        let shared = FormParser.parse_ref(command, arg, value)?;
-        Ok(ExposuresForm::Shared(shared))
+        let shared = OutputFormatParser.parse_ref(command, arg, value)?;
+        Ok(ExposuresFormat::Shared(shared))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let shared = FormParser.possible_values().into_iter().flatten();
+        let shared = OutputFormatParser.possible_values().into_iter().flatten();
         let shared: Vec<PossibleValue> = shared.collect();
         Some(Box::new(
             shared.into_iter().chain([PossibleValue::new(NDJSON)]),

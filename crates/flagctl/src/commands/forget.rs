@@ -86,7 +86,7 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
         let purging = with_progress("emptying the write-ahead log", log.purge()).await;
         purging.map_err(|source| opened.failed(source))?
     };
-    output::show(&found, args.output.form)?;
+    output::show(&found, args.output.format)?;
     if remains == Remains::InWriteAheadLog {
         return Err(CopiesRemain.into());
     }

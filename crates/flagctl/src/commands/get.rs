@@ -6,7 +6,7 @@ use crate::args::{FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{numbering, open_flag, stored_metadata, stored_revision};
+use crate::lookup::{open_flag, revision_numbers, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, Flag};
 
@@ -28,13 +28,13 @@ pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure
     if metadata.is_none() && revision.is_none() {
         return Err(missing_flag(context, &store, flag, "").await.into());
     }
-    let numbering = numbering(context, &store, &flag).await?;
+    let numbers = revision_numbers(context, &store, &flag).await?;
     let shown = Flag {
         key: &flag,
         metadata: metadata.as_ref(),
         revision: revision.as_ref(),
-        numbering: &numbering,
+        numbers: &numbers,
     };
-    output::show(&shown, args.output.form)?;
+    output::show(&shown, args.output.format)?;
     Ok(shown.check_readable()?)
 }

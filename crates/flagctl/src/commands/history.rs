@@ -7,11 +7,11 @@ use flag_model::FlagKey;
 use flag_store::FlagStore;
 
 use self::follow::follow;
-use crate::args::{FlagWords, Form, OutputArgs};
+use crate::args::{FlagWords, OutputArgs, OutputFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{numbering, open_flag, stored_metadata, stored_revision};
+use crate::lookup::{open_flag, revision_numbers, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, MetadataHistory, Revisions, with_progress};
 use crate::write::revision_ahead;
@@ -36,7 +36,7 @@ pub(crate) struct HistoryArgs {
 /// Shows the newest revisions or metadata; unreadable rows are shown with the reason.
 pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
-    if args.follow && !matches!(args.output.form, Form::Table | Form::Name) {
+    if args.follow && !matches!(args.output.format, OutputFormat::Table | OutputFormat::Name) {
         let message = "--follow has the formats table and name";
         return Err(ArgumentError::Usage(message.to_owned()).into());
     }
@@ -69,13 +69,13 @@ async fn of_revisions(
         output::notice(&ahead);
     }
     truncate(&mut revisions, args.limit, "older revisions");
-    let numbering = numbering(context, store, flag).await?;
+    let numbers = revision_numbers(context, store, flag).await?;
     let revisions = Revisions {
         flag,
         rows: &revisions,
-        numbering: &numbering,
+        numbers: &numbers,
     };
-    output::show(&revisions, args.output.form)
+    output::show(&revisions, args.output.format)
 }
 
 async fn of_metadata(
@@ -98,7 +98,7 @@ async fn of_metadata(
         flag,
         metadata: &metadata,
     };
-    output::show(&metadata, args.output.form)
+    output::show(&metadata, args.output.format)
 }
 
 /// Drops what is over the limit, with a notice.

@@ -10,7 +10,7 @@ use flag_store::{FlagEntry, FlagStore};
 use super::apply::append_all;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs, ProjectOption};
+use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OutputFormat, OwnerArgs, ProjectOption};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm_with};
 use crate::context::Context;
@@ -22,7 +22,7 @@ use crate::import::{self, Export, ImportError, System};
 use crate::input::{self, input_name};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Exported, Finding, Imported, findings};
-use crate::receipt;
+use crate::propagation;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -100,7 +100,7 @@ pub(crate) async fn import(context: &Context, args: &ImportArgs) -> Result<(), F
     })?;
     let system = export.system;
     let defaults = defaults(context, args, system)?;
-    if args.output.form == Form::Yaml {
+    if args.output.format == OutputFormat::Yaml {
         return write_file(&project, ImportPlan::new(export, Vec::new(), &defaults));
     }
     let store = context.open_if_exists().await?;
@@ -137,8 +137,8 @@ pub(crate) async fn import(context: &Context, args: &ImportArgs) -> Result<(), F
         add_all(context, store, plan.flags, &args.confirmation).await?;
         imported.written = true;
     }
-    output::show(&imported, args.output.form)?;
-    receipt::wait(context, args.confirmation.wait).await?;
+    output::show(&imported, args.output.format)?;
+    propagation::wait(context, args.confirmation.wait).await?;
     complete(&imported.left_out)
 }
 
@@ -168,7 +168,7 @@ fn write_file(project: &ProjectName, plan: ImportPlan) -> Result<(), Failure> {
     let flags: Vec<FlagEntry> = plan.flags.into_iter().map(entry).collect();
     let written = Written::new(project, &flags).without_origin();
     output::preview(&findings(&plan.left_out, &plan.notes));
-    output::show(&Exported(written), Form::Yaml)?;
+    output::show(&Exported(written), OutputFormat::Yaml)?;
     complete(&plan.left_out)
 }
 

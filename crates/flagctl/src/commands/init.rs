@@ -56,7 +56,7 @@ pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failu
             display_name,
             parts,
         },
-        args.output.form,
+        args.output.format,
     )?;
     if is_right {
         Ok(())

@@ -10,7 +10,7 @@ use flag_settings::{Reader, table};
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
-use crate::args::{Form, OutputArgs, YesArgs};
+use crate::args::{OutputArgs, OutputFormat, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
@@ -167,12 +167,12 @@ fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
         secret: &secret,
         key: &key,
     };
-    output::show(&new, args.output.form)
+    output::show(&new, args.output.format)
 }
 
 fn list(args: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
-    if args.output.form == Form::Name {
+    if args.output.format == OutputFormat::Name {
         for odd in file.invalid_entries() {
             output::notice(&format!("{}: {odd}", path.display()));
         }
@@ -181,7 +181,7 @@ fn list(args: &ListArgs, path: &Path) -> Result<(), Failure> {
         keys: &file.keys,
         odd: file.invalid_entries(),
     };
-    output::show(&keys, args.output.form)
+    output::show(&keys, args.output.format)
 }
 
 fn read(path: &Path) -> Result<KeyFile, KeysError> {
@@ -212,7 +212,7 @@ fn revoke(args: &RevokeArgs, path: &Path) -> Result<(), Failure> {
     let key = change_file(path, find)?;
     output::notice(&format!("revoked key {id} in {}", path.display()));
     match key {
-        Some(key) => output::show(&RevokedKey(&key), args.output.form),
+        Some(key) => output::show(&RevokedKey(&key), args.output.format),
         // A newer release wrote it: only its id is known.
         None => Ok(()),
     }

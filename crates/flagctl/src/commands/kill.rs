@@ -62,7 +62,7 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
         &store,
         planned,
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }

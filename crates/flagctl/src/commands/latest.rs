@@ -6,7 +6,7 @@ use crate::args::{FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{numbering, open_flag, revision_in_force};
+use crate::lookup::{open_flag, revision_in_force, revision_numbers};
 use crate::output::{self, Latest};
 
 #[derive(Debug, Args)]
@@ -22,11 +22,11 @@ pub(crate) async fn latest(context: &Context, args: &LatestArgs) -> Result<(), F
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     let (store, flag) = open_flag(context, &named).await?;
     let revision = revision_in_force(context, &store, &flag).await?;
-    let numbering = numbering(context, &store, &flag).await?;
+    let numbers = revision_numbers(context, &store, &flag).await?;
     let latest = Latest {
         flag: &flag,
         revision: &revision,
-        numbering: &numbering,
+        numbers: &numbers,
     };
-    output::show(&latest, args.output.form)
+    output::show(&latest, args.output.format)
 }

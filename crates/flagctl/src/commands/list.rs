@@ -12,7 +12,7 @@ use flag_store::{Clock as _, FlagEntry, SystemClock};
 use self::filter::{FilterArgs, is_retired};
 use self::stale::Staleness;
 use super::today;
-use crate::args::{Form, OutputArgs, ProjectArgs};
+use crate::args::{OutputArgs, OutputFormat, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
@@ -69,7 +69,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     if flags.is_empty() {
         output::notice("no flag fits the filters");
     }
-    if args.output.form.is_for_people() && !args.filter.retired {
+    if args.output.format.is_for_people() && !args.filter.retired {
         leave_out_retired(&mut flags);
     }
     let stale = match args.stale {
@@ -86,7 +86,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
         columns: args.columns(),
         stale: stale.as_ref(),
     };
-    output::show(&flags, args.output.form)?;
+    output::show(&flags, args.output.format)?;
     Ok(readable?)
 }
 
@@ -122,7 +122,7 @@ impl ListArgs {
     fn columns(&self) -> ListColumns {
         if self.stale.is_some() {
             ListColumns::Stale
-        } else if self.wide || self.output.form == Form::Wide {
+        } else if self.wide || self.output.format == OutputFormat::Wide {
             ListColumns::Wide
         } else if self.with_latest {
             ListColumns::MetadataAndRevision

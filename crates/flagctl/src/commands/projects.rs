@@ -39,7 +39,7 @@ pub(crate) async fn projects(context: &Context, args: &ProjectsArgs) -> Result<(
     let names = with_progress("looking for projects".to_owned(), counting).await;
     let names = names.map_err(|source| context.store_failed(source))?;
     let what = "projects";
-    output::show(&CountedNames { what, names }, args.output.form)
+    output::show(&CountedNames { what, names }, args.output.format)
 }
 
 /// Shows every tag of a project with the number of its flags.
@@ -63,5 +63,5 @@ pub(crate) async fn tags(context: &Context, args: &TagsArgs) -> Result<(), Failu
         what: "tags",
         names: counts.into_iter().collect(),
     };
-    output::show(&tags, args.output.form)
+    output::show(&tags, args.output.format)
 }

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
 use crate::output::{self, ReplicaState, Replicas, ReportedReplica, with_progress};
-use crate::receipt;
+use crate::propagation;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplicasArgs {
@@ -32,9 +32,9 @@ pub(crate) async fn replicas(context: &Context, args: &ReplicasArgs) -> Result<(
     let (store, log) = context.open_with_log().await?;
     let shown = read_replicas(context, (&store, &*log), &project).await?;
     if shown.are_silent() {
-        output::notice(&receipt::no_replica(shown.age));
+        output::notice(&propagation::no_replica(shown.age));
     }
-    output::show(&shown, args.output.form)
+    output::show(&shown, args.output.format)
 }
 
 /// What replicas report, compared with the newest revisions of a project.

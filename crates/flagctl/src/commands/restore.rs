@@ -19,7 +19,7 @@ use crate::interpret::{self, ArgumentError};
 use crate::lookup::{LookupError, metadata_at, revision_at};
 use crate::missing::{missing_flag, missing_project};
 use crate::output::{self, Restored, with_progress};
-use crate::receipt;
+use crate::propagation;
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
@@ -80,8 +80,8 @@ pub(crate) async fn restore(context: &Context, args: &RestoreArgs) -> Result<(),
         newer: planned.newer,
     };
     restored.written = carry_out(context, Some(store), planned.plan, &args.confirmation).await?;
-    output::show(&restored, args.output.form)?;
-    receipt::wait(context, args.confirmation.confirm.wait).await
+    output::show(&restored, args.output.format)?;
+    propagation::wait(context, args.confirmation.confirm.wait).await
 }
 
 /// Reads a time; a number of a revision means another instant for each flag.

@@ -14,7 +14,7 @@ use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};
 use crate::missing::missing_flag;
 use crate::output;
-use crate::receipt;
+use crate::propagation;
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
 #[derive(Debug, Args)]
@@ -82,7 +82,7 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
         "retired"
     };
     output::notice(&format!("{did}: {flag} in the {}", context.display_name()));
-    receipt::wait(context, args.confirmation.confirm.wait).await
+    propagation::wait(context, args.confirmation.confirm.wait).await
 }
 
 /// The revision with one value for everybody, unless the newest one decides so.

@@ -10,11 +10,11 @@ use crate::failure::{CommandError, Failure};
 use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
-    no_revision, numbering, open_flag_or, stored_metadata, stored_revision, stored_scheme,
+    no_revision, open_flag_or, revision_numbers, stored_metadata, stored_revision, stored_scheme,
 };
 use crate::maybe_readable::created;
 use crate::missing::{ADD_IT, missing_flag};
-use crate::numbering::NoRevision;
+use crate::revision_numbers::NoRevision;
 use crate::write::{self, PlannedRevision};
 
 /// The largest file of a value or of ids.
@@ -88,7 +88,7 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         &store,
         planned,
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }
@@ -101,9 +101,9 @@ async fn check_newest(
     from: &RevisionName,
     newest: Option<Timestamp>,
 ) -> Result<(), Failure> {
-    let numbering = numbering(context, store, flag).await?;
+    let numbers = revision_numbers(context, store, flag).await?;
     let now = SystemClock.now();
-    let from = match (numbering.find(from, now), from.time(now)) {
+    let from = match (numbers.find(from, now), from.time(now)) {
         (Ok(from), _) => from,
         (Err(NoRevision::None | NoRevision::TooEarly { .. }), Some(at)) => at,
         (Err(missing), _) => return Err(no_revision(context, store, flag, missing).await),

@@ -12,11 +12,11 @@ use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{SEARCHED_REVISIONS, numbering, open_flag, revision_named};
+use crate::lookup::{SEARCHED_REVISIONS, open_flag, revision_named, revision_numbers};
 use crate::maybe_readable::{MaybeReadable, created};
 use crate::missing::missing_flag;
-use crate::numbering::Numbering;
 use crate::output::with_progress;
+use crate::revision_numbers::RevisionNumbers;
 use crate::shell;
 use crate::write::{self, PlannedRevision};
 
@@ -109,16 +109,16 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         return Err(missing_flag(context, &store, flag, wanted).await.into());
     };
     let path = RollbackPath::of(&history, are_equivalent);
-    let numbering = numbering(context, &store, &flag).await?;
+    let numbers = revision_numbers(context, &store, &flag).await?;
     let target = match &args.to {
         None => back(&flag, &path, args.steps.get(), history.len())?.clone(),
-        Some(name) => match recent(&flag, &history, &numbering, name)? {
+        Some(name) => match recent(&flag, &history, &numbers, name)? {
             Some(target) => target.clone(),
-            None => revision_named(context, &store, &flag, &numbering, name).await?,
+            None => revision_named(context, &store, &flag, &numbers, name).await?,
         },
     };
-    let described = numbering.described(target.created());
-    let label = numbering.label(target.created());
+    let described = numbers.described(target.created());
+    let label = numbers.label(target.created());
     let label = label.unwrap_or_else(|| target.created().to_string());
     if newest
         .as_ref()
@@ -154,7 +154,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         &store,
         planned,
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }
@@ -194,10 +194,10 @@ fn back<'h>(
 fn recent<'h>(
     flag: &FlagKey,
     history: &'h [MaybeReadable<Revision>],
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
     name: &RevisionName,
 ) -> Result<Option<&'h Revision>, RollbackError> {
-    let made = numbering.find(name, SystemClock.now()).ok();
+    let made = numbers.find(name, SystemClock.now()).ok();
     let mut revisions = history.iter();
     match revisions.find(|revision| made.is_some() && created(revision) == made) {
         Some(Ok(revision)) => Ok(Some(revision)),

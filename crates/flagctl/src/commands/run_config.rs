@@ -86,7 +86,7 @@ async fn add_or_update(
         store,
         PlannedMetadata::on(there.as_ref(), parts),
         &args.confirmation.confirm,
-        args.output.form,
+        args.output.format,
     )
     .await
 }
@@ -127,7 +127,7 @@ async fn revise(
         &store,
         planned,
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }

@@ -156,5 +156,5 @@ fn show(
         table,
         sql: flag_store::sql(pattern, names),
     };
-    output::show(&statement, output.form)
+    output::show(&statement, output.format)
 }

@@ -75,7 +75,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
         Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),
         &args.confirmation,
-        args.output.form,
+        args.output.format,
     )
     .await
 }

@@ -16,8 +16,8 @@ use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
 use crate::interpret::ArgumentError;
 use crate::lookup::{WantedFlag, ensure_there};
 use crate::maybe_readable::MaybeReadable;
-use crate::numbering::Numbering;
 use crate::output::{Screen, Watched, WatchedLines, Written, notice, show_more, with_progress};
+use crate::revision_numbers::RevisionNumbers;
 
 /// How many revisions are shown.
 const SHOWN: usize = 5;
@@ -72,7 +72,7 @@ struct Looking<'a> {
     log: &'a dyn ExposureLog,
     flag: &'a FlagKey,
     times: RevisionTimes<'a>,
-    numbering: Numbering,
+    numbers: RevisionNumbers,
     /// The newest ones; `None` if they are to be read again.
     revisions: Option<Vec<MaybeReadable<Revision>>>,
     counts: Vec<MinuteCounts>,
@@ -87,7 +87,7 @@ impl<'a> Looking<'a> {
             log,
             flag,
             times: RevisionTimes::of(store, flag),
-            numbering: Numbering::new(Vec::new()),
+            numbers: RevisionNumbers::new(Vec::new()),
             revisions: None,
             counts: Vec::new(),
             counted: None,
@@ -103,7 +103,7 @@ impl<'a> Looking<'a> {
         }
         if self.revisions.is_none() {
             self.revisions = Some(self.store.history(self.flag, SHOWN).await?);
-            self.numbering = self.times.numbering();
+            self.numbers = self.times.revision_numbers();
         }
         if self
             .counted
@@ -136,7 +136,7 @@ impl Display {
         let watched = |problem| Watched {
             flag: looking.flag,
             revisions: looking.revisions.as_deref().unwrap_or_default(),
-            numbering: &looking.numbering,
+            numbers: &looking.numbers,
             counts: &looking.counts,
             now: SystemClock.now(),
             problem,

@@ -15,7 +15,7 @@ use crate::context::{Context, Needs, ensure_exists};
 use crate::default_project::default_project;
 use crate::failure::Failure;
 use crate::lookup::WantedFlag;
-use crate::numbering::{MAX_COUNTED, Numbering};
+use crate::revision_numbers::{MAX_NUMBERED, RevisionNumbers};
 
 /// How many revisions are described.
 const DESCRIBED: usize = 20;
@@ -234,16 +234,16 @@ impl Names<'_> {
     /// The numbers of the revisions, the newest first.
     async fn revisions(&self, words: &[String]) -> Result<(), NotFound> {
         let flag = self.flag(words).await?;
-        let times = self.store.revision_times(&flag, MAX_COUNTED).await?;
-        let numbering = Numbering::new(times.clone());
+        let times = self.store.revision_times(&flag, MAX_NUMBERED).await?;
+        let numbers = RevisionNumbers::new(times.clone());
         let labels = times
             .iter()
-            .filter_map(|made| Some(Candidate::new(numbering.label(*made)?, made.to_string())));
+            .filter_map(|made| Some(Candidate::new(numbers.label(*made)?, made.to_string())));
         self.found.send(labels.collect())?;
         let newest = self.store.history(&flag, DESCRIBED).await?.into_iter();
         let described = newest.filter_map(|row| {
             let revision = row.ok()?;
-            let label = numbering.label(revision.created())?;
+            let label = numbers.label(revision.created())?;
             Some(Candidate::new(label, about(&revision)))
         });
         Ok(self.found.send(described.collect())?)

@@ -8,7 +8,7 @@ use super::escape::visible;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use crate::compare::{Compared, Difference};
-use crate::peer::{Peer, Reply};
+use crate::service_client::{Reply, ServiceClient};
 
 /// How many causes are shown for which neither served a value.
 const CAUSES: usize = 5;
@@ -40,8 +40,8 @@ impl<'a> ComparedServices<'a> {
     /// Adds up the results of the flags.
     pub(crate) fn new(
         project: &'a ProjectName,
-        ours: &Peer,
-        theirs: &Peer,
+        ours: &ServiceClient,
+        theirs: &ServiceClient,
         flags: &'a [(FlagKey, Compared)],
     ) -> Self {
         let total = |count: fn(&Compared) -> u64| flags.iter().map(|(_, found)| count(found)).sum();

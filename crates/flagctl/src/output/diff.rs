@@ -12,7 +12,7 @@ use super::json;
 use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {
@@ -23,7 +23,7 @@ pub(crate) struct Diff<'a> {
     pub(crate) are_equivalent: bool,
     /// How many instances receive another value.
     pub(crate) impact: Impact,
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
 }
 
 #[derive(Serialize)]
@@ -63,13 +63,13 @@ impl View for Diff<'_> {
             decide_alike: self.are_equivalent,
             changed: (&self.impact).into(),
             differences: self.names(),
-            from: json::Revision::numbered(self.from, self.numbering),
-            to: json::Revision::numbered(self.to, self.numbering),
+            from: json::Revision::numbered(self.from, self.numbers),
+            to: json::Revision::numbered(self.to, self.numbers),
         }
     }
 
     fn text(&self) -> Text {
-        let heading = |revision: &Revision| self.numbering.described(revision.created());
+        let heading = |revision: &Revision| self.numbers.described(revision.created());
         let [from, to] = [self.from, self.to].map(heading);
         let mut columns = Columns::headed(["", "REVISION", &from, &to]);
         for field in self.fields() {

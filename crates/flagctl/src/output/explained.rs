@@ -11,7 +11,7 @@ use super::json;
 use super::table::{of_revision, or_none, short};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// The value of an instance, now or at a time, and the revision that decides it.
 pub(crate) struct Explained<'a> {
@@ -19,7 +19,7 @@ pub(crate) struct Explained<'a> {
     pub(crate) at: Option<Timestamp>,
     pub(crate) decision: Decision<'a>,
     pub(crate) revision: &'a Revision,
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
     /// What was served to it around that time, if it is asked for.
     pub(crate) served: Option<&'a [ServedAgain]>,
 }
@@ -59,7 +59,7 @@ impl View for Explained<'_> {
             rollout_group: self.decision.rollout_group.to_owned(),
             reason: self.decision.reason.as_str(),
             bucket: self.decision.bucket.map(flag_model::Bucket::get),
-            revision: json::Revision::numbered(self.revision, self.numbering),
+            revision: json::Revision::numbered(self.revision, self.numbers),
             served: self
                 .served
                 .map(|served| served.iter().map(ServedData::from).collect()),
@@ -89,7 +89,7 @@ impl View for Explained<'_> {
         ]);
         let text = Text::plain(&heading)
             .and(decision.text())
-            .and(of_revision(self.revision, self.numbering));
+            .and(of_revision(self.revision, self.numbers));
         match self.served {
             None => text,
             Some([]) => text.and(Text::plain("Nothing that was served to it is logged.")),

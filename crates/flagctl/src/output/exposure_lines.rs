@@ -11,9 +11,9 @@ use super::exposures::Exposure;
 /// The columns, as in JSON.
 const COLUMNS: &str = "row_key,request_id,created,instance_id,value,rollout_group,reason,bucket,revision,from_cache\r\n";
 
-/// A form with an exposure on each line.
+/// A format with an exposure on each line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LineForm {
+pub(crate) enum LineFormat {
     /// A JSON object.
     Ndjson,
     /// Cells between commas.
@@ -23,22 +23,22 @@ pub(crate) enum LineForm {
 /// Writes exposures one on a line.
 #[derive(Debug)]
 pub(crate) struct ExposureLines {
-    form: LineForm,
+    format: LineFormat,
     csv: Csv,
 }
 
 impl ExposureLines {
-    /// Writes them in this form.
-    pub(crate) fn new(form: LineForm) -> Self {
+    /// Writes them in this format.
+    pub(crate) fn new(format: LineFormat) -> Self {
         let csv = Csv::default();
-        Self { form, csv }
+        Self { format, csv }
     }
 
     /// What comes before the first exposure.
     pub(crate) fn heading(&self) -> &'static str {
-        match self.form {
-            LineForm::Ndjson => "",
-            LineForm::Csv => COLUMNS,
+        match self.format {
+            LineFormat::Ndjson => "",
+            LineFormat::Csv => COLUMNS,
         }
     }
 
@@ -49,13 +49,13 @@ impl ExposureLines {
 
     /// Appends the line of an exposure.
     pub(crate) fn push(&mut self, lines: &mut String, exposure: &StoredExposure) {
-        match self.form {
-            LineForm::Ndjson => {
+        match self.format {
+            LineFormat::Ndjson => {
                 let exposure = Exposure::from(exposure);
                 let json = serde_json::to_string(&exposure).unwrap_or_default();
                 let _ = writeln!(lines, "{}", escaped_json(&json));
             }
-            LineForm::Csv => self.push_cells(lines, exposure),
+            LineFormat::Csv => self.push_cells(lines, exposure),
         }
     }
 
@@ -98,16 +98,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(form: LineForm, instance: &str, value: &str, expected: &str) {
+    fn check(format: LineFormat, instance: &str, value: &str, expected: &str) {
         let mut lines = String::new();
-        ExposureLines::new(form).push(&mut lines, &exposure(instance, value));
+        ExposureLines::new(format).push(&mut lines, &exposure(instance, value));
         assert_eq!(lines, expected);
     }
 
     #[track_caller]
     fn check_cell(value: &str, cell: &str) {
         let expected = format!("KEY,r,2026-11-28 12:00:00.000000,A,{cell},control,control,,,\r\n");
-        check(LineForm::Csv, "A", value, &expected);
+        check(LineFormat::Csv, "A", value, &expected);
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             check_cell(formula, &format!("'{formula}"));
         }
         check_cell("=A1,B1", "\"'=A1,B1\"");
-        let mut lines = ExposureLines::new(LineForm::Csv);
+        let mut lines = ExposureLines::new(LineFormat::Csv);
         lines.push(&mut String::new(), &exposure("-5", "=1"));
         assert_eq!(lines.changed(), 2);
     }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn json_is_exact_and_obeyed_by_no_terminal() {
         check(
-            LineForm::Ndjson,
+            LineFormat::Ndjson,
             "-5",
             "=\u{9b}\n",
             "{\"row_key\":\"KEY\",\"request_id\":\"r\",\"created\":\"2026-11-28 12:00:00.000000\",\

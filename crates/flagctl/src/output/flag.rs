@@ -9,14 +9,14 @@ use super::table::{of_metadata, of_revision};
 use super::text::{Text, Tone};
 use super::view::View;
 use crate::maybe_readable::{MaybeReadable, UnreadableRows, created_by};
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// The metadata and the revision in force, as far as they exist, or why they cannot be read.
 pub(crate) struct Flag<'a> {
     pub(crate) key: &'a FlagKey,
     pub(crate) metadata: Option<&'a MaybeReadable<Metadata>>,
     pub(crate) revision: Option<&'a MaybeReadable<Revision>>,
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
 }
 
 impl Flag<'_> {
@@ -32,7 +32,7 @@ impl Flag<'_> {
 pub(crate) struct Latest<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) revision: &'a Revision,
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
 }
 
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ impl View for Flag<'_> {
             key: self.key.into(),
             metadata: (self.metadata)
                 .map(|row| Entry::new(row, created_by(row, Metadata::created))),
-            revision: (self.revision).map(|row| Entry::numbered(row, self.numbering)),
+            revision: (self.revision).map(|row| Entry::numbered(row, self.numbers)),
         }
     }
 
@@ -67,7 +67,7 @@ impl View for Flag<'_> {
             None => Text::plain("no metadata"),
         };
         let revision = match self.revision {
-            Some(Ok(revision)) => of_revision(revision, self.numbering),
+            Some(Ok(revision)) => of_revision(revision, self.numbers),
             Some(Err(error)) => unreadable("newest revision", error),
             None => Text::plain("no revision yet"),
         };
@@ -85,12 +85,12 @@ impl View for Latest<'_> {
     fn data(&self) -> impl Serialize {
         LatestData {
             key: self.flag.into(),
-            revision: json::Revision::numbered(self.revision, self.numbering),
+            revision: json::Revision::numbered(self.revision, self.numbers),
         }
     }
 
     fn text(&self) -> Text {
-        of_revision(self.revision, self.numbering)
+        of_revision(self.revision, self.numbers)
     }
 
     fn names(&self) -> Vec<String> {

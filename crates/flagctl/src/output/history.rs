@@ -12,13 +12,13 @@ use super::text::{Columns, Text, Tone};
 use super::view::View;
 use super::when::{age, to_the_second};
 use crate::maybe_readable::{MaybeReadable, created_by};
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// Revisions of a flag; unreadable ones with the reason.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) rows: &'a [MaybeReadable<Revision>],
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
 }
 
 /// Metadata of a flag; unreadable rows with the reason.
@@ -44,7 +44,7 @@ struct MetadataData {
 impl View for Revisions<'_> {
     fn data(&self) -> impl Serialize {
         let revisions = self.rows.iter();
-        let revisions = revisions.map(|row| Entry::numbered(row, self.numbering));
+        let revisions = revisions.map(|row| Entry::numbered(row, self.numbers));
         RevisionsData {
             key: self.flag.into(),
             revisions: revisions.collect(),
@@ -52,11 +52,11 @@ impl View for Revisions<'_> {
     }
 
     fn text(&self) -> Text {
-        revisions_table(self.rows, self.numbering)
+        revisions_table(self.rows, self.numbers)
     }
 
     fn wide(&self) -> Text {
-        wide_table(self.rows, self.numbering)
+        wide_table(self.rows, self.numbers)
     }
 
     fn names(&self) -> Vec<String> {
@@ -112,18 +112,18 @@ impl View for MetadataHistory<'_> {
 /// A line for each revision, in columns.
 pub(crate) fn revisions_table(
     revisions: &[MaybeReadable<Revision>],
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
 ) -> Text {
-    revisions_table_at(terminal::began(), revisions, numbering)
+    revisions_table_at(terminal::began(), revisions, numbers)
 }
 
 /// The same at a time, which ages are counted from.
 pub(super) fn revisions_table_at(
     now: Timestamp,
     revisions: &[MaybeReadable<Revision>],
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
 ) -> Text {
-    table(headed(), revisions, numbering, &|revision| {
+    table(headed(), revisions, numbers, &|revision| {
         of_revision(revision, now)
     })
 }
@@ -147,11 +147,11 @@ impl RevisionLines {
     pub(crate) fn with(
         &mut self,
         revisions: &[MaybeReadable<Revision>],
-        numbering: &Numbering,
+        numbers: &RevisionNumbers,
         now: Timestamp,
     ) -> Text {
         for row in revisions {
-            push(&mut self.columns, row, numbering, &|revision| {
+            push(&mut self.columns, row, numbers, &|revision| {
                 of_revision(revision, now)
             });
         }
@@ -173,7 +173,7 @@ fn headed() -> Columns {
 }
 
 /// The same with nothing left out.
-fn wide_table(revisions: &[MaybeReadable<Revision>], numbering: &Numbering) -> Text {
+fn wide_table(revisions: &[MaybeReadable<Revision>], numbers: &RevisionNumbers) -> Text {
     let columns = Columns::headed([
         "REV",
         "CREATED (UTC)",
@@ -185,22 +185,22 @@ fn wide_table(revisions: &[MaybeReadable<Revision>], numbering: &Numbering) -> T
         "ROLLBACK OF",
         "COMMENT",
     ]);
-    table(columns, revisions, numbering, &|revision| {
-        all_of_revision(revision, numbering)
+    table(columns, revisions, numbers, &|revision| {
+        all_of_revision(revision, numbers)
     })
 }
 
 fn table(
     mut columns: Columns,
     revisions: &[MaybeReadable<Revision>],
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
     cells: &dyn Fn(&Revision) -> Vec<String>,
 ) -> Text {
     if revisions.is_empty() {
         return Text::default();
     }
     for row in revisions {
-        push(&mut columns, row, numbering, cells);
+        push(&mut columns, row, numbers, cells);
     }
     columns.text()
 }
@@ -208,11 +208,11 @@ fn table(
 fn push(
     columns: &mut Columns,
     row: &MaybeReadable<Revision>,
-    numbering: &Numbering,
+    numbers: &RevisionNumbers,
     cells: &dyn Fn(&Revision) -> Vec<String>,
 ) {
     let created = created_by(row, Revision::created);
-    let label = or_none(created.and_then(|created| numbering.label(created)));
+    let label = or_none(created.and_then(|created| numbers.label(created)));
     let (tone, rest) = match row {
         Ok(revision) => (Tone::Plain, cells(revision)),
         Err(error) => (Tone::Problem, unreadable(created, error)),
@@ -236,10 +236,9 @@ fn of_revision(revision: &Revision, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn all_of_revision(revision: &Revision, numbering: &Numbering) -> Vec<String> {
+fn all_of_revision(revision: &Revision, numbers: &RevisionNumbers) -> Vec<String> {
     let rollback_of = revision.rollback_of;
-    let rollback_of =
-        rollback_of.map(|of| numbering.label(of).unwrap_or_else(|| to_the_second(of)));
+    let rollback_of = rollback_of.map(|of| numbers.label(of).unwrap_or_else(|| to_the_second(of)));
     vec![
         to_the_second(revision.created()),
         age(revision.created(), terminal::began()),

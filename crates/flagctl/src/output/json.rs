@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use crate::maybe_readable::{MaybeReadable, created};
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 #[derive(Serialize)]
 pub(super) struct Key {
@@ -94,10 +94,10 @@ impl Entry<Revision> {
     /// A revision with its number, or why it cannot be read.
     pub(super) fn numbered(
         row: &MaybeReadable<flag_model::Revision>,
-        numbering: &Numbering,
+        numbers: &RevisionNumbers,
     ) -> Self {
         match row {
-            Ok(revision) => Self::Readable(Box::new(Revision::numbered(revision, numbering))),
+            Ok(revision) => Self::Readable(Box::new(Revision::numbered(revision, numbers))),
             Err(_) => Self::new(row, created(row)),
         }
     }
@@ -152,8 +152,8 @@ impl From<&flag_model::Revision> for Revision {
 
 impl Revision {
     /// A revision with its number.
-    pub(super) fn numbered(revision: &flag_model::Revision, numbering: &Numbering) -> Self {
-        let number = numbering.number(revision.created());
+    pub(super) fn numbered(revision: &flag_model::Revision, numbers: &RevisionNumbers) -> Self {
+        let number = numbers.number(revision.created());
         Self {
             number,
             ..revision.into()

@@ -7,7 +7,7 @@ use super::escape::{list_item, visible};
 use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::when::in_full;
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -33,9 +33,9 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
 }
 
 /// A revision: values, time and comment.
-pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
+pub(super) fn of_revision(revision: &Revision, numbers: &RevisionNumbers) -> Text {
     let owner = revision.owner.as_ref().map(ToString::to_string);
-    let label = numbering.label(revision.created());
+    let label = numbers.label(revision.created());
     let mut columns = Columns::from([
         ("revision", or_none(label)),
         ("created", in_full(revision.created(), terminal::began())),
@@ -44,7 +44,7 @@ pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
         ("owner", or_none(owner)),
     ]);
     if let Some(rollback_of) = revision.rollback_of {
-        let of = numbering.label(rollback_of);
+        let of = numbers.label(rollback_of);
         let of = of.unwrap_or_else(|| rollback_of.to_string());
         let line = ["rollback of".to_owned(), of];
         columns.line(Tone::Plain, line);

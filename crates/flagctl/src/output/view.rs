@@ -11,11 +11,11 @@ use super::text::{Text, Tone, painted, terminal_rows};
 use super::tree::Tree;
 use super::yaml::yaml;
 use super::{escape, terminal};
-use crate::args::Form;
+use crate::args::OutputFormat;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, Report};
 
-/// What a command shows, in every form.
+/// What a command shows, in every format.
 pub(crate) trait View {
     /// The structure that JSON and YAML show.
     fn data(&self) -> impl Serialize;
@@ -53,35 +53,35 @@ pub(crate) fn preview(text: &Text) {
 }
 
 /// Shows a result on standard output; through a pager if the terminal is too small for it.
-pub(crate) fn show(view: &impl View, form: Form) -> Result<(), Failure> {
-    show_text(&text(view, form)?)
+pub(crate) fn show(view: &impl View, format: OutputFormat) -> Result<(), Failure> {
+    show_text(&text(view, format)?)
 }
 
 /// A result as a text for a file.
-pub(crate) fn rendered(view: &impl View, form: Form) -> Result<String, Failure> {
-    Ok(text(view, form)?.uncoloured())
+pub(crate) fn rendered(view: &impl View, format: OutputFormat) -> Result<String, Failure> {
+    Ok(text(view, format)?.uncoloured())
 }
 
-fn text(view: &impl View, form: Form) -> Result<Text, Failure> {
+fn text(view: &impl View, format: OutputFormat) -> Result<Text, Failure> {
     let json = |error| OutputError(io::Error::from(error));
-    Ok(match form {
-        Form::Table => view.text(),
-        Form::Wide => view.wide(),
-        Form::Json => {
+    Ok(match format {
+        OutputFormat::Table => view.text(),
+        OutputFormat::Wide => view.wide(),
+        OutputFormat::Json => {
             let text = serde_json::to_string_pretty(&view.data()).map_err(json)?;
             Text::verbatim(&escape::escaped_json(&text))
         }
-        Form::Yaml => Text::verbatim(&yaml(&view.data()).map_err(OutputError)?),
-        Form::Csv => {
+        OutputFormat::Yaml => Text::verbatim(&yaml(&view.data()).map_err(OutputError)?),
+        OutputFormat::Csv => {
             let csv = Csv::of(&Tree::of(&view.data()).map_err(json)?);
             notice_formulas(csv.changed, "json");
             Text::verbatim(&csv.lines)
         }
-        Form::JsonPath(template) => {
+        OutputFormat::JsonPath(template) => {
             let result = Tree::of(&view.data()).map_err(json)?;
             Text::verbatim(&filled(template, &result)?)
         }
-        Form::Name => {
+        OutputFormat::Name => {
             let names = view.names();
             let names = names
                 .iter()
@@ -91,7 +91,7 @@ fn text(view: &impl View, form: Form) -> Result<Text, Failure> {
     })
 }
 
-/// Says that cells of CSV are not as they are, and which form has them so.
+/// Says that cells of CSV are not as they are, and which format has them so.
 pub(crate) fn notice_formulas(changed: u64, exact: &str) {
     if changed > 0 {
         notice(&format!(

@@ -12,7 +12,7 @@ use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::when::to_the_second;
 use crate::maybe_readable::{MaybeReadable, created};
-use crate::numbering::Numbering;
+use crate::revision_numbers::RevisionNumbers;
 
 /// How many minutes are counted as recent.
 const RECENT: i64 = 5;
@@ -25,7 +25,7 @@ pub(crate) struct Watched<'a> {
     pub(crate) flag: &'a FlagKey,
     /// The newest ones, the newest first.
     pub(crate) revisions: &'a [MaybeReadable<Revision>],
-    pub(crate) numbering: &'a Numbering,
+    pub(crate) numbers: &'a RevisionNumbers,
     /// The counts of the last hour.
     pub(crate) counts: &'a [MinuteCounts],
     pub(crate) now: Timestamp,
@@ -54,7 +54,7 @@ impl Watched<'_> {
         let revisions = if self.revisions.is_empty() {
             Text::plain("no revision yet")
         } else {
-            revisions_table_at(self.now, self.revisions, self.numbering)
+            revisions_table_at(self.now, self.revisions, self.numbers)
         };
         text.and(revisions).and(self.answers())
     }
@@ -91,7 +91,7 @@ impl Watched<'_> {
         for ((revision, group), answers) in groups.iter().take(SHOWN) {
             let total = totals.get(revision).copied().unwrap_or_default();
             let line = [
-                label(self.numbering, revision.0),
+                label(self.numbers, revision.0),
                 short(group),
                 answers.recent.to_string(),
                 answers.all.to_string(),
@@ -134,7 +134,7 @@ impl WatchedLines {
         if !self.has_revision || created != self.revision {
             (self.has_revision, self.revision) = (true, created);
             let (tone, what) = in_force(newest);
-            let label = label(watched.numbering, created);
+            let label = label(watched.numbers, created);
             lines = lines.then(Text::line(
                 tone,
                 &format!("{now} UTC  revision  {label}  {what}"),
@@ -179,7 +179,7 @@ fn answers_since(watched: &Watched<'_>, since: Minute) -> String {
         }
     }
     let groups = groups.iter().take(SHOWN).map(|((revision, group), count)| {
-        let label = label(watched.numbering, revision.0);
+        let label = label(watched.numbers, revision.0);
         format!("{label} {} {count}", short(group))
     });
     groups.collect::<Vec<_>>().join(", ")
@@ -203,8 +203,8 @@ fn groups_of(revision: &Revision) -> Vec<String> {
     groups.chain([CONTROL_GROUP.to_owned()]).collect()
 }
 
-fn label(numbering: &Numbering, revision: Option<Timestamp>) -> String {
-    let label = revision.and_then(|revision| numbering.label(revision));
+fn label(numbers: &RevisionNumbers, revision: Option<Timestamp>) -> String {
+    let label = revision.and_then(|revision| numbers.label(revision));
     label.unwrap_or_else(|| revision.map_or_else(|| "-".to_owned(), to_the_second))
 }
 
@@ -258,7 +258,7 @@ mod tests {
         look(&Watched {
             flag: &"p/feature/f".parse().unwrap(),
             revisions: &[Ok(revision(NEW)), Ok(revision(OLD))],
-            numbering: &Numbering::new([NEW, OLD].map(at).to_vec()),
+            numbers: &RevisionNumbers::new([NEW, OLD].map(at).to_vec()),
             counts,
             now: at("2026-11-29 12:00:00"),
             problem: None,

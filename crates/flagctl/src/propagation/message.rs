@@ -1,4 +1,4 @@
-//! What a receipt says.
+//! What is said of the propagation of a change.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ impl CommandError for NotServed {
     }
 }
 
-/// The receipt, if no replica is behind.
-pub(super) fn receipt(observed: &Observed) -> Result<String, NotServed> {
+/// Says which replicas serve the change, if none is behind.
+pub(super) fn served_by(observed: &Observed) -> Result<String, NotServed> {
     if observed.replicas.is_empty() {
         return Err(NotServed::NoReplica { age: observed.age });
     }
@@ -175,7 +175,7 @@ mod tests {
         expected: Result<&str, &str>,
     ) {
         let replicas = replicas.iter().map(|(name, state)| (replica(name), *state));
-        let found = receipt(&Observed {
+        let found = served_by(&Observed {
             replicas: replicas.collect(),
             silent: silent.iter().map(ToString::to_string).collect(),
             age: None,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_names_the_slowest_or_those_that_are_behind() {
+    fn a_message_names_the_slowest_or_those_that_are_behind() {
         use Serving::{No, NotAsked, Yes};
         check(
             &[("a", Yes), ("bb", Yes)],

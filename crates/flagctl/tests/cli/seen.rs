@@ -238,7 +238,7 @@ fn a_preview_says_that_the_log_cannot_be_read() {
 }
 
 #[test]
-fn a_receipt_that_cannot_be_given_says_that_the_revision_is_written() {
+fn a_propagation_that_cannot_be_read_says_that_the_revision_is_written() {
     let dir = seen(&["A1"]);
     let [_, log] = EmbeddedStore::files(dir.path());
     std::fs::write(log, "no database").unwrap();

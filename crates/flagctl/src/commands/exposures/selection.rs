@@ -190,9 +190,9 @@ impl Unreadable {
 
 /// How far back the newest were visited.
 struct Border {
-    /// Of this time are those that are left, and those that were visited and are as old as the last.
+    /// The times that are left; the newest of them is the time of the last visited record, as others may have the same time.
     within: TimeRange,
-    /// The keys of the latter.
+    /// The keys of the visited records of that time.
     visited: HashSet<Vec<u8>>,
 }
 

@@ -7,11 +7,11 @@ use flag_model::FlagKey;
 use flag_store::ExposureRecord;
 
 use crate::failure::Failure;
-use crate::output::{ExposureLines, LineForm, Written, exposures_table, print_more};
+use crate::output::{ExposureLines, LineFormat, Written, exposures_table, print_more};
 
-/// The form of exposures that are shown as they are read.
+/// The format of exposures that are shown as they are read.
 #[derive(Debug)]
-enum Form {
+enum ShownFormat {
     Lines(ExposureLines),
     Table,
 }
@@ -19,7 +19,7 @@ enum Form {
 /// Shows exposures one on a line.
 #[derive(Debug)]
 pub(super) struct Shown<'a> {
-    form: Form,
+    format: ShownFormat,
     has_heading: bool,
     progress: &'a Progress,
 }
@@ -59,9 +59,11 @@ impl fmt::Display for Progress {
 
 impl<'a> Shown<'a> {
     /// Shows them as lines, or as a table.
-    pub(super) fn new(lines: Option<LineForm>, progress: &'a Progress) -> Self {
+    pub(super) fn new(lines: Option<LineFormat>, progress: &'a Progress) -> Self {
         Self {
-            form: lines.map_or(Form::Table, |form| Form::Lines(ExposureLines::new(form))),
+            format: lines.map_or(ShownFormat::Table, |format| {
+                ShownFormat::Lines(ExposureLines::new(format))
+            }),
             has_heading: false,
             progress,
         }
@@ -70,8 +72,8 @@ impl<'a> Shown<'a> {
     /// Shows further exposures.
     pub(super) fn show(&mut self, records: &[ExposureRecord]) -> Result<Written, Failure> {
         let mut text = String::new();
-        match &mut self.form {
-            Form::Lines(lines) => {
+        match &mut self.format {
+            ShownFormat::Lines(lines) => {
                 if !self.has_heading {
                     text.push_str(lines.heading());
                 }
@@ -79,7 +81,7 @@ impl<'a> Shown<'a> {
                     lines.push(&mut text, &record.text());
                 }
             }
-            Form::Table => {
+            ShownFormat::Table => {
                 let exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
                 let table = exposures_table(&exposures).uncoloured();
                 let skipped = usize::from(self.has_heading);
@@ -96,9 +98,9 @@ impl<'a> Shown<'a> {
 
     /// How many cells got an apostrophe.
     pub(super) fn changed(&self) -> u64 {
-        match &self.form {
-            Form::Lines(lines) => lines.changed(),
-            Form::Table => 0,
+        match &self.format {
+            ShownFormat::Lines(lines) => lines.changed(),
+            ShownFormat::Table => 0,
         }
     }
 }

@@ -7,7 +7,7 @@ use flag_store::{Clock as _, FlagStore, StoreError, SystemClock};
 use tokio::time::Instant;
 
 use super::HistoryArgs;
-use crate::args::Form;
+use crate::args::OutputFormat;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
@@ -31,11 +31,15 @@ pub(super) async fn follow(
         shown_at_first: Some(args.limit.into()),
         is_pending: true,
     };
-    let following = until_closed(context, &mut news, args.output.form);
+    let following = until_closed(context, &mut news, args.output.format);
     until_interrupted(following).await?.unwrap_or(Ok(()))
 }
 
-async fn until_closed(context: &Context, news: &mut News<'_>, form: Form) -> Result<(), Failure> {
+async fn until_closed(
+    context: &Context,
+    news: &mut News<'_>,
+    format: OutputFormat,
+) -> Result<(), Failure> {
     let name = format!("the {}", context.display_name());
     let mut lines = RevisionLines::new();
     let mut outage = Outage::default();
@@ -47,7 +51,7 @@ async fn until_closed(context: &Context, news: &mut News<'_>, form: Form) -> Res
             notice(problem);
         }
         if let Some(revisions) = read
-            && news.show(&revisions, &mut lines, form)? == Written::Closed
+            && news.show(&revisions, &mut lines, format)? == Written::Closed
         {
             return Ok(());
         }
@@ -96,13 +100,13 @@ impl News<'_> {
         &self,
         revisions: &[MaybeReadable<Revision>],
         lines: &mut RevisionLines,
-        form: Form,
+        format: OutputFormat,
     ) -> Result<Written, Failure> {
-        if form == Form::Name {
+        if format == OutputFormat::Name {
             let times = revisions.iter();
             let times = times.filter_map(created).map(|time| format!("{time}\n"));
             return print_more(&times.collect::<String>());
         }
-        show_more(&lines.with(revisions, &self.times.numbering(), SystemClock.now()))
+        show_more(&lines.with(revisions, &self.times.revision_numbers(), SystemClock.now()))
     }
 }

@@ -9,15 +9,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Flags of which one call finds the latest counts, and calls at a time.
+/// Flags whose last exposures one call reads, and calls at a time.
 const FLAGS: usize = 20;
 const READS: usize = 8;
 
-/// Which flags were asked for since a time.
+/// Which flags had an exposure since a time.
 pub(super) struct Staleness {
     days: u32,
     since: Timestamp,
-    asked: HashSet<FlagKey>,
+    with_exposures: HashSet<FlagKey>,
     today: Option<Date>,
 }
 
@@ -38,14 +38,15 @@ impl Staleness {
             Ok(flags.iter().zip(minutes))
         });
         let mut reads = stream::iter(reads).buffer_unordered(READS);
-        let mut asked = HashSet::new();
+        let mut with_exposures = HashSet::new();
         while let Some(counted) = reads.try_next().await? {
-            asked.extend(counted.filter_map(|(flag, minute)| minute.map(|_| flag.clone())));
+            with_exposures
+                .extend(counted.filter_map(|(flag, minute)| minute.map(|_| flag.clone())));
         }
         Ok(Self {
             days,
             since,
-            asked,
+            with_exposures,
             today,
         })
     }
@@ -70,7 +71,7 @@ impl Staleness {
         // What was revised since then is in use.
         if let Some(revision) = revision.filter(|revision| revision.created() < self.since) {
             let days = self.days;
-            if !self.asked.contains(&entry.flag) {
+            if !self.with_exposures.contains(&entry.flag) {
                 reasons.push(format!("not asked for in {days} days"));
             }
             if has_one_value(revision) {

@@ -115,7 +115,7 @@ fn conclude(
     args: &VerifyArgs,
 ) -> Result<(), Failure> {
     let verified = VerifiedExposures::new(project, report);
-    output::show(&verified, args.output.form)?;
+    output::show(&verified, args.output.format)?;
     output::notice(&verified.summary(took));
     if report.is_clean() {
         return Ok(());

@@ -32,7 +32,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
     if checked.is_empty() {
         ensure_there(context, &store, project, flag).await?;
     }
-    output::show(&checked, args.output.form)?;
+    output::show(&checked, args.output.format)?;
     if checked.is_broken() {
         return Err(Failure::explained_by_output(ExitCode::Differs));
     }
