@@ -9,7 +9,7 @@ use flag_store::{
     NewestExposures, PAGE, StoreError, StoredExposure, TimeRange,
 };
 
-use crate::check::{Comparison, Served, check};
+use crate::check::{Comparison, LoggedDecision, check};
 use crate::ids::KnownIds;
 use crate::logged;
 use crate::revisions::{OwnRevision, Revisions};
@@ -160,7 +160,7 @@ async fn again(
         Some(OwnRevision::Known(revision)) => {
             let newer = revision.replaced.filter(|newer| *newer <= logged.created);
             stale = newer.map(|newer| logged.created.since(newer));
-            let served = Served {
+            let served = LoggedDecision {
                 instance: &logged.instance,
                 value: &logged.value,
                 group: &logged.group,

@@ -9,9 +9,9 @@ use crate::revisions::CompiledRevision;
 /// The length of an HMAC-SHA-256 in hexadecimal, as which ids are logged if they are hashed.
 const HASHED_LENGTH: usize = 64;
 
-/// What was served, as far as it is logged.
+/// A decision that was served, as far as it is logged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Served<'a> {
+pub(crate) struct LoggedDecision<'a> {
     pub(crate) instance: &'a InstanceId<'a>,
     pub(crate) value: &'a FlagValue,
     pub(crate) group: &'a str,
@@ -52,7 +52,7 @@ pub struct Difference {
 /// What is not logged is not compared. `delivered` is a reason that any rule may have had.
 pub(crate) fn check(
     revision: &CompiledRevision,
-    served: &Served<'_>,
+    served: &LoggedDecision<'_>,
     ids: &KnownIds,
 ) -> Comparison {
     if is_hashed(served) && !revision.overrides(served.instance) {
@@ -64,7 +64,7 @@ pub(crate) fn check(
     compared(&decide(revision.plan(), served.instance), served)
 }
 
-fn compared(decision: &Decision<'_>, served: &Served<'_>) -> Comparison {
+fn compared(decision: &Decision<'_>, served: &LoggedDecision<'_>) -> Comparison {
     let is_same_reason = served
         .reason
         .is_none_or(|reason| reason == decision.reason || reason == Reason::Delivered);
@@ -80,7 +80,11 @@ fn compared(decision: &Decision<'_>, served: &Served<'_>) -> Comparison {
 }
 
 #[cold]
-fn difference(decision: &Decision<'_>, served: &Served<'_>, is_same_reason: bool) -> Difference {
+fn difference(
+    decision: &Decision<'_>,
+    served: &LoggedDecision<'_>,
+    is_same_reason: bool,
+) -> Difference {
     let of = |column, logged: String, decided: String| Difference {
         column,
         logged,
@@ -105,14 +109,18 @@ fn difference(decision: &Decision<'_>, served: &Served<'_>, is_same_reason: bool
 }
 
 /// Whether the id looks hashed: such exposures have no bucket.
-fn is_hashed(served: &Served<'_>) -> bool {
+fn is_hashed(served: &LoggedDecision<'_>) -> bool {
     let id = served.instance.as_str().as_bytes();
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     served.bucket.is_none() && id.len() == HASHED_LENGTH && id.iter().all(is_digit)
 }
 
 /// Whether any instance could have been served this.
-fn check_hashed(revision: &CompiledRevision, served: &Served<'_>, ids: &KnownIds) -> Comparison {
+fn check_hashed(
+    revision: &CompiledRevision,
+    served: &LoggedDecision<'_>,
+    ids: &KnownIds,
+) -> Comparison {
     let differs = |column, logged: &str, decided: &str| {
         Comparison::Differs(Difference {
             column,

@@ -9,7 +9,7 @@ use flag_store::{
     UnreadableBatch,
 };
 
-use crate::check::{Comparison, Served, check};
+use crate::check::{Comparison, LoggedDecision, check};
 use crate::fault::{Fault, FaultKind};
 use crate::fingerprints::{self, Fingerprints};
 use crate::ids::KnownIds;
@@ -47,7 +47,7 @@ struct TemplateCheck<'o> {
 
 /// An exposure, with what is its own.
 struct Entry<'e> {
-    served: Served<'e>,
+    served: LoggedDecision<'e>,
     request_id: &'e str,
     created: Timestamp,
 }
@@ -165,7 +165,7 @@ impl<'a> Verifier<'a> {
         let template = logged.template();
         let mut of = TemplateCheck::new(&template, &mut current.revisions).await?;
         let entry = Entry {
-            served: Served {
+            served: LoggedDecision {
                 instance: &logged.instance,
                 value: &template.value,
                 group: &template.rollout_group,
@@ -254,7 +254,7 @@ impl<'e> Entry<'e> {
         instance: &'e InstanceId<'e>,
     ) -> Self {
         Self {
-            served: Served {
+            served: LoggedDecision {
                 instance,
                 value: &template.value,
                 group: &template.rollout_group,
