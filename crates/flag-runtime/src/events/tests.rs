@@ -295,7 +295,7 @@ async fn a_change_that_the_first_event_did_not_wait_for_is_announced_once_it_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_missed_an_event_learns_that_everything_may_have_changed() {
+async fn a_subscriber_that_missed_an_event_learns_that_any_flag_may_have_changed() {
     let world = World::new();
     let mut slow = world.subscriber().await;
     let mut other = world.subscribe(Some(D1));
