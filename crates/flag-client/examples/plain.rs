@@ -51,7 +51,7 @@ fn origin<T>(detail: &Detail<T>) -> String {
             "remembered and watched".to_owned()
         }
         Source::Cache(_) => "remembered".to_owned(),
-        Source::Stale(why) => format!("remembered from before: {why}"),
+        Source::LastKnown(why) => format!("remembered from before: {why}"),
         Source::Default(why) => format!("default: {why}"),
         _ => "otherwise".to_owned(),
     }

@@ -9,7 +9,7 @@ use crate::circuit::Admission;
 use crate::client_state::{CacheResult, ClientState};
 use crate::detail::Evaluation;
 use crate::failure::Failure;
-use crate::in_flight::PendingReply;
+use crate::in_flight::SharedReply;
 use crate::question::{Question, QuestionKey};
 use crate::request::Request;
 use crate::worker::Job;
@@ -17,7 +17,7 @@ use crate::worker::Job;
 /// The result of asking the service.
 pub(crate) enum AskResult {
     /// A request is in flight.
-    Pending(PendingReply),
+    InFlight(SharedReply),
     /// The request of another call has just been answered.
     Answered(Evaluation),
 }
@@ -38,7 +38,7 @@ pub(crate) fn ask(
         && let Some((number, reply)) = in_flight.find(&key)
     {
         state.circuit.add_call(number);
-        return Ok(AskResult::Pending(reply));
+        return Ok(AskResult::InFlight(reply));
     }
     // A request may have been answered between the look into the cache and this lock.
     if let CacheResult::Evaluation(answer) = state.recall(question, now) {
@@ -49,5 +49,5 @@ pub(crate) fn ask(
     drop(in_flight);
     let request = Request::new(Arc::clone(state), key, permit, sender);
     submit(request.run(deadline).boxed())?;
-    Ok(AskResult::Pending(reply))
+    Ok(AskResult::InFlight(reply))
 }

@@ -85,8 +85,8 @@ impl AsyncFeatureFlagClient {
         instance_id: &str,
     ) -> usize {
         let mut known = 0;
-        for pending in self.backend.begin_all(flags, instance_id) {
-            known += usize::from(pending.answer().await.is_known());
+        for call in self.backend.begin_all(flags, instance_id) {
+            known += usize::from(call.answer().await.is_known());
         }
         known
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::call::Call;
 use crate::core::Core;
 use crate::detail::Evaluation;
 use crate::failure::Failure;
 use crate::fixed::FixedBackend;
 use crate::listeners::Callback;
-use crate::pending::Pending;
 use crate::question::{FlagRef, Question, QuestionKey};
 use crate::status::{Status, StreamState};
 use crate::subscription::{Subscription, SubscriptionOwner};
@@ -25,11 +25,11 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Answers from the cache, or starts a request. Does not wait.
-    pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
+    pub(crate) fn begin(&self, question: Question<'_>) -> Call {
         match self {
             Self::Service(core) => core.begin(question),
-            Self::Fixed(fixed) => Pending::Answered(fixed.answer(question)),
-            Self::Unconfigured(failure) => Pending::Answered(Evaluation::Nothing(failure.clone())),
+            Self::Fixed(fixed) => Call::Answered(fixed.answer(question)),
+            Self::Unconfigured(failure) => Call::Answered(Evaluation::Nothing(failure.clone())),
         }
     }
 
@@ -38,7 +38,7 @@ impl Backend {
         &self,
         flags: impl IntoIterator<Item = F>,
         instance_id: &str,
-    ) -> Vec<Pending> {
+    ) -> Vec<Call> {
         let begin = |flag: F| {
             let question = Question {
                 flag: flag.into(),
@@ -82,7 +82,7 @@ impl Backend {
             Self::Fixed(_) | Self::Unconfigured(_) => Status {
                 stream: StreamState::Off,
                 digest: None,
-                last_heartbeat: None,
+                since_last_received: None,
                 entries: 0,
             },
         }

@@ -111,7 +111,7 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Returns the default rather than an expired value when the service cannot be asked.
-    pub fn without_stale_values(mut self) -> Self {
+    pub fn without_last_known_values(mut self) -> Self {
         self.last_known_values = LastKnownValues::Withheld;
         self
     }

@@ -101,7 +101,7 @@ impl Cache {
     ) {
         let lifetime = match known.freshness {
             Freshness::Current => self.lifetime,
-            Freshness::LastKnown => self.lifetime.min(SHORT),
+            Freshness::LastKnownAtService => self.lifetime.min(SHORT),
         };
         let lifetime = max_lifetime.map_or(lifetime, |max_lifetime| lifetime.min(max_lifetime));
         if let Some(until) = now.checked_add(lifetime) {
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_the_service_could_not_renew_counts_for_a_short_time() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
-        let known = known(Freshness::LastKnown);
+        let known = known(Freshness::LastKnownAtService);
         cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + SHORT),

@@ -1,8 +1,8 @@
 //! The circuit breaker: after failures no requests are sent until a cool-down has passed.
 //!
-//! Knows no HTTP and no clock. Three things open the circuit: failures in a row, a `Retry-After` of the service, and
-//! several calls that have been unanswered for too long. After the cool-down one request at a time, the probe, checks
-//! whether the service answers again.
+//! Sends nothing and reads no clock: callers report how requests ended, and when. Three things open the circuit: failures
+//! in a row, a `Retry-After` of the service, and several calls that have been unanswered for too long. After the
+//! cool-down one request at a time, the probe, checks whether the service answers again.
 
 #[cfg(test)]
 mod tests;
@@ -305,7 +305,7 @@ impl State {
 
     /// Whether enough calls have been unanswered for too long.
     fn is_suspect(&self, now: Instant, suspect_timeout: Duration) -> bool {
-        let long_ago = |then: Instant| now.saturating_duration_since(then) >= suspect_timeout;
+        let long_ago = |time: Instant| now.saturating_duration_since(time) >= suspect_timeout;
         let old = self.in_flight.values();
         let old = old.take_while(|request| long_ago(request.started));
         // At least one call waits for each request, so no more of them need to be counted.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::builder::ClientBuilder;
+use crate::call::Call;
 use crate::detail::{Detail, Evaluation};
-use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
 use crate::status::Status;
 use crate::subscription::Subscription;
@@ -85,8 +85,8 @@ impl FeatureFlagClient {
         flags: impl IntoIterator<Item = F>,
         instance_id: &str,
     ) -> usize {
-        let pending = self.backend.begin_all(flags, instance_id);
-        let answers = pending.into_iter().map(Pending::wait);
+        let calls = self.backend.begin_all(flags, instance_id);
+        let answers = calls.into_iter().map(Call::wait);
         answers.filter(Evaluation::is_known).count()
     }
 

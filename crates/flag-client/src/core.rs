@@ -9,10 +9,10 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::asking::{AskResult, ask};
+use crate::call::{AwaitedAnswer, Call};
 use crate::client_state::{CacheResult, ClientState};
 use crate::detail::Evaluation;
 use crate::listeners::Callback;
-use crate::pending::{Pending, PendingAnswer};
 use crate::per_process::PerProcess;
 use crate::push::PushMode;
 use crate::push::following::follow;
@@ -33,19 +33,19 @@ impl Core {
     }
 
     /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
-    pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
+    pub(crate) fn begin(&self, question: Question<'_>) -> Call {
         let now = Instant::now();
         let newest = self.per_process.for_this_pid_or_parent();
         if newest.pid_was_checked(now)
             && let Some(known) = newest.state.cache.unexpired(question, now)
         {
-            return Pending::Answered(Evaluation::from_cache(known, newest.state.assurance(now)));
+            return Call::Answered(Evaluation::from_cache(known, newest.state.assurance(now)));
         }
         let parts = self.per_process.for_this_pid();
-        let pending = begin_in(parts, question, now);
+        let call = begin_in(parts, question, now);
         // The first request does not wait for the stream.
         open_stream(parts);
-        pending
+        call
     }
 
     /// Has a flag fetched again when it changes, as long as there is room for it in the cache.
@@ -85,7 +85,7 @@ impl Core {
         Status {
             stream: view.stream,
             digest: view.digest,
-            last_heartbeat: view
+            since_last_received: view
                 .last_received
                 .map(|last_received| last_received.elapsed()),
             entries: cache.len(),
@@ -98,22 +98,22 @@ impl Core {
     }
 }
 
-fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Pending {
+fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Call {
     let (state, worker) = (&parts.state, &parts.worker);
     let last_known = match state.recall(question, now) {
-        CacheResult::Evaluation(answer) => return Pending::Answered(answer),
+        CacheResult::Evaluation(answer) => return Call::Answered(answer),
         CacheResult::LastKnown(last_known) => last_known,
     };
     let deadline = now + state.timeout;
     match ask(state, |job| worker.submit(job), question, now, deadline) {
-        Ok(AskResult::Pending(reply)) => Pending::InFlight(PendingAnswer {
+        Ok(AskResult::InFlight(reply)) => Call::InFlight(AwaitedAnswer {
             state: Arc::clone(state),
             reply,
             last_known,
             deadline,
         }),
-        Ok(AskResult::Answered(answer)) => Pending::Answered(answer),
-        Err(failure) => Pending::Answered(state.fall_back(failure, last_known)),
+        Ok(AskResult::Answered(answer)) => Call::Answered(answer),
+        Err(failure) => Call::Answered(state.fall_back(failure, last_known)),
     }
 }
 

@@ -44,7 +44,7 @@ pub enum Source {
     /// The cache, within the lifetime.
     Cache(Freshness),
     /// The cache, past the lifetime, because the service was not available, for this reason.
-    Stale(Failure),
+    LastKnown(Failure),
     /// The default of the call, for this reason.
     Default(Failure),
 }
@@ -55,7 +55,7 @@ pub enum Freshness {
     /// It could, or had done so lately.
     Current,
     /// It could not, and gave its last known value.
-    LastKnown,
+    LastKnownAtService,
 }
 
 /// A value that the service has given.
@@ -117,7 +117,7 @@ impl Evaluation {
         } else {
             Assurance::Unwatched
         };
-        Self::Known(known, Source::Stale(failure), assurance)
+        Self::Known(known, Source::LastKnown(failure), assurance)
     }
 
     /// Whether it is a value of the service.

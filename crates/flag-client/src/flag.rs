@@ -8,9 +8,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 
 use crate::async_client::AsyncFeatureFlagClient;
+use crate::call::Call;
 use crate::client::FeatureFlagClient;
 use crate::detail::Detail;
-use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
 use crate::value::ValueType;
 
@@ -108,8 +108,8 @@ impl Ask for FeatureFlagClient {
         instance_id: &str,
         part: fn(Detail<T>) -> A,
     ) -> A {
-        let pending = self.backend().begin(flag.question(instance_id));
-        part(Detail::new(pending.wait(), flag.default_value))
+        let call = self.backend().begin(flag.question(instance_id));
+        part(Detail::new(call.wait(), flag.default_value))
     }
 }
 
@@ -125,8 +125,8 @@ impl Ask for AsyncFeatureFlagClient {
         let default_value = flag.default_value;
         let finish = move |answer| part(Detail::new(answer, default_value));
         FlagFuture(match self.backend().begin(flag.question(instance_id)) {
-            Pending::Answered(answer) => Either::Left(ready(finish(answer))),
-            Pending::InFlight(asked) => Either::Right(asked.answer().map(finish).boxed()),
+            Call::Answered(answer) => Either::Left(ready(finish(answer))),
+            Call::InFlight(awaited) => Either::Right(awaited.answer().map(finish).boxed()),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::question::QuestionKey;
 pub(crate) type RequestResult = Result<Arc<KnownValue>, Failure>;
 
 /// The outcome of a request in flight, for any number of callers; fails if the client is closed.
-pub(crate) type PendingReply = Shared<oneshot::Receiver<RequestResult>>;
+pub(crate) type SharedReply = Shared<oneshot::Receiver<RequestResult>>;
 
 /// The requests in flight.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct InFlight {
 struct Entry {
     /// Of the permit.
     number: u64,
-    reply: PendingReply,
+    reply: SharedReply,
 }
 
 /// The requests in flight, locked.
@@ -46,7 +46,7 @@ impl InFlight {
 
 impl InFlightGuard<'_> {
     /// The request for this question, by its number, if there is one.
-    pub(crate) fn find(&self, key: &QuestionKey) -> Option<(u64, PendingReply)> {
+    pub(crate) fn find(&self, key: &QuestionKey) -> Option<(u64, SharedReply)> {
         let entry = self.requests.get(key)?;
         Some((entry.number, entry.reply.clone()))
     }
@@ -56,7 +56,7 @@ impl InFlightGuard<'_> {
         &mut self,
         key: QuestionKey,
         number: u64,
-    ) -> (oneshot::Sender<RequestResult>, PendingReply) {
+    ) -> (oneshot::Sender<RequestResult>, SharedReply) {
         let (sender, receiver) = oneshot::channel();
         let reply = receiver.shared();
         let entry = Entry {

@@ -55,6 +55,7 @@ mod bounded_map;
 mod build_error;
 mod builder;
 mod cache;
+mod call;
 mod circuit;
 mod client;
 mod client_state;
@@ -70,7 +71,6 @@ mod in_flight;
 mod listeners;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
-mod pending;
 mod per_process;
 mod proxy;
 mod push;

@@ -126,9 +126,11 @@ fn resolution<T>(detail: Detail<T>) -> EvaluationResult<ResolutionDetails<T>> {
     let group = detail.rollout_group.as_deref();
     let reason = match detail.source {
         Source::Default(failure) => return Err(error(code(&failure), failure.to_string())),
-        Source::Stale(_)
-        | Source::Service(Freshness::LastKnown)
-        | Source::Cache(Freshness::LastKnown) => EvaluationReason::Other("STALE".to_owned()),
+        Source::LastKnown(_)
+        | Source::Service(Freshness::LastKnownAtService)
+        | Source::Cache(Freshness::LastKnownAtService) => {
+            EvaluationReason::Other("STALE".to_owned())
+        }
         Source::Cache(Freshness::Current) => EvaluationReason::Cached,
         Source::Service(Freshness::Current) => match detail.reason {
             Some(Reason::Rollout) => EvaluationReason::Split,

@@ -2,7 +2,7 @@
 //!
 //! The stream only shortens what the cache would do by itself: without it lifetimes count.
 
-mod announcement;
+mod apply_event;
 pub(crate) mod change;
 pub(crate) mod following;
 pub(crate) mod pauses;
@@ -118,13 +118,13 @@ impl Push {
         let mut view = self.view();
         view.last_received = Some(now);
         view.stream = StreamState::Open;
-        // The digest comes with the first event. Without it the memory may be older than the stream.
+        // The digest comes with the first event. Without it the cache may be older than the stream.
         if view.digest.is_some() {
             self.good_until.set(now + SILENCE);
         }
     }
 
-    /// Records the state that the memory now corresponds to.
+    /// Records the state that the cache now corresponds to.
     pub(crate) fn set_digest(&self, digest: &str) {
         if !digest.is_empty() {
             self.view().digest = Some(digest.to_owned());

@@ -95,7 +95,7 @@ fn freshness(headers: &HeaderMap) -> Freshness {
         .flat_map(|value| value.split([',', ';']))
         .map(str::trim);
     if words.any(|word| word.eq_ignore_ascii_case(STALE)) {
-        Freshness::LastKnown
+        Freshness::LastKnownAtService
     } else {
         Freshness::Current
     }
@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn the_service_says_when_it_could_not_read_its_store() {
-        check_freshness("stale", Freshness::LastKnown);
-        check_freshness("flag-service; hit; Stale", Freshness::LastKnown);
+        check_freshness("stale", Freshness::LastKnownAtService);
+        check_freshness("flag-service; hit; Stale", Freshness::LastKnownAtService);
         check_freshness("hit", Freshness::Current);
     }
 }

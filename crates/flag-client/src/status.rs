@@ -13,8 +13,8 @@ pub struct Status {
     /// The state of the project's flags that the cache corresponds to, as the service names it. To be compared, never
     /// ordered: replicas with equal flags have equal digests.
     pub digest: Option<String>,
-    /// The time since anything arrived on the stream, such as a heartbeat.
-    pub last_heartbeat: Option<Duration>,
+    /// How long ago anything arrived on the stream, such as a heartbeat.
+    pub since_last_received: Option<Duration>,
     /// How many values are cached, expired ones included.
     pub entries: usize,
 }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::client_state::ClientState;
 use crate::failure::Failure;
 use crate::push::SILENCE;
-use crate::push::announcement::announce;
+use crate::push::apply_event::apply_event;
 use crate::push::pauses::{Pauses, StreamEnd};
 use crate::sse::{Event, Parser};
 use crate::transport::EventStream;
@@ -62,9 +62,9 @@ async fn stream(state: &Arc<ClientState>, parser: &mut Parser, log: &mut Log) ->
     read(&mut response, |bytes| {
         let events = parser.read(bytes);
         match &events {
-            Ok(events) => events.iter().for_each(|event| announce(state, event)),
+            Ok(events) => events.iter().for_each(|event| apply_event(state, event)),
             // What it says is lost, so everything may have changed.
-            Err(_) => announce(state, &Event::default()),
+            Err(_) => apply_event(state, &Event::default()),
         }
         state.push.note_received(Instant::now());
         log.note_received();

@@ -48,9 +48,11 @@ impl RecentChanges {
     }
 
     /// Records that a change was announced.
-    pub(crate) fn announce(&self, change: &Change, now: Instant) {
+    pub(crate) fn note_changed(&self, change: &Change, now: Instant) {
         let mut announced = self.announced();
-        announced.of_flags.retain(|_, then| !is_old(*then, now));
+        announced
+            .of_flags
+            .retain(|_, announced_at| !is_old(*announced_at, now));
         match change {
             Change::Flags(flags) if announced.of_flags.len() + flags.len() <= FLAGS => {
                 let flags = flags.iter().map(|flag| (flag.clone(), now));
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn an_answer_is_kept_half_as_long_as_the_announcement_is_old() {
         let (recent_changes, now) = (RecentChanges::default(), Instant::now());
-        recent_changes.announce(&change(&["f"]), now);
+        recent_changes.note_changed(&change(&["f"]), now);
         let max_lifetime = |name, millis| {
             let max_lifetime = recent_changes
                 .max_lifetime(FlagRef::boolean(name), now + Duration::from_millis(millis));
@@ -138,16 +140,16 @@ mod tests {
     fn the_latest_announcement_counts() {
         let (recent_changes, now) = (RecentChanges::default(), Instant::now());
         let second = Duration::from_secs(1);
-        recent_changes.announce(&change(&["f"]), now);
-        recent_changes.announce(&change(&["f"]), now + second);
+        recent_changes.note_changed(&change(&["f"]), now);
+        recent_changes.note_changed(&change(&["f"]), now + second);
         let max_lifetime = |name, seconds| {
             recent_changes.max_lifetime(FlagRef::boolean(name), now + second * seconds)
         };
         assert_eq!(max_lifetime("f", 3), Some(second));
-        recent_changes.announce(&Change::Everything, now + second * 2);
+        recent_changes.note_changed(&Change::Everything, now + second * 2);
         assert_eq!(max_lifetime("f", 4), Some(second));
         assert_eq!(max_lifetime("g", 4), Some(second));
-        recent_changes.announce(&change(&["f"]), now + second * 3);
+        recent_changes.note_changed(&change(&["f"]), now + second * 3);
         assert_eq!(max_lifetime("f", 5), Some(second));
         assert_eq!(max_lifetime("g", 6), Some(second * 2));
     }
@@ -157,7 +159,7 @@ mod tests {
         let (recent_changes, now) = (RecentChanges::default(), Instant::now());
         let is_overtaken = |by| recent_changes.is_overtaken(FlagRef::boolean("f"), by);
         assert!(!is_overtaken(now));
-        recent_changes.announce(&change(&["f"]), now);
+        recent_changes.note_changed(&change(&["f"]), now);
         assert!(is_overtaken(now.checked_sub(SHORTEST).unwrap()));
         assert!(!is_overtaken(now));
         assert!(
@@ -169,7 +171,7 @@ mod tests {
     fn many_flags_count_as_all() {
         let (recent_changes, now) = (RecentChanges::default(), Instant::now());
         for number in 0..=FLAGS {
-            recent_changes.announce(&change(&[&number.to_string()]), now);
+            recent_changes.note_changed(&change(&[&number.to_string()]), now);
         }
         assert!(recent_changes.announced().of_flags.is_empty());
         assert!(

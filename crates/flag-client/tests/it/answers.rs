@@ -152,9 +152,12 @@ fn a_value_that_the_service_could_not_renew_is_marked() {
     let server = Server::start(Manner::Bytes(answer));
     let client = client(&server);
     let detail = client.get_flag_boolean_detail("f", "A12345", false);
-    assert_eq!(detail.source, Source::Service(Freshness::LastKnown));
+    assert_eq!(
+        detail.source,
+        Source::Service(Freshness::LastKnownAtService)
+    );
     let detail = client.get_flag_boolean_detail("f", "A12345", false);
-    assert_eq!(detail.source, Source::Cache(Freshness::LastKnown));
+    assert_eq!(detail.source, Source::Cache(Freshness::LastKnownAtService));
 }
 
 #[test]

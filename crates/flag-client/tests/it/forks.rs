@@ -69,7 +69,7 @@ fn letter(detail: &Detail<bool>) -> char {
     match &detail.source {
         Source::Service(_) => 's',
         Source::Cache(_) => 'c',
-        Source::Stale(_) => 'o',
+        Source::LastKnown(_) => 'o',
         _ => 'd',
     }
 }

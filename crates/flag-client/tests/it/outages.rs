@@ -40,13 +40,16 @@ fn the_last_known_value_is_better_than_the_default() {
     let detail = client.get_flag_boolean_detail("f", "A12345", false);
     assert!(detail.value);
     assert_eq!(detail.rollout_group.as_deref(), Some("treatment_1"));
-    assert_eq!(detail.source, Source::Stale(failed()));
+    assert_eq!(detail.source, Source::LastKnown(failed()));
 }
 
 #[test]
 fn who_wants_no_stale_values_gets_the_default() {
     let server = Server::start(Manner::Value("true"));
-    let client = forgetful(&server).without_stale_values().build().unwrap();
+    let client = forgetful(&server)
+        .without_last_known_values()
+        .build()
+        .unwrap();
     source(&client);
     server.set(broken());
     assert_eq!(source(&client), Source::Default(failed()));

@@ -36,7 +36,7 @@ fn letters(detail: &Detail<bool>) -> String {
     let source = match detail.source {
         Source::Service(_) => 's',
         Source::Cache(_) => 'c',
-        Source::Stale(_) => 'o',
+        Source::LastKnown(_) => 'o',
         _ => 'd',
     };
     let assurance = match detail.assurance {
@@ -433,12 +433,12 @@ fn the_status_is_for_a_health_page() {
     let Status {
         stream,
         digest,
-        last_heartbeat,
+        since_last_received,
         entries,
         ..
     } = client.status();
     assert_eq!(
-        (stream, digest, last_heartbeat, entries),
+        (stream, digest, since_last_received, entries),
         (StreamState::Idle, None, None, 0)
     );
     ask(&client, "f", "a");
@@ -446,7 +446,7 @@ fn the_status_is_for_a_health_page() {
     await_digest(&client, "0123456789abcdef0123456789abcdef");
     await_state(&client, |state| *state == StreamState::Open);
     let status = client.status();
-    assert!(status.last_heartbeat.unwrap() < LONG);
+    assert!(status.since_last_received.unwrap() < LONG);
     assert_eq!(status.entries, 1);
     assert_eq!(client.to_async().status().stream, StreamState::Open);
 }

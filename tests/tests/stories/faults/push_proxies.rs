@@ -58,7 +58,7 @@ async fn watch(store: TestStore, treatment: Treatment) -> Outcome {
                 .await;
             if client
                 .status()
-                .last_heartbeat
+                .since_last_received
                 .is_none_or(|age| age < Duration::from_millis(50))
             {
                 heard = Instant::now();

@@ -1,4 +1,4 @@
-//! What happens when the service announces a change.
+//! What a client does with an event of the service.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,20 +15,20 @@ use crate::sse::Event;
 /// How many prefetched values are fetched again after a change; others are fetched when they are asked for.
 const REFETCHED: usize = 100;
 
-/// Lets what has changed expire in the cache, runs callbacks, and has prefetched flags fetched again.
+/// Applies an event: lets what has changed expire in the cache, runs callbacks, and has prefetched flags fetched again.
 ///
 /// Events with a name are for clients that know it: neither their data nor their digest counts.
-pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {
+pub(crate) fn apply_event(state: &Arc<ClientState>, event: &Event) {
     if !event.name.is_empty() && event.name != "message" {
         return;
     }
     let (change, now) = (Change::read(&event.data), Instant::now());
-    // Before a first digest nothing is known to have changed; but what is in memory may be older than the stream.
+    // Before a first digest nothing is known to have changed; but what is cached may be older than the stream.
     if state.push.view().digest.is_some() {
-        state.push.recent_changes.announce(&change, now);
+        state.push.recent_changes.note_changed(&change, now);
     }
     state.expire(|key| change.is_about(key), now);
-    // After the memory, so that a process that is forked in between begins with the older digest.
+    // After the cache, so that a process that is forked in between begins with the older digest.
     state.push.set_digest(&event.id);
     state.listeners.notify(|name| change.is_about_name(name));
     refetch(state, &change);

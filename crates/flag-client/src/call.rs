@@ -1,4 +1,4 @@
-//! An answer, or the request that will give one.
+//! A call that has begun: its answer, or the request that will give one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 use crate::client_state::ClientState;
 use crate::detail::{Evaluation, KnownValue};
 use crate::failure::Failure;
-use crate::in_flight::PendingReply;
+use crate::in_flight::SharedReply;
 use crate::{block_on, worker};
 
 /// How much longer than the timeout a blocked caller waits for the thread of the client.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// An answer, or the request that will give one.
-pub(crate) enum Pending {
+/// A call that has begun: its answer, or the request that will give one.
+pub(crate) enum Call {
     Answered(Evaluation),
-    InFlight(PendingAnswer),
+    InFlight(AwaitedAnswer),
 }
 
-/// A request in flight, and what to answer if it fails.
-pub(crate) struct PendingAnswer {
+/// The answer of a request in flight, and what to answer if it fails.
+pub(crate) struct AwaitedAnswer {
     pub(crate) state: Arc<ClientState>,
-    pub(crate) reply: PendingReply,
+    pub(crate) reply: SharedReply,
     pub(crate) last_known: Option<Arc<KnownValue>>,
     /// The end of the timeout.
     pub(crate) deadline: Instant,
 }
 
-impl Pending {
+impl Call {
     /// Waits for the answer. May be cancelled: the request continues, and the next call gets the answer.
     pub(crate) async fn answer(self) -> Evaluation {
         match self {
             Self::Answered(answer) => answer,
-            Self::InFlight(pending) => pending.answer().await,
+            Self::InFlight(awaited) => awaited.answer().await,
         }
     }
 
@@ -40,13 +40,13 @@ impl Pending {
     pub(crate) fn wait(self) -> Evaluation {
         match self {
             Self::Answered(answer) => answer,
-            Self::InFlight(pending) => pending.wait(),
+            Self::InFlight(awaited) => awaited.wait(),
         }
     }
 }
 
-impl PendingAnswer {
-    /// See [`Pending::answer`].
+impl AwaitedAnswer {
+    /// See [`Call::answer`].
     pub(crate) async fn answer(self) -> Evaluation {
         match self.reply.await.unwrap_or(Err(Failure::Closed)) {
             Ok(known) => Evaluation::from_service(known, self.state.assurance(Instant::now())),
