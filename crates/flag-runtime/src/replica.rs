@@ -231,7 +231,7 @@ mod tests {
                 .append_revision(Base::Newest, parts)
                 .await
                 .unwrap();
-            let revision = self.store.latest_revision(flag).await.unwrap();
+            let revision = self.store.newest_revision(flag).await.unwrap();
             let created = revision.unwrap().created();
             let head = self.store.head_row(&project()).await.unwrap();
             let change = (flag.clone(), Some(created), Instant::now());

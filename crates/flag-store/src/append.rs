@@ -40,7 +40,7 @@ const APPEND_TIMEOUT: Duration = Duration::from_mins(1);
 pub enum Base {
     /// No row: the flag must not have such a row yet.
     Nothing,
-    /// The row made at this time: it must still be the newest.
+    /// The row created at this time: it must still be the newest.
     Row(Timestamp),
     /// Any: the change follows whatever is newest.
     Newest,
@@ -134,7 +134,7 @@ pub enum AppendError {
     /// The store failed before anything was written. Retrying is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store failed in the middle: the row made at that time may be in the history, or not.
+    /// The store failed in the middle: the row created at that time may be in the history, or not.
     #[error("whether {flag} was appended at {at} is not known: look at its history")]
     Unknown {
         /// The flag.
@@ -236,7 +236,7 @@ impl FlagStore {
             if pending.is_none() || wait.may_take_over(head_cell.as_deref()) {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.
-                let (made, mut row) = encode(at)?;
+                let (result, mut row) = encode(at)?;
                 let is_linked = match links {
                     Links::Written => append.link(&mut row, newest).await?,
                     Links::None => true,
@@ -246,7 +246,7 @@ impl FlagStore {
                         .try_once(head_cell.as_deref(), newest, at, &row)
                         .await?
                 {
-                    return Ok((made, row));
+                    return Ok((result, row));
                 }
             }
             sleep(wait.pause()).await;

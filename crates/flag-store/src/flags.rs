@@ -76,18 +76,19 @@ impl FlagStore {
         Ok(self.rows.scan(Scan::prefix("").limit(1)).await?.is_empty())
     }
 
-    /// The revision in force; one reverse scan of one row.
-    pub async fn latest_revision(&self, flag: &FlagKey) -> Result<Option<Revision>, ReadError> {
-        let row = self.latest_revision_row(flag).await?.row;
+    /// The revision in force; usually one reverse scan of one row.
+    pub async fn newest_revision(&self, flag: &FlagKey) -> Result<Option<Revision>, ReadError> {
+        let row = self.newest_revision_row(flag).await?.row;
         Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
-    /// The row of the revision in force, as it is kept; one reverse scan of one row. [`decode_revision`] reads it.
-    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<RowInForce, StoreError> {
+    /// The row of the revision in force, as it is kept; usually one reverse scan of one row. [`decode_revision`] reads it.
+    pub async fn newest_revision_row(&self, flag: &FlagKey) -> Result<RowInForce, StoreError> {
         self.newest_row(RowType::Revision, flag).await
     }
 
-    /// The revision that was in force at an instant: the newest one made at or before it; two reverse scans.
+    /// The revision that was in force at an instant: the newest one created at or before it; usually two
+    /// reverse scans.
     pub async fn revision_at(
         &self,
         flag: &FlagKey,
@@ -97,7 +98,7 @@ impl FlagStore {
         Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
-    /// The metadata that was the newest at an instant; two reverse scans.
+    /// The metadata that was the newest at an instant; usually two reverse scans.
     pub async fn metadata_at(
         &self,
         flag: &FlagKey,
@@ -107,16 +108,16 @@ impl FlagStore {
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
 
-    /// When the first revision of a flag was made, even if that row cannot be read; one scan of a few rows.
-    pub async fn first_revision_made(
+    /// When the first revision of a flag was created, even if that row cannot be read; one scan of a few rows.
+    pub async fn first_revision_created(
         &self,
         flag: &FlagKey,
     ) -> Result<Option<Timestamp>, StoreError> {
         self.oldest_created(RowType::Revision, flag).await
     }
 
-    /// The metadata that is in force; one reverse scan of one row.
-    pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
+    /// The metadata that is in force; usually one reverse scan of one row.
+    pub async fn newest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
         let row = self.newest_row(RowType::Metadata, flag).await?.row;
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
@@ -131,8 +132,8 @@ impl FlagStore {
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
     }
 
-    /// When at most `limit` revisions of a flag were made, the newest first, also if they cannot be read; usually one scan
-    /// of keys.
+    /// When at most `limit` revisions of a flag were created, the newest first, also if they cannot be read; usually one
+    /// scan of keys.
     pub async fn revision_times(
         &self,
         flag: &FlagKey,
@@ -141,10 +142,10 @@ impl FlagStore {
         self.newest_times(RowType::Revision, flag, limit).await
     }
 
-    /// The bucket scheme of a flag (version, digest and salt), also if its newest revision cannot be read.
+    /// The bucket scheme of a flag (version, hash algorithm and salt), also if its newest revision cannot be read.
     ///
-    /// The newest row with a valid version decides the version; the newest row of that version with a valid digest and
-    /// salt decides those. At most `limit` rows are read.
+    /// The newest row with a valid version decides the version; the newest row of that version with a valid hash
+    /// algorithm and salt decides those. At most `limit` rows are read.
     pub async fn newest_bucket_scheme(
         &self,
         flag: &FlagKey,
@@ -169,8 +170,12 @@ impl FlagStore {
         Ok(rows.iter().map(decode_metadata).collect())
     }
 
-    /// Every flag of a project with its newest metadata, by type and name; one scan of one row per flag.
-    pub async fn flags(&self, project: &ProjectName) -> Result<Vec<FlagEntry>, StoreError> {
+    /// The flags of a project that have metadata, with the newest of it and without their revisions, by type and name;
+    /// usually one scan of one row per flag.
+    pub async fn metadata_entries(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Vec<FlagEntry>, StoreError> {
         let entries = self
             .newest_rows(RowType::Metadata, project)
             .await?
@@ -187,13 +192,10 @@ impl FlagStore {
     }
 
     /// Every flag of a project with its newest metadata and its newest revision, by type and name; flags that have
-    /// only one of the two are among them. Two scans of one row per flag.
-    pub async fn flags_with_latest(
-        &self,
-        project: &ProjectName,
-    ) -> Result<Vec<FlagEntry>, StoreError> {
+    /// only one of the two are among them. Usually two scans of one row per flag.
+    pub async fn flag_entries(&self, project: &ProjectName) -> Result<Vec<FlagEntry>, StoreError> {
         let entries = self
-            .flags(project)
+            .metadata_entries(project)
             .await?
             .into_iter()
             .map(|entry| (entry.flag.clone(), entry));

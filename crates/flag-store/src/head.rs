@@ -1,4 +1,4 @@
-//! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
+//! The cell that a flag has in its project's head row: when its newest row was created, or a claim on the next one.
 //!
 //! The head row of a project with many flags is large. So two of its cells change with every
 //! change of the project ([`FlagStore::change_mark`]): a watcher reads those, and the rest only when they differ.
@@ -34,7 +34,7 @@ pub struct ChangeMark(Cells);
 /// The cell of a flag's revisions in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadCell {
-    /// The newest revision was made at that time, as far as writers have published.
+    /// The newest revision was created at that time, as far as writers have published.
     Newest(Timestamp),
     /// A revision of the time `at` will be appended, has been appended without publishing, or never will be.
     Claimed {

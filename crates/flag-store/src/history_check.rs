@@ -24,13 +24,13 @@ pub struct HistoryCheck {
     /// How many revisions it has.
     pub revisions: usize,
     /// How many of them name those before them.
-    pub linked: usize,
+    pub with_link: usize,
     /// How many are named by a link: a change of one of them is found.
-    pub named: usize,
+    pub covered: usize,
     /// How many no link will ever name, as they are older than what the first link names; all of them, if the flag has no link.
-    pub unlinked: usize,
+    pub uncovered: usize,
     /// How many nothing names yet: the last one with a link and those after it. The hash of the histories covers them.
-    pub newest: usize,
+    pub not_yet_covered: usize,
     /// Revisions that came in below newer ones that do not name them.
     pub late: Vec<LateRow>,
     /// The first revision that is not as it was appended.
@@ -44,7 +44,7 @@ pub struct HistoryCheck {
 pub struct LateRow {
     /// Its number, counted from the oldest.
     pub number: usize,
-    /// When it was made, according to its key.
+    /// When it was created, according to its key.
     pub created: Timestamp,
 }
 
@@ -53,7 +53,7 @@ pub struct LateRow {
 pub struct Break {
     /// The number of the revision, counted from the oldest; of the newest one for the head row.
     pub number: usize,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
     /// What is wrong.
     pub broken: Broken,
@@ -114,31 +114,31 @@ impl History {
         self.0.sort_by_key(|row| row.created);
         let rows = self.0.iter();
         let named: HashSet<RowHash> = rows.flat_map(|row| row.link.hashes()).copied().collect();
-        let is_linked = |row: &Linked| row.link != Link::None;
+        let has_link = |row: &Linked| row.link != Link::None;
         let is_named = |row: &Linked| named.contains(&row.hash);
-        let last = self.0.iter().rposition(is_linked);
+        let last = self.0.iter().rposition(has_link);
         let begins = self.links_begin(is_named);
-        let (mut late, mut unlinked, mut newest) = (Vec::new(), 0, 0);
+        let (mut late, mut uncovered, mut not_yet_covered) = (Vec::new(), 0, 0);
         for (at, row) in self.0.iter().enumerate() {
             if is_named(row) {
                 continue;
             }
             match last {
-                Some(last) if at >= last => newest += 1,
+                Some(last) if at >= last => not_yet_covered += 1,
                 Some(_) if at >= begins => late.push(LateRow {
                     number: at + 1,
                     created: row.created,
                 }),
-                _ => unlinked += 1,
+                _ => uncovered += 1,
             }
         }
         HistoryCheck {
             flag,
             revisions: self.0.len(),
-            linked: self.0.iter().filter(|row| is_linked(row)).count(),
-            named: self.0.iter().filter(|row| is_named(row)).count(),
-            unlinked,
-            newest,
+            with_link: self.0.iter().filter(|row| has_link(row)).count(),
+            covered: self.0.iter().filter(|row| is_named(row)).count(),
+            uncovered,
+            not_yet_covered,
             late,
             broken: self.first_break().or_else(|| self.head_break(head, latest)),
             tip: self.tip(latest),

@@ -46,8 +46,8 @@ impl FlagStore {
         self.clock.now().saturating_add(self.options.max_future)
     }
 
-    /// The row of a flag that is in force; one reverse scan of one row, and one or two more where that row is not in
-    /// force or its time has another spelling.
+    /// The row of a flag that is in force. Usually one reverse scan of one row; more scans where that row is not in force
+    /// or the spelling of its time may hide a newer row.
     pub(crate) async fn newest_row(
         &self,
         row_type: RowType,
@@ -136,7 +136,7 @@ impl FlagStore {
         Ok(times.collect())
     }
 
-    /// The row, or one made later that its key hides. Keys with a `T` between date and clock come after those with a
+    /// The row, or one created later that its key hides. Keys with a `T` between date and clock come after those with a
     /// space, whatever the time of day; keys with a `Z` after those with a fraction, in the same second.
     async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
         let time = time_of(prefix, &row.key).unwrap_or_default();
@@ -157,7 +157,7 @@ impl FlagStore {
         Ok(newest)
     }
 
-    /// The newest row made at `at` or before it.
+    /// The newest row created at `at` or before it.
     pub(crate) async fn newest_row_at(
         &self,
         row_type: RowType,
@@ -183,9 +183,9 @@ impl FlagStore {
         };
         let scan = scan.descending().limit(ROWS_PER_SCAN);
         for row in self.rows.scan(scan).await? {
-            let made = created(&prefix, &row.key).filter(|made| *made <= at);
-            let before = newest.as_ref().and_then(|row| created(&prefix, &row.key));
-            if made > before {
+            let this = created(&prefix, &row.key).filter(|created| *created <= at);
+            let newest_yet = newest.as_ref().and_then(|row| created(&prefix, &row.key));
+            if this > newest_yet {
                 newest = Some(row);
             }
         }

@@ -7,7 +7,7 @@ use flag_model::HashAlgorithm;
 /// How rows are read and written where a deployment may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowOptions {
-    /// The digest of revisions of version 1 whose row names none.
+    /// The hash algorithm of revisions of version 1 whose row names none.
     pub v1_algorithm: HashAlgorithm,
     /// How cells of version 1 are written; they are read either way.
     pub v1_cells: Spelling,

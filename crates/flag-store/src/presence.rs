@@ -39,7 +39,7 @@ pub struct FlagPage {
 
 impl FlagStore {
     /// The flags that have revisions from `from` on; one scan of the keys of `limit` rows.
-    pub async fn flags_from(
+    pub async fn flags_with_revisions_from(
         &self,
         from: &FlagPrefix,
         limit: usize,
@@ -60,36 +60,40 @@ impl FlagStore {
         })
     }
 
-    /// The flags of a project that have revisions, by type and name, at least the first `limit`; scans of 1,000 keys each, which
-    /// pass over most rows of a flag with a long history.
-    pub async fn flags_of(
+    /// The flags of a project that have revisions, by type and name; stops after the page with which there are `at_least`.
+    /// Scans of 1,000 keys each, which pass over most rows of a flag with a long history.
+    pub async fn flags_with_revisions(
         &self,
         project: &ProjectName,
-        limit: usize,
+        at_least: usize,
     ) -> Result<Vec<FlagKey>, StoreError> {
-        self.flags_with(RowType::Revision, project, limit, PAGE)
+        self.flags_with_rows(RowType::Revision, project, at_least, PAGE)
             .await
     }
 
-    /// Every flag of a project that has metadata or revisions; scans of the keys of `page` rows each.
-    pub async fn flag_keys(
+    /// Every flag of a project that has metadata, revisions or both; scans of the keys of `page` rows each.
+    pub async fn flags_with_any_row(
         &self,
         project: &ProjectName,
         page: usize,
     ) -> Result<BTreeSet<FlagKey>, StoreError> {
         let mut flags = BTreeSet::new();
         for row_type in [RowType::Metadata, RowType::Revision] {
-            flags.extend(self.flags_with(row_type, project, usize::MAX, page).await?);
+            flags.extend(
+                self.flags_with_rows(row_type, project, usize::MAX, page)
+                    .await?,
+            );
         }
         Ok(flags)
     }
 
-    /// The flags of a project that have rows of this type, at least the first `limit`, in scans of `page` keys each.
-    async fn flags_with(
+    /// The flags of a project that have rows of this type, in scans of `page` keys each; stops after the page with which
+    /// there are `at_least`.
+    async fn flags_with_rows(
         &self,
         row_type: RowType,
         project: &ProjectName,
-        limit: usize,
+        at_least: usize,
         page: usize,
     ) -> Result<Vec<FlagKey>, StoreError> {
         let mut scan = Scan::prefix(project_prefix(row_type, project)).limit(page);
@@ -101,7 +105,7 @@ impl FlagStore {
             flags.dedup();
             let last = keys.last().filter(|_| keys.len() >= page);
             match last.and_then(|last| end_of(row_type, last)) {
-                Some(end) if flags.len() < limit => scan.start = end,
+                Some(end) if flags.len() < at_least => scan.start = end,
                 _ => return Ok(flags),
             }
         }
@@ -160,7 +164,7 @@ mod tests {
             rows.insert_if_absent(&row).await.unwrap();
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
-        let page = store.flags_from(&from, limit).await.unwrap();
+        let page = store.flags_with_revisions_from(&from, limit).await.unwrap();
         let expected: Vec<_> = flags
             .iter()
             .map(|(project, name)| FlagPrefix::of(&flag(project, name)))
@@ -195,11 +199,14 @@ mod tests {
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
         let project = ProjectName::new("p").unwrap();
-        let found = store.flags_of(&project, usize::MAX).await.unwrap();
+        let found = store
+            .flags_with_revisions(&project, usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(found.len(), PAGE + 1);
         assert_eq!(found.last(), Some(&flag("p", "history")));
         assert!(found.iter().all(|flag| flag.project == project));
-        let found = store.flags_of(&project, 10).await.unwrap();
+        let found = store.flags_with_revisions(&project, 10).await.unwrap();
         assert_eq!(found.len(), PAGE);
     }
 
@@ -244,7 +251,7 @@ mod tests {
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
         for page in [1, 2, 3, 100] {
             let project = ProjectName::new("p").unwrap();
-            let flags = store.flag_keys(&project, page).await.unwrap();
+            let flags = store.flags_with_any_row(&project, page).await.unwrap();
             let names: Vec<_> = flags.iter().map(|flag| flag.name.as_str()).collect();
             assert_eq!(names, ["a", "ab", "c"], "{page}");
         }

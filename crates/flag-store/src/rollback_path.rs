@@ -20,7 +20,7 @@ pub struct RollbackPath<'h> {
     originals: BTreeMap<Timestamp, Timestamp>,
     /// Unreadable rows, the newest first.
     unreadable: Vec<&'h UnreadableRow>,
-    /// When the newest revision was made, if it cannot be read.
+    /// When the newest revision was created, if it cannot be read.
     broken: Option<Timestamp>,
 }
 
@@ -57,9 +57,9 @@ impl<'h> RollbackPath<'h> {
     }
 
     fn add(&mut self, revision: &'h Revision, rollback_of: Option<Timestamp>) {
-        let made = revision.created();
-        let original = rollback_of.map_or(made, |of| self.original(of));
-        self.originals.insert(made, original);
+        let created = revision.created();
+        let original = rollback_of.map_or(created, |of| self.original(of));
+        self.originals.insert(created, original);
         self.steps.retain(|(step, _)| *step <= original);
         if self.steps.last().is_none_or(|(step, _)| *step < original) {
             self.steps.push((original, revision));
@@ -96,8 +96,9 @@ impl<'h> RollbackPath<'h> {
         let last = self.steps.last().map(|(step, _)| *step);
         let before = self.broken.or(last);
         let rows = self.unreadable.iter().copied().filter(|row| {
-            row.created().is_some_and(|made| {
-                after.is_none_or(|after| made > after) && before.is_none_or(|before| made < before)
+            row.created().is_some_and(|created| {
+                after.is_none_or(|after| created > after)
+                    && before.is_none_or(|before| created < before)
             })
         });
         rows.collect()

@@ -49,7 +49,7 @@ pub struct FlagRowKey {
     pub row_type: RowType,
     /// The flag.
     pub flag: FlagKey,
-    /// When the row was made.
+    /// When the row was created.
     pub created: Timestamp,
 }
 

@@ -149,7 +149,7 @@ async fn again(
         }
     };
     let own = match logged.revision {
-        Some(made) => Some(revisions.get(made).await?),
+        Some(revision) => Some(revisions.get(revision).await?),
         None => None,
     };
     let mut stale = None;

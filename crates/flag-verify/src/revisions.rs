@@ -35,7 +35,7 @@ pub(crate) struct CompiledRevision {
     plan: Plan,
     overridden: HashMap<InstanceId<'static>, InstanceId<'static>>,
     overrides: usize,
-    /// When a newer revision was made.
+    /// When a newer revision was created.
     pub(crate) replaced: Option<Timestamp>,
 }
 
@@ -130,29 +130,29 @@ impl<'a> Revisions<'a> {
         Ok(())
     }
 
-    /// The revision that was made at a time.
-    pub(crate) async fn get(&mut self, made: Timestamp) -> Result<OwnRevision, StoreError> {
-        if let Some(found) = self.compiled.get(&made) {
+    /// The revision that was created at a time.
+    pub(crate) async fn get(&mut self, created: Timestamp) -> Result<OwnRevision, StoreError> {
+        if let Some(found) = self.compiled.get(&created) {
             return Ok(found.clone());
         }
-        let is_newer = self.times.last().is_none_or(|newest| *newest < made);
+        let is_newer = self.times.last().is_none_or(|newest| *newest < created);
         if is_newer && self.read_again < MAX_READ_AGAIN {
-            // It may have been made meanwhile; then another one has been replaced meanwhile.
+            // It may have been created meanwhile; then another one has been replaced meanwhile.
             self.read_again += 1;
             self.read_times().await?;
             self.forget();
         }
-        let Ok(position) = self.times.binary_search(&made) else {
+        let Ok(position) = self.times.binary_search(&created) else {
             return Ok(OwnRevision::Unknown);
         };
         if self.overrides > MAX_OVERRIDES {
             self.forget();
         }
-        let found = self.read(made, position).await?;
+        let found = self.read(created, position).await?;
         if let OwnRevision::Known(revision) = &found {
             self.overrides += revision.overrides;
         }
-        self.compiled.insert(made, found.clone());
+        self.compiled.insert(created, found.clone());
         Ok(found)
     }
 
@@ -161,12 +161,12 @@ impl<'a> Revisions<'a> {
         self.overrides = 0;
     }
 
-    async fn read(&self, made: Timestamp, position: usize) -> Result<OwnRevision, StoreError> {
+    async fn read(&self, created: Timestamp, position: usize) -> Result<OwnRevision, StoreError> {
         let replaced = self.times.get(position + 1).copied();
-        match self.store.revision_at(&self.flag, made).await {
-            Ok(Some(revision)) if revision.created() == made => Ok(OwnRevision::Known(Arc::new(
-                CompiledRevision::new(revision, self.ids, replaced),
-            ))),
+        match self.store.revision_at(&self.flag, created).await {
+            Ok(Some(revision)) if revision.created() == created => Ok(OwnRevision::Known(
+                Arc::new(CompiledRevision::new(revision, self.ids, replaced)),
+            )),
             Ok(_) => Ok(OwnRevision::Unknown),
             Err(ReadError::Store(error)) => Err(error),
             Err(_) => Ok(OwnRevision::Unreadable),

@@ -96,10 +96,10 @@ impl Suspects {
             let key = (flag, instance.to_owned(), request, seen.created);
             *self.met.entry(key).or_default() += 1;
         }
-        if let Some(made) = seen.revision {
-            let key = fingerprints::of_instance(hash, made.unix_micros(), instance);
+        if let Some(revision) = seen.revision {
+            let key = fingerprints::of_instance(hash, revision.unix_micros(), instance);
             if self.instances.contains(&key) {
-                let key = (seen.flag.to_owned(), made, instance.to_owned());
+                let key = (seen.flag.to_owned(), revision, instance.to_owned());
                 let values = self.values.entry(key).or_default();
                 if values.len() < 2 {
                     values.insert(seen.value.to_string());

@@ -176,17 +176,17 @@ async fn add_sample_ratios_of(
     mut revisions: Revisions<'_>,
     report: &mut FlagReport,
 ) -> Result<(), StoreError> {
-    for (made, groups) in &report.groups {
-        let Some(made) = Timestamp::from_unix_micros(*made) else {
+    for (created, groups) in &report.groups {
+        let Some(created) = Timestamp::from_unix_micros(*created) else {
             continue;
         };
-        let OwnRevision::Known(revision) = revisions.get(made).await? else {
+        let OwnRevision::Known(revision) = revisions.get(created).await? else {
             continue;
         };
         let answers = |group: &str| groups.get(group).copied().unwrap_or_default();
         if let Some(ratio) = SampleRatio::of(revision.plan(), answers) {
             report.sample_ratios.push(RevisionSampleRatio {
-                revision: made,
+                revision: created,
                 exposures: groups.values().sum(),
                 ratio,
             });

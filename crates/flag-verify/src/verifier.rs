@@ -273,7 +273,7 @@ impl<'o> TemplateCheck<'o> {
         revisions: &mut Revisions<'_>,
     ) -> Result<Self, StoreError> {
         let own = match template.revision {
-            Some(made) => Some(revisions.get(made).await?),
+            Some(revision) => Some(revisions.get(revision).await?),
             None => None,
         };
         Ok(Self {
@@ -298,8 +298,8 @@ impl Current<'_> {
         self.report.exposures += 1;
         let key = fingerprints::of_key(self.hash, instance, entry.request_id, created);
         fingerprints.add_key(key);
-        if let Some(made) = of.template.revision {
-            let key = fingerprints::of_instance(self.hash, made.unix_micros(), instance);
+        if let Some(revision) = of.template.revision {
+            let key = fingerprints::of_instance(self.hash, revision.unix_micros(), instance);
             fingerprints.add_instance(key, of.value);
         }
         match self.compare(of, entry, ids) {
@@ -334,7 +334,7 @@ impl Current<'_> {
     ) -> Fault {
         self.report.exposures += 1;
         self.report.unreadable += 1;
-        let revision = of.template.revision.map(|made| made.to_string());
+        let revision = of.template.revision.map(|revision| revision.to_string());
         Fault {
             kind: FaultKind::Unreadable,
             flag: self.name.clone(),
@@ -354,8 +354,8 @@ impl Current<'_> {
         entry: &Entry<'_>,
         ids: &KnownIds,
     ) -> Comparison {
-        let (revision, made) = match (&of.own, of.template.revision) {
-            (Some(OwnRevision::Known(revision)), Some(made)) => (revision, made),
+        let (revision, revision_created) = match (&of.own, of.template.revision) {
+            (Some(OwnRevision::Known(revision)), Some(created)) => (revision, created),
             (Some(OwnRevision::Unreadable), _) => return Comparison::UnreadableRevision,
             (Some(OwnRevision::Unknown), _) => return Comparison::UnknownRevision,
             _ => return Comparison::WithoutRevision,
@@ -363,9 +363,10 @@ impl Current<'_> {
         if let Some(newer) = revision.replaced
             && newer <= entry.created
         {
-            self.report.add_stale(entry.created, made, newer);
+            self.report
+                .add_stale(entry.created, revision_created, newer);
         }
-        if entry.created < made {
+        if entry.created < revision_created {
             self.report.before_revision += 1;
         }
         if !matches!(
@@ -379,7 +380,7 @@ impl Current<'_> {
 
     #[cold]
     fn fault(&self, kind: FaultKind, of: &TemplateCheck<'_>, entry: &Entry<'_>) -> Fault {
-        let revision = of.template.revision.map(|made| made.to_string());
+        let revision = of.template.revision.map(|revision| revision.to_string());
         Fault {
             kind,
             flag: self.name.clone(),
@@ -397,8 +398,8 @@ impl Current<'_> {
 impl FlagReport {
     /// Adds the answers of a template to those of its revision and group.
     fn count(&mut self, of: &TemplateCheck<'_>) {
-        if let Some(made) = of.template.revision.filter(|_| of.counted > 0) {
-            let groups = self.groups.entry(made.unix_micros()).or_default();
+        if let Some(revision) = of.template.revision.filter(|_| of.counted > 0) {
+            let groups = self.groups.entry(revision.unix_micros()).or_default();
             let group = of.template.rollout_group.clone();
             *groups.entry(group).or_default() += of.counted;
         }

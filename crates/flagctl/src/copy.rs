@@ -150,7 +150,7 @@ impl Copy<'_> {
 
     /// The time of the newest revision in the source store.
     async fn newest_copied(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreFailure> {
-        let newest = self.from.flags().latest_revision_row(flag).await;
+        let newest = self.from.flags().newest_revision_row(flag).await;
         let newest = newest.map_err(|source| self.from.failed(source))?;
         Ok(newest.created())
     }

@@ -155,7 +155,9 @@ pub(crate) async fn exists(
     flag: &FlagKey,
 ) -> Result<bool, Failure> {
     Ok(stored_metadata(store, flag).await?.is_some()
-        || first_revision_made(context, store, flag).await?.is_some())
+        || first_revision_created(context, store, flag)
+            .await?
+            .is_some())
 }
 
 /// The newest metadata.
@@ -163,7 +165,7 @@ pub(crate) async fn metadata(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<Metadata>, LookupError> {
-    let read = store.latest_metadata(flag);
+    let read = store.newest_metadata(flag);
     let read = with_progress(format!("reading the metadata of {flag}"), read).await;
     read.map_err(|error| unread("metadata", flag, error))
 }
@@ -173,7 +175,7 @@ pub(crate) async fn stored_metadata(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<MaybeReadable<Metadata>>, LookupError> {
-    let read = store.latest_metadata(flag);
+    let read = store.newest_metadata(flag);
     let read = with_progress(format!("reading the metadata of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("metadata", flag, error))
 }
@@ -183,7 +185,7 @@ pub(crate) async fn stored_revision(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<MaybeReadable<Revision>>, LookupError> {
-    let read = store.latest_revision(flag);
+    let read = store.newest_revision(flag);
     let read = with_progress(format!("reading the newest revision of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
@@ -219,12 +221,12 @@ pub(crate) async fn revision_numbers(
 }
 
 /// When the first revision was made, even if it cannot be read.
-pub(crate) async fn first_revision_made(
+pub(crate) async fn first_revision_created(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<Timestamp>, StoreFailure> {
-    let first = store.first_revision_made(flag);
+    let first = store.first_revision_created(flag);
     let first = with_progress(format!("looking for revisions of {flag}"), first).await;
     first.map_err(|source| context.store_failed(source))
 }
@@ -235,7 +237,7 @@ pub(crate) async fn revision_in_force(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Revision, Failure> {
-    let read = store.latest_revision(flag);
+    let read = store.newest_revision(flag);
     let read = with_progress(format!("reading the newest revision of {flag}"), read).await;
     match read.map_err(|error| unread("newest revision", flag, error))? {
         Some(revision) => Ok(revision),

@@ -83,7 +83,7 @@ pub(crate) async fn missing_named(
     named: String,
     advice: &'static str,
 ) -> Missing {
-    let flags = store.flags_with_latest(&flag.project);
+    let flags = store.flag_entries(&flag.project);
     let flags = tokio::time::timeout(SEARCH_TIME, flags);
     let suggestion = match with_progress(format!("looking for flags like {flag}"), flags).await {
         Ok(Ok(flags)) if flags.is_empty() => {

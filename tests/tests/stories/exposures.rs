@@ -125,7 +125,7 @@ async fn every_answer_has_its_row_with_all_columns(store: TestStore) {
     assert_eq!(in_log, asked);
     assert_eq!(log.len(), asked.len());
     let flags = store.flags().await;
-    let revision = flags.latest_revision(&provider()).await.unwrap().unwrap();
+    let revision = flags.newest_revision(&provider()).await.unwrap().unwrap();
     for row in &log {
         assert_eq!(
             row.revision,

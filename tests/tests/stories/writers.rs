@@ -45,7 +45,7 @@ fn parts(own: &str, base: &str) -> RevisionParts {
 async fn revise(store: &FlagStore, own: &str, random: &mut Rng) -> usize {
     let mut conflicts = 0;
     loop {
-        let newest = store.latest_revision(&flag()).await.unwrap();
+        let newest = store.newest_revision(&flag()).await.unwrap();
         let base = newest.as_ref().map_or("nothing".to_owned(), |revision| {
             revision.control.to_string()
         });
@@ -133,6 +133,6 @@ async fn flags_appended_at_once_are_all_told_of(store: TestStore) {
         .collect();
     assert_eq!(told.len(), 2 * FLAGS);
     assert_eq!(told, appended.into_iter().collect());
-    let there = reader.flags_with_latest(&flag().project).await.unwrap();
+    let there = reader.flag_entries(&flag().project).await.unwrap();
     assert_eq!(there.len(), 2 * FLAGS);
 }

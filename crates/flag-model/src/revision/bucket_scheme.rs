@@ -35,7 +35,7 @@ pub enum AlgorithmSource {
 }
 
 impl BucketScheme {
-    /// Version 1, with the digest from the settings of the deployment.
+    /// Version 1, with the hash algorithm from the settings of the deployment.
     pub const fn v1(algorithm: HashAlgorithm) -> Self {
         Self::V1 {
             algorithm,
@@ -43,7 +43,7 @@ impl BucketScheme {
         }
     }
 
-    /// The digest.
+    /// The hash algorithm.
     pub fn algorithm(&self) -> HashAlgorithm {
         match self {
             Self::V1 { algorithm, .. } | Self::V2 { algorithm, .. } => *algorithm,

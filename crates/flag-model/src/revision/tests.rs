@@ -147,7 +147,7 @@ fn in_stored_override_lists_the_first_one_counts() {
 }
 
 #[test]
-fn only_digest_and_salt_place_an_instance() {
+fn only_hash_algorithm_and_salt_place_an_instance() {
     let stored = |algorithm| BucketScheme::V1 {
         algorithm,
         source: AlgorithmSource::Row,

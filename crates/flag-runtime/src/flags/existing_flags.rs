@@ -66,7 +66,7 @@ impl ExistingFlags {
         // First from the end of the page before, so that pages join; then, if that is too far away, from here.
         for from in [self.end_before(&place, valid_for), place.clone()] {
             let read = Instant::now();
-            let page = store.flags_from(&from, PAGE).await?;
+            let page = store.flags_with_revisions_from(&from, PAGE).await?;
             self.remember(from, page, read);
             if let Some(existence) = self.look_up_in_memory(&place, valid_for) {
                 return Ok(existence);

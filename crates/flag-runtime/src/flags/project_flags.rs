@@ -16,7 +16,7 @@ use super::cache::{FlagCache, Inner};
 /// The most projects in memory.
 const PROJECTS: usize = 1_000;
 
-/// The most flags of a project.
+/// Reading the flags of a project stops when this many are found; the last page of keys may add up to 999 more.
 const MAX_FLAGS: usize = 100_000;
 
 /// Pause after a failed read.
@@ -148,7 +148,7 @@ impl Inner {
         project: &ProjectName,
         entry: &ProjectEntry,
     ) -> Result<Arc<[FlagKey]>, StoreError> {
-        let read = self.store.flags_of(project, MAX_FLAGS).await;
+        let read = self.store.flags_with_revisions(project, MAX_FLAGS).await;
         let now = Instant::now();
         let flags = read.inspect_err(|_| {
             if let Some(known) = &mut *entry.known() {

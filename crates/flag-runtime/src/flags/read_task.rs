@@ -31,7 +31,7 @@ impl ReadTask {
     pub(super) async fn run(self) -> ReadOutcome {
         let (last_confirmed, began) = (SystemClock.now(), Instant::now());
         let store = &self.shared.store;
-        let newest = store.latest_revision_row(&self.flag).await;
+        let newest = store.newest_revision_row(&self.flag).await;
         let row = newest.map(|newest| {
             self.note_passed_over(newest.passed_over);
             newest.row

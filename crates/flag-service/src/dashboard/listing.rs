@@ -101,7 +101,7 @@ impl Listings {
 
     /// The newest revision of a flag, if it has a readable one.
     pub(super) async fn revision(&self, flag: &FlagKey) -> Result<Option<Revision>, StoreError> {
-        match self.store.latest_revision(flag).await {
+        match self.store.newest_revision(flag).await {
             Err(ReadError::Store(error)) => Err(error),
             read => Ok(read.ok().flatten()),
         }

@@ -124,7 +124,7 @@ fn wanted(form: &Query) -> Result<(Wanted, Timestamp), PageError> {
 impl Submitted<'_> {
     async fn carry_out(&self) -> Result<Answer, PageError> {
         let state = self.read().await?;
-        let has_changed = state.newest_made() != Some(self.base);
+        let has_changed = state.newest_created() != Some(self.base);
         // The change of a form that was sent twice is planned on what was shown.
         let shown = has_changed.then(|| state.as_of(self.base));
         let planned = plan(shown.as_ref().unwrap_or(&state), &self.wanted).ok();

@@ -92,7 +92,7 @@ impl ExplainReader {
     ) -> Result<ExplainedRecords, ApiError> {
         let revision = match at {
             Some(at) => self.store.revision_at(&flag, at).await,
-            None => self.store.latest_revision(&flag).await,
+            None => self.store.newest_revision(&flag).await,
         };
         let revision = match revision {
             Ok(Some(revision)) => revision,

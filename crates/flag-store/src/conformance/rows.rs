@@ -387,7 +387,7 @@ pub async fn a_changed_revision_breaks_its_links_and_nothing_else_does(store: St
     }
     let broken = async || {
         let mut found = Vec::new();
-        let mut each = |check: HistoryCheck| found.push((check.linked, check.broken));
+        let mut each = |check: HistoryCheck| found.push((check.with_link, check.broken));
         let checked = flags.check_histories(&flag.project, None, &mut each);
         checked.await.unwrap();
         found

@@ -124,7 +124,7 @@ pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> Stri
     key
 }
 
-/// The key of one exposure, made at the time that `created` spells; refused if it is longer than [`MAX_KEY_BYTES`].
+/// The key of one exposure, served at the time that `created` spells; refused if it is longer than [`MAX_KEY_BYTES`].
 pub(crate) fn exposure_key(
     flag: &FlagKey,
     instance: &InstanceId<'_>,

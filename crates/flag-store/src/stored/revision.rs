@@ -188,7 +188,7 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
-/// The bucket scheme of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
+/// The bucket scheme of a row, also if its other cells cannot be read: its version; hash algorithm and salt if they are valid.
 pub(crate) fn read_bucket_scheme(
     row: &Row,
     options: &RowOptions,

@@ -644,14 +644,14 @@ async fn metadata_is_appended_apart_from_revisions() {
         .append_metadata(Base::Newest, metadata("second"))
         .await
         .unwrap();
-    assert_eq!(writer.latest_metadata(&flag()).await.unwrap(), Some(second));
+    assert_eq!(writer.newest_metadata(&flag()).await.unwrap(), Some(second));
     assert!(
         writer
             .append_metadata(Base::Nothing, metadata("third"))
             .await
             .is_err()
     );
-    let entries = writer.flags_with_latest(&flag().project).await.unwrap();
+    let entries = writer.flag_entries(&flag().project).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!(world.comments().await, ["one"]);
 }
@@ -665,7 +665,7 @@ async fn of_many_writers_each_stands_on_what_it_named_or_is_told() {
         tasks.spawn(async move {
             for round in 0..20 {
                 loop {
-                    let base = store.latest_revision(&flag()).await.unwrap();
+                    let base = store.newest_revision(&flag()).await.unwrap();
                     let created = base.as_ref().map(Revision::created);
                     let comment = format!(
                         "{writer}/{round} on {}",

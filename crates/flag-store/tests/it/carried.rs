@@ -36,13 +36,13 @@ async fn followed(old: &Row, change: impl FnOnce(&mut RevisionParts)) -> Vec<(St
     let rows = Arc::new(MemoryStore::default());
     rows.insert_if_absent(old).await.unwrap();
     let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
-    let newest = store.latest_revision(&flag()).await.unwrap().unwrap();
+    let newest = store.newest_revision(&flag()).await.unwrap().unwrap();
     let base = Base::Row(newest.created());
     let mut parts = newest.into_parts();
     change(&mut parts);
     let (revision, row) = store.append_revision(base, parts).await.unwrap();
     let stored = store
-        .latest_revision_row(&flag())
+        .newest_revision_row(&flag())
         .await
         .unwrap()
         .row

@@ -126,7 +126,7 @@ impl Rows {
         let (check, _) = self.check().await;
         assert_eq!(check.broken, None);
         let numbers: Vec<usize> = check.late.iter().map(|row| row.number).collect();
-        assert_eq!((check.linked, &numbers[..]), (linked, late), "{check:?}");
+        assert_eq!((check.with_link, &numbers[..]), (linked, late), "{check:?}");
     }
 }
 
@@ -149,8 +149,8 @@ async fn each_revision_names_the_one_before() {
     }
     rows.check_is_unbroken(3, &[]).await;
     let (check, _) = rows.check().await;
-    assert_eq!((check.revisions, check.unlinked), (3, 0));
-    assert_eq!((check.named, check.newest), (2, 1));
+    assert_eq!((check.revisions, check.uncovered), (3, 0));
+    assert_eq!((check.covered, check.not_yet_covered), (2, 1));
     assert_eq!(
         check.tip,
         Link::To(vec![RowHash::of(&rows.revision(2))]),
@@ -406,8 +406,8 @@ async fn revisions_older_than_the_links_are_counted() {
     let rows = rows.append("second", version_2()).await;
     let (check, _) = rows.check().await;
     assert_eq!((check.broken, &check.late[..]), (None, &[][..]));
-    assert_eq!((check.linked, check.unlinked), (2, 20));
-    assert_eq!((check.named, check.newest), (101, 1));
+    assert_eq!((check.with_link, check.uncovered), (2, 20));
+    assert_eq!((check.covered, check.not_yet_covered), (101, 1));
 }
 
 /// The first link names every row before it, so another one below it came in later.
@@ -423,7 +423,7 @@ async fn a_forged_row_below_the_first_link_is_named() {
         rows.clone().with(row)
     };
     forged(&rows).check_is_unbroken(3, &[1]).await;
-    assert_eq!(forged(&rows).check().await.0.unlinked, 0);
+    assert_eq!(forged(&rows).check().await.0.uncovered, 0);
     // Nor do links to old rows without one hide it.
     let mut old = rows.clone();
     old.remove_links();
@@ -436,8 +436,11 @@ async fn of_a_flag_without_links_every_revision_is_unlinked() {
     let mut rows = Rows::appended(3).await;
     rows.remove_links();
     let (check, _) = rows.check().await;
-    assert_eq!((check.linked, check.named, check.newest), (0, 0, 0));
-    assert_eq!((check.revisions, check.unlinked), (3, 3));
+    assert_eq!(
+        (check.with_link, check.covered, check.not_yet_covered),
+        (0, 0, 0)
+    );
+    assert_eq!((check.revisions, check.uncovered), (3, 3));
     assert_eq!((check.broken, &check.late[..]), (None, &[][..]));
 }
 

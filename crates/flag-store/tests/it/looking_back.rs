@@ -60,14 +60,14 @@ fn with_revisions() -> FlagStore {
 }
 
 #[track_caller]
-fn check_made(found: Option<Timestamp>, expected: Option<&str>) {
+fn check_created(found: Option<Timestamp>, expected: Option<&str>) {
     assert_eq!(found, expected.map(time));
 }
 
 async fn check_at(at: &str, expected: Option<&str>) {
     let store = with_revisions();
     let revision = store.revision_at(&flag(), time(at)).await.unwrap();
-    check_made(revision.map(|revision| revision.created()), expected);
+    check_created(revision.map(|revision| revision.created()), expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,10 +89,10 @@ async fn the_newest_revision_is_in_force_ever_after() {
 #[tokio::test(start_paused = true)]
 async fn no_revision_is_in_force_before_the_first() {
     check_at("2024-09-25 10:00:01.499999", None).await;
-    let first = with_revisions().first_revision_made(&flag()).await;
-    check_made(first.unwrap(), Some("2024-09-25 10:00:01.500000"));
-    let nothing = store(&[]).first_revision_made(&flag()).await;
-    check_made(nothing.unwrap(), None);
+    let first = with_revisions().first_revision_created(&flag()).await;
+    check_created(first.unwrap(), Some("2024-09-25 10:00:01.500000"));
+    let nothing = store(&[]).first_revision_created(&flag()).await;
+    check_created(nothing.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,9 +104,9 @@ impl World {
     }
 
     /// The comment of the revision in force, and how many reads of ranges that took.
-    async fn latest(&self) -> (String, usize) {
+    async fn newest(&self) -> (String, usize) {
         self.rows.take_calls();
-        let revision = self.store.latest_revision(&flag()).await.unwrap().unwrap();
+        let revision = self.store.newest_revision(&flag()).await.unwrap().unwrap();
         let is_range = |call: &RowCall| matches!(call, RowCall::Scan(_) | RowCall::Keys(_));
         let ranges = self.rows.take_calls().into_iter().filter(is_range);
         (revision.comment.clone(), ranges.count())
@@ -128,15 +128,15 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn the_last_row_is_found_by_one_scan_of_one_row() {
     let world = World::new(&["2025-01-01 00:00:00", GOOD]);
-    assert_eq!(world.latest().await, (GOOD.to_owned(), 1));
-    let newest = world.store.latest_revision_row(&flag()).await.unwrap();
+    assert_eq!(world.newest().await, (GOOD.to_owned(), 1));
+    let newest = world.store.newest_revision_row(&flag()).await.unwrap();
     assert_eq!(
         (newest.created(), newest.passed_over),
         (Some(at(GOOD)), None)
     );
     let none = World::empty()
         .store
-        .latest_revision_row(&flag())
+        .newest_revision_row(&flag())
         .await
         .unwrap();
     assert_eq!((none.row, none.passed_over), (None, None));
@@ -146,9 +146,9 @@ async fn the_last_row_is_found_by_one_scan_of_one_row() {
 async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
     for above in ABOVE {
         let world = World::new(&["2025-01-01 00:00:00", GOOD, above]);
-        assert_eq!(world.latest().await, (GOOD.to_owned(), 2), "{above}");
+        assert_eq!(world.newest().await, (GOOD.to_owned(), 2), "{above}");
         let store = &world.store;
-        let newest = store.latest_revision_row(&flag()).await.unwrap();
+        let newest = store.newest_revision_row(&flag()).await.unwrap();
         assert!(
             newest
                 .passed_over
@@ -158,9 +158,9 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
         assert_eq!(world.history().await, [GOOD, "2025-01-01 00:00:00"]);
         let now = store.revision_at(&flag(), at(NOW)).await.unwrap();
         assert_eq!(now.unwrap().comment, GOOD);
-        let metadata = store.latest_metadata(&flag()).await.unwrap().unwrap();
+        let metadata = store.newest_metadata(&flag()).await.unwrap().unwrap();
         assert_eq!(metadata.description, GOOD);
-        let listed = store.flags_with_latest(&flag().project).await.unwrap();
+        let listed = store.flag_entries(&flag().project).await.unwrap();
         assert_eq!(listed.len(), 1);
         let (metadata, revision) = (listed[0].metadata.as_ref(), listed[0].revision.as_ref());
         assert_eq!(metadata.unwrap().as_ref().unwrap().description, GOOD);
@@ -169,7 +169,10 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
         let head_row = store.head_row(&flag().project).await.unwrap();
         let head_row: Vec<_> = head_row.flags().collect();
         assert_eq!(head_row, [(flag(), HeadCell::Newest(at(GOOD)))]);
-        let present = store.flags_from(&FlagPrefix::start(), 100).await.unwrap();
+        let present = store
+            .flags_with_revisions_from(&FlagPrefix::start(), 100)
+            .await
+            .unwrap();
         assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     }
 }
@@ -181,20 +184,20 @@ async fn however_many_rows_are_ahead_two_scans_pass_over_them() {
         .collect();
     let mut times: Vec<&str> = times.iter().map(String::as_str).collect();
     times.push(GOOD);
-    assert_eq!(World::new(&times).latest().await, (GOOD.to_owned(), 2));
+    assert_eq!(World::new(&times).newest().await, (GOOD.to_owned(), 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_row_may_be_as_far_ahead_as_the_options_say() {
     let day_ahead = "2026-01-11 12:00:00.000000";
     let world = World::new(&[GOOD, day_ahead]);
-    assert_eq!(world.latest().await.0, day_ahead);
+    assert_eq!(world.newest().await.0, day_ahead);
     let options = RowOptions {
         max_future: Duration::from_hours(1),
         ..RowOptions::default()
     };
     let strict = world.store.clone().with_options(options);
-    let revision = strict.latest_revision(&flag()).await.unwrap().unwrap();
+    let revision = strict.newest_revision(&flag()).await.unwrap().unwrap();
     assert_eq!(revision.comment, GOOD);
 }
 
@@ -203,34 +206,30 @@ async fn a_row_may_be_as_far_ahead_as_the_options_say() {
 async fn where_no_row_counts_the_last_one_does() {
     let ahead = "2027-01-01 00:00:00.000001";
     let world = World::new(&["2026-06-01 00:00:00", ahead]);
-    assert_eq!(world.latest().await.0, ahead);
+    assert_eq!(world.newest().await.0, ahead);
     assert_eq!(world.history().await, [ahead, "2026-06-01 00:00:00"]);
-    let newest = world.store.latest_revision_row(&flag()).await.unwrap();
+    let newest = world.store.newest_revision_row(&flag()).await.unwrap();
     assert!(newest.passed_over.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flag_with_no_key_that_tells_a_time_is_named() {
     let world = World::new(&["zzzz", "2024-13-01 00:00:00"]);
-    let error = world.store.latest_revision(&flag()).await.unwrap_err();
+    let error = world.store.newest_revision(&flag()).await.unwrap_err();
     let ReadError::Unreadable(row) = error else {
         panic!("{error:?}");
     };
     assert!(row.key().contains("#FLAGNAME#f#TIME#"), "{row:?}");
-    let listed = world
-        .store
-        .flags_with_latest(&flag().project)
-        .await
-        .unwrap();
+    let listed = world.store.flag_entries(&flag().project).await.unwrap();
     assert!(listed[0].revision.as_ref().unwrap().is_err());
     let present = world
         .store
-        .flags_from(&FlagPrefix::start(), 100)
+        .flags_with_revisions_from(&FlagPrefix::start(), 100)
         .await
         .unwrap();
     assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     assert_eq!(world.append(Base::Nothing).await.unwrap(), at(NOW));
-    assert_eq!(world.latest().await.0, "ours");
+    assert_eq!(world.newest().await.0, "ours");
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +247,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
             at(NOW),
             "{above}"
         );
-        assert_eq!(world.latest().await.0, "ours");
+        assert_eq!(world.newest().await.0, "ours");
         let next = world.append(Base::Row(at(NOW))).await.unwrap();
         assert_eq!(next, at(NOW).next().unwrap());
         assert_eq!(world.history().await, ["ours", "ours", GOOD]);
@@ -295,7 +294,7 @@ async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     let ahead = "9999-12-31 23:59:59.999999";
     let world = World::new(&[ahead]);
     assert_eq!(world.append(Base::Row(at(ahead))).await.unwrap(), at(NOW));
-    assert_eq!(world.latest().await.0, "ours");
+    assert_eq!(world.newest().await.0, "ours");
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +303,7 @@ async fn an_unreadable_newest_revision_can_be_replaced() {
     let mut unreadable = row("REVISION", "f", GOOD);
     unreadable.cells.set("FormatVersion", "9");
     world.write([unreadable]);
-    let error = world.store.latest_revision(&flag()).await.unwrap_err();
+    let error = world.store.newest_revision(&flag()).await.unwrap_err();
     let ReadError::Unreadable(newest) = error else {
         panic!("{error:?}");
     };
@@ -313,7 +312,7 @@ async fn an_unreadable_newest_revision_can_be_replaced() {
         world.append(Base::on(newest.created())).await.unwrap(),
         at(NOW)
     );
-    assert_eq!(world.latest().await.0, "ours");
+    assert_eq!(world.newest().await.0, "ours");
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,7 +328,7 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
         (["2026-01-10T08:00:00.5Z", "2026-01-10T08:00:00.51"], 1),
     ] {
         let world = World::new(&times);
-        assert_eq!(world.latest().await.0, times[newest], "{times:?}");
+        assert_eq!(world.newest().await.0, times[newest], "{times:?}");
         for limit in 1..=2 {
             let history = world.store.history(&flag(), limit).await.unwrap();
             let newest_of_all = history[0].as_ref().unwrap();
@@ -342,7 +341,7 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
         assert_eq!(then.unwrap().comment, times[newest], "{times:?}");
         let base = Base::Row(at(times[newest]));
         world.append(base).await.unwrap();
-        assert_eq!(world.latest().await.0, "ours", "{times:?}");
+        assert_eq!(world.newest().await.0, "ours", "{times:?}");
     }
 }
 
@@ -393,7 +392,7 @@ async fn a_time_with_a_t_is_found_again() {
 #[tokio::test(start_paused = true)]
 async fn a_first_key_that_tells_no_time_does_not_deny_the_others() {
     let world = World::new(&["", "0000-01-01 00:00:00", GOOD]);
-    let first = world.store.first_revision_made(&flag()).await.unwrap();
+    let first = world.store.first_revision_created(&flag()).await.unwrap();
     assert_eq!(first, Some(at(GOOD)));
 }
 
@@ -403,13 +402,13 @@ async fn however_many_keys_tell_no_time_those_that_do_are_found() {
         let times: Vec<String> = (0..250).map(|n| format!("{spelled}{n:03}")).collect();
         let times: Vec<&str> = times.iter().map(String::as_str).chain([GOOD]).collect();
         let world = World::new(&times);
-        assert_eq!(world.latest().await.0, GOOD, "{spelled}");
-        let first = world.store.first_revision_made(&flag()).await.unwrap();
+        assert_eq!(world.newest().await.0, GOOD, "{spelled}");
+        let first = world.store.first_revision_created(&flag()).await.unwrap();
         assert_eq!(first, Some(at(GOOD)), "{spelled}");
         let then = world.store.revision_at(&flag(), at(NOW)).await.unwrap();
         assert_eq!(then.unwrap().comment, GOOD, "{spelled}");
         assert_eq!(world.append(Base::Row(at(GOOD))).await.unwrap(), at(NOW));
-        assert_eq!(world.latest().await.0, "ours", "{spelled}");
+        assert_eq!(world.newest().await.0, "ours", "{spelled}");
     }
 }
 
@@ -426,11 +425,7 @@ async fn whatever_is_served_is_listed() {
         "f",
     ];
     world.write(names.iter().map(|name| row("REVISION", name, GOOD)));
-    let listed = world
-        .store
-        .flags_with_latest(&flag().project)
-        .await
-        .unwrap();
+    let listed = world.store.flag_entries(&flag().project).await.unwrap();
     let mut listed: Vec<&str> = listed
         .iter()
         .map(|entry| entry.flag.name.as_str())
@@ -440,7 +435,7 @@ async fn whatever_is_served_is_listed() {
     expected.sort_unstable();
     assert_eq!(listed, expected);
     for name in names {
-        let revision = world.store.latest_revision(&flag_named(name)).await;
+        let revision = world.store.newest_revision(&flag_named(name)).await;
         assert!(revision.unwrap().is_some(), "{name}");
     }
     let projects = world.store.projects().await.unwrap();

@@ -70,7 +70,7 @@ fn store(rows: &[Row]) -> FlagStore {
 async fn read_back(revision: &Revision) -> Revision {
     let store = store(&[encode(revision)]);
     store
-        .latest_revision(&revision.flag)
+        .newest_revision(&revision.flag)
         .await
         .unwrap()
         .unwrap()
@@ -104,7 +104,7 @@ fn foreign(column: &str, cell: Option<&[u8]>) -> Row {
 
 async fn read_foreign(column: &str, cell: Option<&[u8]>) -> Result<Revision, String> {
     let read = store(&[foreign(column, cell)])
-        .latest_revision(&flag(FlagType::Feature))
+        .newest_revision(&flag(FlagType::Feature))
         .await;
     read.map(Option::unwrap).map_err(|error| error.to_string())
 }
@@ -359,7 +359,7 @@ async fn a_flag_whose_only_key_tells_no_time_cannot_be_read() {
     let mut row = foreign("Comment", None);
     row.key.extend(b" later");
     let error = store(&[row])
-        .latest_revision(&flag(FlagType::Feature))
+        .newest_revision(&flag(FlagType::Feature))
         .await
         .unwrap_err()
         .to_string();
@@ -381,7 +381,7 @@ async fn unreadable_rows_stand_in_the_history_beside_the_others() {
     assert!(history.len() == 2 && history[0].is_err() && history[1].is_ok());
     assert!(
         store
-            .latest_revision(&flag(FlagType::Feature))
+            .newest_revision(&flag(FlagType::Feature))
             .await
             .is_err()
     );
@@ -402,7 +402,7 @@ async fn metadata_reads_back_as_written() {
     let store = store(&[encode_metadata(&metadata)]);
     assert_eq!(
         store
-            .latest_metadata(&metadata.flag)
+            .newest_metadata(&metadata.flag)
             .await
             .unwrap()
             .unwrap(),
@@ -428,7 +428,7 @@ async fn flags_are_listed_with_what_is_newest_of_each() {
         foreign,
     ];
     let entries = store(&rows)
-        .flags_with_latest(&ProjectName::new("p").unwrap())
+        .flag_entries(&ProjectName::new("p").unwrap())
         .await
         .unwrap();
     let found: Vec<(String, String)> = entries

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_made, metadata};
+use crate::lookup::{first_revision_created, metadata};
 use crate::missing::project_meant;
 use crate::output;
 use crate::shell;
@@ -22,7 +22,7 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
     if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
         // A flag that is served without metadata has its name already.
         let made = match &store {
-            Some(store) => first_revision_made(context, store, &parts.flag).await?,
+            Some(store) => first_revision_created(context, store, &parts.flag).await?,
             None => None,
         };
         if made.is_none() {

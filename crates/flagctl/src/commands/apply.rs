@@ -142,7 +142,7 @@ async fn compare(
         let plan = plan(file, Vec::new(), &OlderRows::default(), &defaults).map_err(invalid)?;
         return Ok((project.to_string(), plan));
     };
-    let stored = store.flags_with_latest(&project);
+    let stored = store.flag_entries(&project);
     let stored = output::with_progress(format!("reading {project}"), stored).await;
     let mut stored = stored.map_err(|source| context.store_failed(source))?;
     if args.scope == FileScope::SomeFlags {

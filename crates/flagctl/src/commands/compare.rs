@@ -109,7 +109,7 @@ fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), F
 async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, Failure> {
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let entries = output::with_progress(reading, store.flags_with_latest(&project)).await;
+    let entries = output::with_progress(reading, store.flag_entries(&project)).await;
     let entries = entries.map_err(|source| context.store_failed(source))?;
     let with_revision = entries.into_iter().filter(|entry| entry.revision.is_some());
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();

@@ -223,7 +223,7 @@ impl Doctor {
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, scan);
-            let newest = opened.flags().flags_with_latest(&project).await?;
+            let newest = opened.flags().flag_entries(&project).await?;
             if newest.is_empty() && projects.contains(&project) {
                 self.code = ExitCode::NotFound;
             }

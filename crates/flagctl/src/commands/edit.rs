@@ -65,7 +65,7 @@ impl CommandError for EditError {
 pub(crate) async fn edit(context: &Context, args: EditArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     let (store, flag) = open_flag(context, &named).await?;
-    let flags = store.flags_with_latest(&flag.project).await;
+    let flags = store.flag_entries(&flag.project).await;
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     flags.retain(|entry| entry.flag == flag);
     if flags.is_empty() {

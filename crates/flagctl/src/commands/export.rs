@@ -37,7 +37,7 @@ enum FileFormat {
 pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     let project = default_project::of(&args.project, &context.variables)?;
     let store = context.open().await?;
-    let flags = store.flags_with_latest(&project);
+    let flags = store.flag_entries(&project);
     let flags = output::with_progress(format!("reading {project}"), flags).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {

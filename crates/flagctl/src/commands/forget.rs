@@ -118,11 +118,7 @@ async fn look<'a>(
     instance: &'a InstanceId<'a>,
 ) -> Result<Forgotten<'a>, Failure> {
     let failed = |source| opened.failed(source);
-    let newest = opened
-        .flags()
-        .flags_with_latest(project)
-        .await
-        .map_err(failed)?;
+    let newest = opened.flags().flag_entries(project).await.map_err(failed)?;
     let in_force: BTreeMap<FlagKey, Timestamp> = (newest.into_iter())
         .filter_map(|entry| Some((entry.flag, entry.revision?.ok()?.created())))
         .collect();

@@ -106,7 +106,7 @@ pub(crate) async fn import(context: &Context, args: &ImportArgs) -> Result<(), F
     let store = context.open_if_exists().await?;
     let stored = match &store {
         Some(store) => {
-            let stored = store.flags_with_latest(&project);
+            let stored = store.flag_entries(&project);
             let stored = output::with_progress(format!("reading {project}"), stored).await;
             stored.map_err(|source| context.store_failed(source))?
         }

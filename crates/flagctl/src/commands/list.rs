@@ -56,7 +56,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
     // A flag without metadata is served, too.
-    let flags = with_progress(reading, store.flags_with_latest(&project)).await;
+    let flags = with_progress(reading, store.flag_entries(&project)).await;
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     args.sort.sort(&mut flags);
     if flags.is_empty() {

@@ -31,7 +31,7 @@ pub(crate) async fn projects(context: &Context, args: &ProjectsArgs) -> Result<(
     let counting = async {
         let mut names = Vec::new();
         for project in store.projects().await?.names {
-            let flags = store.flags_with_latest(&project).await?.len();
+            let flags = store.flag_entries(&project).await?.len();
             names.push((project.to_string(), flags));
         }
         Ok(names)
@@ -47,7 +47,7 @@ pub(crate) async fn tags(context: &Context, args: &TagsArgs) -> Result<(), Failu
     let project = default_project::of(&args.project, &context.variables)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let flags = with_progress(reading, store.flags_with_latest(&project)).await;
+    let flags = with_progress(reading, store.flag_entries(&project)).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
         let missing = missing_project(&store, project, context.display_name());

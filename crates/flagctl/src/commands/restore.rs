@@ -110,7 +110,7 @@ async fn entries(
     project: &ProjectName,
     only: &[String],
 ) -> Result<Vec<FlagEntry>, Failure> {
-    let stored = store.flags_with_latest(project);
+    let stored = store.flag_entries(project);
     let stored = with_progress(format!("reading {project}"), stored).await;
     let stored = stored.map_err(|source| context.store_failed(source))?;
     if stored.is_empty() {

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;
 use crate::interpret;
-use crate::lookup::{first_revision_made, stored_metadata, stored_revision, stored_scheme};
+use crate::lookup::{first_revision_created, stored_metadata, stored_revision, stored_scheme};
 use crate::missing::missing_flag;
 use crate::output;
 use crate::run_config::{self, RunConfig};
@@ -60,7 +60,7 @@ async fn add_or_update(
     let (there, made) = match &store {
         Some(store) => (
             stored_metadata(store, &next.flag).await?,
-            first_revision_made(context, store, &next.flag).await?,
+            first_revision_created(context, store, &next.flag).await?,
         ),
         None => (None, None),
     };

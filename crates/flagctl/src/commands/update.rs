@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::environment::Variables;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_made, open_flag_or, stored_metadata};
+use crate::lookup::{first_revision_created, open_flag_or, stored_metadata};
 use crate::missing::{ADD_IT, missing_flag};
 use crate::write::{self, PlannedMetadata};
 
@@ -52,7 +52,10 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
     let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
-        None if first_revision_made(context, &store, &flag).await?.is_some() => {
+        None if first_revision_created(context, &store, &flag)
+            .await?
+            .is_some() =>
+        {
             let message = format!("{flag} has no metadata yet: `flagctl add` adds it");
             return Err(ArgumentError::Usage(message).into());
         }

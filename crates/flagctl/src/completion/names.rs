@@ -215,7 +215,7 @@ impl Names<'_> {
                 .map(|(flag, _)| (flag, String::new()))
                 .collect(),
         )?;
-        let all = self.store.flags_with_latest(project).await?.into_iter();
+        let all = self.store.flag_entries(project).await?.into_iter();
         let all = all.map(|entry| {
             let metadata = entry.metadata.and_then(Result::ok);
             let about = metadata.map(|metadata| shortened(&metadata.description, ABOUT));
@@ -253,7 +253,7 @@ impl Names<'_> {
         let flag = self.flag(words).await?;
         let newest = self
             .store
-            .latest_revision(&flag)
+            .newest_revision(&flag)
             .await
             .map_err(|_| NotFound)?;
         let Some(revision) = newest else {

@@ -72,10 +72,10 @@ impl CheckedHistory {
     pub(crate) fn add(&mut self, check: &HistoryCheck) {
         self.flags += 1;
         self.revisions += check.revisions;
-        self.linked += check.linked;
-        self.named += check.named;
-        self.unlinked += check.unlinked;
-        self.newest_unnamed += check.newest;
+        self.linked += check.with_link;
+        self.named += check.covered;
+        self.unlinked += check.uncovered;
+        self.newest_unnamed += check.not_yet_covered;
         let late = check.late.iter().map(|row| Found {
             problem: "came in below newer revisions, which do not name it: by a wrong clock, a copy, or by hand"
                 .to_owned(),

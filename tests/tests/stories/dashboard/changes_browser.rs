@@ -266,7 +266,7 @@ async fn hostile_text_stays_text_on_the_pages_of_changes_and_axe_finds_no_seriou
         ..FlagKey::clone(&"csr-assistant/data/f".parse().unwrap())
     };
     browser.goto(&effect);
-    let in_between = ann.keys.store.flags().await.latest_revision(&key).await;
+    let in_between = ann.keys.store.flags().await.newest_revision(&key).await;
     let in_between = in_between.unwrap().unwrap().into_parts();
     let in_between = flag_model::Revision::new(SystemClock.now(), in_between).unwrap();
     let row = encode_revision(&in_between, &RowOptions::default()).unwrap();

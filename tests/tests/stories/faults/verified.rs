@@ -74,7 +74,7 @@ async fn ask(service: &Service) {
 /// The time of the newest revision.
 async fn newest(store: &TestStore) -> String {
     let flag: FlagKey = format!("{PROJECT}/data/{NAME}").parse().unwrap();
-    let revision = store.flags().await.latest_revision(&flag).await;
+    let revision = store.flags().await.newest_revision(&flag).await;
     revision.unwrap().unwrap().created().to_string()
 }
 
@@ -265,7 +265,7 @@ async fn an_altered_value_and_an_altered_bucket_are_found_in_bigtable() {
 async fn fill(store: &TestStore) {
     let flag: FlagKey = format!("{PROJECT}/data/{NAME}").parse().unwrap();
     let flags = store.flags().await;
-    let plan = Plan::compile(flags.latest_revision(&flag).await.unwrap().unwrap());
+    let plan = Plan::compile(flags.newest_revision(&flag).await.unwrap().unwrap());
     let log = store.exposures().await;
     let mut created = plan.created().unix_micros();
     for number in 0..MANY / 2_000 {

@@ -38,7 +38,7 @@ async fn a_revision_of_this_process_is_served_once_it_is_read_without_a_head_row
     let world = World::new().await;
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
     world.revise("known", true).await;
-    let newest = world.writers.latest_revision(&flag("known")).await;
+    let newest = world.writers.newest_revision(&flag("known")).await;
     let created = newest.unwrap().unwrap().created();
     world.cache.read_appended(&flag("known"), created).await;
     assert_eq!(world.value("known").await, FlagValue::Boolean(true));

@@ -271,7 +271,7 @@ async fn a_change_that_an_older_release_told_is_served() {
     let key = b"PROJECT#p#ROWTYPE#HEAD";
     let head = world.rows().get(key, Columns::All).await;
     let head = head.unwrap().unwrap().cells;
-    let newest = world.store.latest_revision(&flag("f")).await.unwrap();
+    let newest = world.store.newest_revision(&flag("f")).await.unwrap();
     let created = newest.unwrap().created().to_string();
     let expected = Expected {
         column: "feature/f",
@@ -295,7 +295,7 @@ async fn a_revision_is_served_whose_writer_died_before_telling() {
     let heads = world.rows().scan(Scan::prefix("")).await.unwrap();
     let newest = world
         .store
-        .latest_revision(&flag("f"))
+        .newest_revision(&flag("f"))
         .await
         .unwrap()
         .unwrap();

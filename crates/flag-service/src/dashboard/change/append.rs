@@ -8,7 +8,7 @@ use flag_store::{AppendError, Base, FlagStore, StoreError};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::state::{FlagState, made};
+use super::state::{FlagState, created};
 
 /// How long a page waits for it. Afterwards it goes on, as an append that is cut off would hold up the next one.
 const WAITS: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ impl FlagState {
         parts: &RevisionParts,
     ) -> Option<&Revision> {
         let mut pairs = self.history.iter().zip(self.history.iter().skip(1));
-        let (next, _) = pairs.find(|(_, before)| made(before) == Some(base))?;
+        let (next, _) = pairs.find(|(_, before)| created(before) == Some(base))?;
         let next = next.as_ref().ok()?;
         let same = Revision::new(next.created(), parts.clone()).ok()?;
         let is_same = next.comment == same.comment

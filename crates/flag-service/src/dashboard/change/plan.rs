@@ -47,7 +47,7 @@ pub(in crate::dashboard) fn plan(state: &FlagState, wanted: &Wanted) -> Result<P
 impl Planned {
     fn of(state: &FlagState, parts: RevisionParts) -> Result<Self, NoPlan> {
         // The time of the newest one stands for that which it will get.
-        let at = state.newest_made().unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = state.newest_created().unwrap_or(Timestamp::UNIX_EPOCH);
         let next = Revision::new(at, parts);
         let next = next.map_err(|error| NoPlan::Refused(error.to_string()))?;
         let effect = Effect::of(state.in_force(), &next);

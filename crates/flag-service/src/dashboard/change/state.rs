@@ -29,9 +29,9 @@ impl FlagState {
     ) -> Result<Self, StoreError> {
         let reads = try_join(store.history(&flag, SEARCHED), store.revision_ahead(&flag));
         let (history, ahead) = reads.await?;
-        let is_read = |target| history.iter().any(|row| made(row) == Some(target));
+        let is_read = |target| history.iter().any(|row| created(row) == Some(target));
         let older = match target {
-            Some(target) if !is_read(target) => revision_made(store, &flag, target).await?,
+            Some(target) if !is_read(target) => revision_created_at(store, &flag, target).await?,
             _ => None,
         };
         Ok(Self {
@@ -53,9 +53,9 @@ impl FlagState {
         self.history.first()?.as_ref().ok()
     }
 
-    /// When the newest revision was made, even if it cannot be read.
-    pub(in crate::dashboard) fn newest_made(&self) -> Option<Timestamp> {
-        made(self.history.first()?)
+    /// When the newest revision was created, even if it cannot be read.
+    pub(in crate::dashboard) fn newest_created(&self) -> Option<Timestamp> {
+        created(self.history.first()?)
     }
 
     /// The flag as it was when the revision made at `base` was the newest.
@@ -82,7 +82,7 @@ impl FlagState {
         let newer = self
             .history
             .iter()
-            .take_while(move |revision| made(revision).is_none_or(|made| made > base));
+            .take_while(move |revision| created(revision).is_none_or(|created| created > base));
         let count = newer.count();
         (0..count).filter_map(|at| {
             let end = (at + 2).min(self.history.len());
@@ -91,8 +91,8 @@ impl FlagState {
     }
 }
 
-/// The revision made at exactly this time, if there is one that can be read.
-async fn revision_made(
+/// The revision created at exactly this time, if there is one that can be read.
+async fn revision_created_at(
     store: &FlagStore,
     flag: &FlagKey,
     at: Timestamp,
@@ -104,8 +104,8 @@ async fn revision_made(
     }
 }
 
-/// When a revision was made, even if it cannot be read.
-pub(super) fn made(revision: &Result<Revision, UnreadableRow>) -> Option<Timestamp> {
+/// When a revision was created, even if it cannot be read.
+pub(super) fn created(revision: &Result<Revision, UnreadableRow>) -> Option<Timestamp> {
     match revision {
         Ok(revision) => Some(revision.created()),
         Err(unreadable) => unreadable.created(),

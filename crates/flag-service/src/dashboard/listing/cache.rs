@@ -157,7 +157,7 @@ impl ListingCache {
     async fn read_all(&self, progress: &mut Progress) -> Result<(), StoreError> {
         // First, so that what changes meanwhile is noticed later.
         let head = self.store.head_row(&self.project).await?;
-        let flags = self.store.flag_keys(&self.project, PAGE).await?;
+        let flags = self.store.flags_with_any_row(&self.project, PAGE).await?;
         let (expected, is_first) = (flags.len(), progress.completed.is_none());
         progress.flags.retain(|flag, _| flags.contains(flag));
         progress.has_changed = true;
@@ -192,8 +192,8 @@ impl ListingCache {
     }
 
     async fn read_flag(&self, flag: FlagKey) -> Result<FlagSummary, StoreError> {
-        let metadata = readable(self.store.latest_metadata(&flag).await)?;
-        let revision = readable(self.store.latest_revision(&flag).await)?;
+        let metadata = readable(self.store.newest_metadata(&flag).await)?;
+        let revision = readable(self.store.newest_revision(&flag).await)?;
         Ok(FlagSummary::new(flag, metadata, revision))
     }
 
@@ -320,7 +320,7 @@ mod tests {
             owner: None,
             rollback_of: None,
         };
-        let newest = store.latest_revision(&parts.flag).await.unwrap();
+        let newest = store.newest_revision(&parts.flag).await.unwrap();
         let base = newest.map_or(Base::Nothing, |newest| Base::Row(newest.created()));
         store.append_revision(base, parts).await.unwrap();
     }

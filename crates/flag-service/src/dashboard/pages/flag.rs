@@ -53,7 +53,7 @@ pub(super) async fn gather(
     let shown = shown.clamp(1, MAX_REVISIONS);
     let (history, metadata) = join(
         sources.store.history(&flag, shown + 1),
-        sources.store.latest_metadata(&flag),
+        sources.store.newest_metadata(&flag),
     )
     .await;
     let (history, metadata) = (history?, readable(metadata)?);

@@ -53,7 +53,7 @@ pub(super) async fn lookup(
     let at = request.query.given("at");
     let moment = at.map(|text| parse_time(text, request.now));
     let revision = match moment {
-        None => sources.store.latest_revision(flag).await,
+        None => sources.store.newest_revision(flag).await,
         Some(Some(at)) => sources.store.revision_at(flag, at).await,
         Some(None) => {
             let text = "The time must be in UTC, such as 2026-11-28 12:00:00, or how long ago, such as 30m, 24h or 7d.";

@@ -65,7 +65,7 @@ async fn no_way_back(
     flag: &FlagKey,
     revision: &Revision,
 ) -> Result<Option<&'static str>, PageError> {
-    let newest = readable(sources.store.latest_revision(flag).await)?;
+    let newest = readable(sources.store.newest_revision(flag).await)?;
     Ok(match newest {
         Some(Ok(newest)) if newest.created() == revision.created() => Some(
             "This revision is in force, so there is nothing to roll back to. The revisions before it have a link here.",

@@ -129,7 +129,7 @@ async fn ensure_project(
     store: &FlagStore,
     project: &ProjectName,
 ) -> Result<(), Failure> {
-    let flags = store.flags_with_latest(project).await;
+    let flags = store.flag_entries(project).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if !flags.is_empty() {
         return Ok(());

@@ -50,7 +50,7 @@ async fn ensure_there(
         let missing = missing_flag(context, store, flag, " that has a revision");
         return Err(missing.await.into());
     }
-    let flags = store.flags(&project).await;
+    let flags = store.metadata_entries(&project).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
         let missing = missing_project(store, project, context.display_name());

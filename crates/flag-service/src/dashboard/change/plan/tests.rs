@@ -193,7 +193,10 @@ fn an_unreadable_revision_is_rolled_back_with_the_name_and_changed_in_no_other_w
     row.cells.set("FormatVersion", "9");
     let mut state = state([parts(v2(), &["10"], &[])]);
     state.history.insert(0, decode_revision(&row, &options));
-    assert_eq!((state.in_force(), state.newest_made()), (None, Some(at(2))));
+    assert_eq!(
+        (state.in_force(), state.newest_created()),
+        (None, Some(at(2)))
+    );
     let planned = plan(&state, &Wanted::Rollback(at(1))).unwrap();
     assert_eq!(planned.risks, [Risk::Unreadable]);
     for wanted in [off(false), percent("treatment_1", "5")] {

@@ -28,7 +28,7 @@ impl ChangePage<'_> {
                 form.change method="post" action=(link("/change", &[])) {
                     @for (name, value) in flag_parameters(flag) { input type="hidden" name=(name) value=(value); }
                     @for (name, value) in wanted.parameters() { input type="hidden" name=(name) value=(value); }
-                    @if let Some(newest) = self.state.newest_made() {
+                    @if let Some(newest) = self.state.newest_created() {
                         input type="hidden" name="base" value=(newest.to_string());
                         @if let Some(tokens) = &self.request.form_tokens {
                             input type="hidden" name="token" value=(tokens.token(&wanted.purpose(flag, newest)));
@@ -38,7 +38,7 @@ impl ChangePage<'_> {
                     @if wants_name { (self.name()) }
                     p.hint {
                         @if let Ok(editor) = self.request.viewer.editor() { "Recorded as a change of " (shown(editor.as_str())) }
-                        @if let Some(newest) = self.state.newest_made() { ", made on " (numbers.label(newest)) }
+                        @if let Some(newest) = self.state.newest_created() { ", made on " (numbers.label(newest)) }
                         "."
                     }
                     p.actions {

@@ -10,7 +10,7 @@ use crate::dashboard::parts::shown;
 impl ChangePage<'_> {
     /// The revisions made since the one on which a form was shown; nothing if there are none.
     pub(super) fn meanwhile(&self, base: Timestamp, numbers: &RevisionNumbers) -> Markup {
-        if self.state.newest_made() == Some(base) {
+        if self.state.newest_created() == Some(base) {
             return html! {};
         }
         html! {

@@ -17,7 +17,7 @@ fn entries(project: &ProjectName, rows: &[Row]) -> Vec<FlagEntry> {
         .unwrap()
         .block_on(async {
             store.put(rows.iter().cloned());
-            flags.flags_with_latest(project).await.unwrap()
+            flags.flag_entries(project).await.unwrap()
         })
 }
 
