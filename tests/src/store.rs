@@ -147,9 +147,9 @@ impl TestStore {
             }
             Self::Bigtable { .. } => {
                 let record = log.find(key.as_bytes()).await.unwrap().unwrap();
-                let (mut exposure, spelling) = record.exposure().unwrap();
+                let (mut exposure, boolean_format) = record.exposure().unwrap();
                 alter(&mut exposure);
-                let cells = exposure.record(spelling).unwrap().row().cells.clone();
+                let cells = exposure.record(boolean_format).unwrap().row().cells.clone();
                 let request = Expected {
                     column: "RequestID",
                     value: record.row().cells.get("RequestID"),
@@ -209,12 +209,12 @@ async fn altered_block(
     for batch in page.await.unwrap().batches {
         let mut exposures: Vec<_> = batch.exposures().collect();
         let found = exposures.iter_mut().find(|of| {
-            let record = of.record(batch.boolean_spelling()).unwrap();
+            let record = of.record(batch.boolean_format()).unwrap();
             record.key() == key.as_bytes()
         });
         if let Some(exposure) = found {
             alter(exposure);
-            let altered = ExposureBatch::of(BatchId(0), batch.boolean_spelling(), &exposures);
+            let altered = ExposureBatch::of(BatchId(0), batch.boolean_format(), &exposures);
             let [old, new] = [&batch, &altered].map(|of| of.blocks().blocks.remove(0).bytes);
             return (old, new);
         }

@@ -1,4 +1,4 @@
-//! Decides which value an instance receives, tells what a change of a revision does, and checks that the answers are split
+//! Decides which value an instance receives, tells what a change of a revision does, and checks that exposures are split
 //! as configured.
 //!
 //! Pure: no I/O, no clock, no randomness, no allocation while deciding. Knows neither HTTP nor storage.

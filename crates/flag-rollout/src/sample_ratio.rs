@@ -1,6 +1,6 @@
 //! Checks that the observed split of a rollout fits the configured one.
 //!
-//! Pearson's chi-square test of the answers per rollout group, overrides left out. It takes answers to be independent,
+//! Pearson's chi-square test of the exposures per rollout group, overrides left out. It takes exposures to be independent,
 //! which those to one instance are not: an instance that asks very often looks like a mismatch.
 
 mod chi_square;
@@ -16,7 +16,7 @@ const SIGNIFICANT: f64 = 0.001;
 /// A mismatch is at least this far from the configured share in some group: 0.1 points.
 const RELEVANT: f64 = 0.001;
 
-/// The fewest expected answers per group with which the test is sound (Cochran's rule).
+/// The fewest expected exposures per group with which the test is sound (Cochran's rule).
 const FEWEST: f64 = 5.0;
 
 /// The observed and the configured split of a revision.
@@ -44,7 +44,7 @@ pub struct GroupRatio {
 /// Whether an observed split fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RatioResult {
-    /// There are too few answers to tell.
+    /// There are too few exposures to tell.
     TooFew,
     /// It fits, as far as can be told.
     Fits,
@@ -53,14 +53,14 @@ pub enum RatioResult {
 }
 
 impl SampleRatio {
-    /// Compares a revision with how many answers each rollout group had, without overrides. `None` if all instances have
+    /// Compares a revision with how many exposures each rollout group had, without overrides. `None` if all instances have
     /// the same group.
-    pub fn of(plan: &Plan, answers: impl Fn(&str) -> u64) -> Option<Self> {
+    pub fn of(plan: &Plan, exposures: impl Fn(&str) -> u64) -> Option<Self> {
         let shares = plan.shares();
         if shares.len() < 2 {
             return None;
         }
-        let counted = shares.iter().map(|(group, _)| float(answers(group)));
+        let counted = shares.iter().map(|(group, _)| float(exposures(group)));
         let counted: Vec<f64> = counted.collect();
         let total: f64 = counted.iter().sum();
         let expected = |buckets: u32| f64::from(buckets) / f64::from(BUCKETS);
@@ -133,18 +133,18 @@ mod tests {
         Plan::compile(Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap())
     }
 
-    /// The ratio of a revision whose groups have these answers, control first.
-    fn ratio(percents: &[&str], answers: &[u64]) -> Option<SampleRatio> {
+    /// The ratio of a revision whose groups have these exposures, control first.
+    fn ratio(percents: &[&str], exposures: &[u64]) -> Option<SampleRatio> {
         let position = |group: &str| match group.strip_prefix("treatment_") {
             Some(number) => number.parse().unwrap(),
             None => 0,
         };
-        SampleRatio::of(&plan(percents), |group| answers[position(group)])
+        SampleRatio::of(&plan(percents), |group| exposures[position(group)])
     }
 
     #[track_caller]
-    fn check(percents: &[&str], answers: &[u64], expected: RatioResult) {
-        assert_eq!(ratio(percents, answers).unwrap().result, expected);
+    fn check(percents: &[&str], exposures: &[u64], expected: RatioResult) {
+        assert_eq!(ratio(percents, exposures).unwrap().result, expected);
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_with_too_many_answers_is_a_mismatch() {
+    fn a_group_with_too_many_exposures_is_a_mismatch() {
         check(&["50"], &[5_200, 4_800], RatioResult::Mismatch);
         check(&["10", "20"], &[7_000, 1_200, 1_800], RatioResult::Mismatch);
         check(&["10", "90"], &[0, 2_000, 8_000], RatioResult::Mismatch);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn of_few_answers_nothing_is_said() {
+    fn of_few_exposures_nothing_is_said() {
         check(&["50"], &[0, 0], RatioResult::TooFew);
         check(&["50"], &[9, 0], RatioResult::TooFew);
         check(&["1"], &[370, 30], RatioResult::TooFew);

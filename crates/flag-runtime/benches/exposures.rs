@@ -14,7 +14,7 @@ use flag_runtime::{
     CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Overflow,
     Recording, ServedPlan, exposure_runtime,
 };
-use flag_store::{ExposureLog, InstanceIdMode, Spelling};
+use flag_store::{CellFormat, ExposureLog, InstanceIdMode};
 use flag_store_embedded::{EmbeddedLog, WriterPriority};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
@@ -93,7 +93,7 @@ impl<'a> Pipeline<'a> {
             retention: Duration::ZERO,
             format: ExposureFormat {
                 id_mode: InstanceIdMode::Plain,
-                booleans: Spelling::Json,
+                booleans: CellFormat::Json,
             },
         };
         let _entered = runtime.enter();

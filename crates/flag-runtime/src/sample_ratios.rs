@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
 use flag_rollout::{RatioResult, SampleRatio};
-use flag_store::{Clock, ExposureLog, StoreError, answers_by_group};
+use flag_store::{Clock, ExposureLog, StoreError, exposures_by_group};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -116,9 +116,9 @@ async fn is_mismatch(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let plan = entry.plan();
-    let answers = answers_by_group(log, plan.flag(), plan.created(), now).await?;
+    let exposures = exposures_by_group(log, plan.flag(), plan.created(), now).await?;
     let ratio = SampleRatio::of(plan, |group| {
-        answers.get(group).copied().unwrap_or_default()
+        exposures.get(group).copied().unwrap_or_default()
     });
     Ok(ratio.is_some_and(|ratio| ratio.result == RatioResult::Mismatch))
 }

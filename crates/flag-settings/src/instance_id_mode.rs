@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::table;
 
 /// Reads how instances are named in the log, with the key if they are hashed.
-pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceIdMode> {
+pub fn read_instance_id_mode(reader: &mut Reader) -> Option<InstanceIdMode> {
     let is_hashed = reader.parse(&table::LOG_INSTANCE_ID, |text| match text {
         "plain" => Some(false),
         "hashed" => Some(true),
@@ -20,11 +20,11 @@ pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceIdMode> {
     let key = reader.secret(&table::LOG_INSTANCE_ID_KEY);
     let file = reader.path(&table::LOG_INSTANCE_ID_KEY_FILE);
     let (key, file) = key.zip(file)?;
-    let names = read_key(key, &file).and_then(|key| {
+    let id_mode = read_key(key, &file).and_then(|key| {
         InstanceIdMode::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
     });
     // An error never shows the key.
-    names
+    id_mode
         .map_err(|error| reader.add_error(&format!("log-instance-id is hashed, but {error}")))
         .ok()
 }

@@ -23,7 +23,7 @@ mod unknown;
 
 pub use crate::effective::EffectiveSetting;
 pub use crate::environment::is_production;
-pub use crate::instance_id_mode::read_instance_names;
+pub use crate::instance_id_mode::read_instance_id_mode;
 pub use crate::kind::{Kind, Range};
 pub use crate::other_store::OtherStoreSettings;
 pub use crate::reader::{Reader, SettingError, SettingErrors};

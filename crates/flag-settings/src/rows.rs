@@ -1,7 +1,7 @@
 //! The settings of how rows are read and written.
 
 use flag_model::HashAlgorithm;
-use flag_store::{RowOptions, Spelling};
+use flag_store::{CellFormat, RowOptions};
 
 use crate::reader::Reader;
 use crate::table;
@@ -11,8 +11,8 @@ pub fn read_row_options(reader: &mut Reader) -> Option<RowOptions> {
     let algorithm = |text: &str| HashAlgorithm::parse(text).ok();
     let v1_algorithm = reader.parse(&table::V1_ALGORITHM, algorithm);
     let v1_cells = reader.parse(&table::V1_CELLS, |text| match text {
-        "python" => Some(Spelling::Python),
-        "json" => Some(Spelling::Json),
+        "python" => Some(CellFormat::Python),
+        "json" => Some(CellFormat::Json),
         _ => None,
     });
     let max_future = reader.duration(&table::MAX_FUTURE);
@@ -69,7 +69,7 @@ mod tests {
         ];
         let options = RowOptions {
             v1_algorithm: HashAlgorithm::Sha3_256,
-            v1_cells: Spelling::Json,
+            v1_cells: CellFormat::Json,
             max_future: Duration::from_hours(1),
         };
         check(&variables, Ok(options));

@@ -8,7 +8,7 @@ use bigtable_rs::google::bigtable::v2::mutation::{Mutation, SetCell};
 use bigtable_rs::google::bigtable::v2::{self as bigtable, MutateRowsRequest};
 use criterion::{Criterion, Throughput};
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
-use flag_store::{BatchId, ExposureBatch, ExposureTemplate, FAMILY, Row, Spelling};
+use flag_store::{BatchId, CellFormat, ExposureBatch, ExposureTemplate, FAMILY, Row};
 use flag_store_bigtable::encoded_bytes;
 use prost::Message as _;
 
@@ -34,7 +34,7 @@ fn main() {
 /// As the service makes them, nothing missing.
 fn batch() -> ExposureBatch {
     let time = |text| Timestamp::parse(text).unwrap();
-    let mut batch = ExposureBatch::new(BatchId::default(), Spelling::Json);
+    let mut batch = ExposureBatch::new(BatchId::default(), CellFormat::Json);
     let template = batch.add_template(ExposureTemplate {
         flag: "csr-assistant/feature/multi_step_api_router"
             .parse()
@@ -63,7 +63,7 @@ fn batch() -> ExposureBatch {
 /// The request by way of rows and of the messages that `bigtable_rs` has.
 fn as_rows(batch: &ExposureBatch) -> Vec<u8> {
     let records = batch.exposures();
-    let records = records.map(|exposure| exposure.record(batch.boolean_spelling()).unwrap());
+    let records = records.map(|exposure| exposure.record(batch.boolean_format()).unwrap());
     let request = MutateRowsRequest {
         entries: records.map(|record| entry(record.row())).collect(),
         ..MutateRowsRequest::default()

@@ -1,6 +1,8 @@
 //! Encodes a batch of exposures directly into the entries of a request, without a `Row` for each.
 
-use flag_store::{AppendResult, EntryText, ExposureBatch, ExposureTemplate, Spelling, StoreError};
+use flag_store::{
+    AppendResult, CellFormat, EntryText, ExposureBatch, ExposureTemplate, StoreError,
+};
 
 use crate::prepared::{Entries, Mutations, PreparedRows};
 
@@ -14,9 +16,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn of(template: &ExposureTemplate, boolean_spelling: Spelling) -> Self {
+    fn of(template: &ExposureTemplate, boolean_format: CellFormat) -> Self {
         let mut cells = Mutations::default();
-        template.each_cell(boolean_spelling, |column, value| {
+        template.each_cell(boolean_format, |column, value| {
             cells.set(column.as_bytes(), value.as_bytes());
         });
         Self {
@@ -30,7 +32,7 @@ impl Shared {
 pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<AppendResult>) {
     let templates = batch.templates().iter();
     let shared: Vec<_> = templates
-        .map(|template| Shared::of(template, batch.boolean_spelling()))
+        .map(|template| Shared::of(template, batch.boolean_format()))
         .collect();
     let mut entries = Entries::with_capacity(batch.len(), COMMON_ROW);
     let (mut key, mut own) = (String::new(), Mutations::default());
@@ -93,7 +95,7 @@ mod tests {
     /// The same by way of rows.
     fn by_rows(batch: &ExposureBatch) -> Vec<Entry> {
         let records = batch.exposures();
-        let records = records.filter_map(|exposure| exposure.record(batch.boolean_spelling()).ok());
+        let records = records.filter_map(|exposure| exposure.record(batch.boolean_format()).ok());
         let entries = records.map(|record| Entry {
             row_key: record.key().to_vec(),
             mutations: mutation::set(&record.row().cells),
@@ -131,8 +133,8 @@ mod tests {
             text in ".{0,300}",
             is_json in any::<bool>(),
         ) {
-            let boolean_spelling = if is_json { Spelling::Json } else { Spelling::Python };
-            let mut batch = ExposureBatch::new(BatchId::default(), boolean_spelling);
+            let boolean_format = if is_json { CellFormat::Json } else { CellFormat::Python };
+            let mut batch = ExposureBatch::new(BatchId::default(), boolean_format);
             let templates = [
                 batch.add_template(template("a", None, true)),
                 batch.add_template(template("b", Some(&text), true)),
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_exposure_whose_key_is_too_long_has_no_row() {
-        let mut batch = ExposureBatch::new(BatchId::default(), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId::default(), CellFormat::Json);
         let template = batch.add_template(template("a", None, true));
         let instance = InstanceId::new("A1").unwrap();
         for length in [10, 5_000, 20] {

@@ -2,8 +2,8 @@
 
 use flag_model::Timestamp;
 use flag_store::{
-    AppendResult, BoxFuture, Columns, ExposureBatch, ExposureRows, Report, Row, RowStore, Scan,
-    StoreError,
+    AppendResult, BoxFuture, Columns, ExposureBatch, ExposureRows, Row, RowStore, Scan, StoreError,
+    TimestampedRow,
 };
 
 use crate::connect_error::ConnectError;
@@ -48,7 +48,7 @@ impl ExposureRows for BigtableLog {
         Box::pin(self.0.read_sparse(scan, filter::written_since(since)))
     }
 
-    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         Box::pin(self.0.read_written(scan, filter::cells(Columns::All)))
     }
 

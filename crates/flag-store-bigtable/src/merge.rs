@@ -9,7 +9,7 @@ use bigtable_rs::bigtable::read_rows::decode_read_rows_response_to_vec;
 use bigtable_rs::google::bigtable::v2::read_rows_response::CellChunk;
 use bigtable_rs::google::bigtable::v2::read_rows_response::cell_chunk::RowStatus;
 use flag_model::Timestamp;
-use flag_store::{Order, Report, Row};
+use flag_store::{Order, Row, TimestampedRow};
 
 use crate::status::Failure;
 
@@ -18,7 +18,7 @@ use crate::status::Failure;
 pub(crate) struct Merger {
     order: Order,
     carry: Vec<CellChunk>,
-    rows: Vec<Report>,
+    rows: Vec<TimestampedRow>,
 }
 
 impl Merger {
@@ -37,8 +37,8 @@ impl Merger {
             match chunk.row_status {
                 Some(RowStatus::CommitRow(true)) => {
                     self.carry.push(chunk);
-                    let report = decode(std::mem::take(&mut self.carry))?;
-                    self.add(report)?;
+                    let row = decode(std::mem::take(&mut self.carry))?;
+                    self.add(row)?;
                 }
                 // The store begins the row again.
                 Some(RowStatus::ResetRow(true)) => self.carry.clear(),
@@ -50,12 +50,12 @@ impl Merger {
 
     /// The rows that have come, each once; the order of later ones is not compared with theirs.
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
-        let reports = std::mem::take(&mut self.rows).into_iter();
-        reports.map(|report| report.row).collect()
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        rows.map(|row| row.row).collect()
     }
 
     /// The rows, once all messages have come, and when the store wrote the newest of their cells that were read.
-    pub(crate) fn finish(self) -> Result<Vec<Report>, Failure> {
+    pub(crate) fn finish(self) -> Result<Vec<TimestampedRow>, Failure> {
         if self.carry.is_empty() {
             Ok(self.rows)
         } else {
@@ -63,29 +63,29 @@ impl Merger {
         }
     }
 
-    fn add(&mut self, report: Report) -> Result<(), Failure> {
+    fn add(&mut self, row: TimestampedRow) -> Result<(), Failure> {
         let expected = match self.order {
             Order::Ascending => Ordering::Less,
             Order::Descending => Ordering::Greater,
         };
         if let Some(last) = self.rows.last()
-            && last.row.key.cmp(&report.row.key) != expected
+            && last.row.key.cmp(&row.row.key) != expected
         {
             return Err(garbled("the rows came in the wrong order"));
         }
-        self.rows.push(report);
+        self.rows.push(row);
         Ok(())
     }
 }
 
-fn decode(chunks: Vec<CellChunk>) -> Result<Report, Failure> {
+fn decode(chunks: Vec<CellChunk>) -> Result<TimestampedRow, Failure> {
     let newest = chunks.iter().map(|chunk| chunk.timestamp_micros).max();
     let mut decoded = decode_read_rows_response_to_vec(chunks);
     match (decoded.pop(), decoded.is_empty()) {
         (Some(Ok((key, cells))), true) => {
             let cells = cells.into_iter();
             let cells = cells.map(|cell| (cell.qualifier, cell.value)).collect();
-            Ok(Report {
+            Ok(TimestampedRow {
                 row: Row { key, cells },
                 written: newest.and_then(Timestamp::from_unix_micros),
             })
@@ -143,8 +143,8 @@ mod tests {
             .try_for_each(|chunks| merger.push(chunks))
             .and_then(|()| merger.finish());
         match (result, expected) {
-            (Ok(reports), Ok(expected)) => {
-                let rows: Vec<_> = reports.into_iter().map(|report| report.row).collect();
+            (Ok(found), Ok(expected)) => {
+                let rows: Vec<_> = found.into_iter().map(|found| found.row).collect();
                 assert_eq!(rows, expected);
             }
             (Err(Failure::Garbled(what)), Err(expected)) => assert_eq!(what, expected),

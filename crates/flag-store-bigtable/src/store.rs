@@ -5,8 +5,8 @@ use std::fmt;
 use bigtable_rs::google::bigtable::v2::bigtable_client::BigtableClient;
 use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest, RowFilter};
 use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Report, Row, RowStore, Scan,
-    StoreError,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
+    StoreError, TimestampedRow,
 };
 use tonic::client::Grpc;
 
@@ -81,7 +81,7 @@ impl BigtableStore {
         &self,
         timeouts: CallTimeouts,
         request: ReadRowsRequest,
-    ) -> Result<Vec<Report>, StoreError> {
+    ) -> Result<Vec<TimestampedRow>, StoreError> {
         let request = ReadRowsRequest {
             table_name: self.full_name(),
             app_profile_id: self.app_profile(),
@@ -101,7 +101,7 @@ impl BigtableStore {
         &self,
         call: &Call<'_>,
         request: ReadRowsRequest,
-    ) -> Result<Vec<Report>, Failure> {
+    ) -> Result<Vec<TimestampedRow>, Failure> {
         let mut merger = Merger::new(if request.reversed {
             Order::Descending
         } else {
@@ -125,8 +125,8 @@ impl BigtableStore {
         let Some(request) = request::row(key, columns) else {
             return Ok(None);
         };
-        let mut reports = self.read(timeouts, request).await?;
-        Ok(reports.pop().map(|report| report.row))
+        let mut rows = self.read(timeouts, request).await?;
+        Ok(rows.pop().map(|row| row.row))
     }
 
     async fn read_range(
@@ -134,8 +134,8 @@ impl BigtableStore {
         scan: Scan,
         filter: Option<RowFilter>,
     ) -> Result<Vec<Row>, StoreError> {
-        let reports = self.read_written(scan, filter).await?.into_iter();
-        Ok(reports.map(|report| report.row).collect())
+        let rows = self.read_written(scan, filter).await?.into_iter();
+        Ok(rows.map(|row| row.row).collect())
     }
 
     /// Reads the rows of a range, and when each was written.
@@ -143,7 +143,7 @@ impl BigtableStore {
         &self,
         scan: Scan,
         filter: Option<RowFilter>,
-    ) -> Result<Vec<Report>, StoreError> {
+    ) -> Result<Vec<TimestampedRow>, StoreError> {
         let timeouts = self.settings.scan(scan.limit);
         match request::range(scan, filter) {
             Some(request) => self.read(timeouts, request).await,

@@ -15,8 +15,8 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::{
-    BatchId, ExposureBatch, ExposureLog as _, ExposureQuery, ExposureScope, ExposureTemplate,
-    Spelling, TimeRange,
+    BatchId, CellFormat, ExposureBatch, ExposureLog as _, ExposureQuery, ExposureScope,
+    ExposureTemplate, TimeRange,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 
@@ -120,7 +120,7 @@ impl Filling {
 
     /// The exposures from one on, each of a random instance.
     fn batch(&mut self, flag: &FlagKey, from: u64, count: u64) -> anyhow::Result<ExposureBatch> {
-        let mut batch = ExposureBatch::new(BatchId(u128::from(from) + 1), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId(u128::from(from) + 1), CellFormat::Json);
         let revision = Timestamp::parse("2026-11-01 08:00:00")?;
         let templates = [(true, "treatment_1"), (false, "control")].map(|(value, group)| {
             batch.add_template(ExposureTemplate {

@@ -8,8 +8,8 @@ use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
     AppendResult, BatchPage, Blocks, BoxFuture, Columns, CountsWriterId, Cursor, ExposureBatch,
     ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, Minute, MinuteCounts, NewestExposures, PAGE, Remains, Report, Row, RowStore,
-    Scan, StoreError, TimeRange, instance_in_rows,
+    InstanceExposures, Minute, MinuteCounts, NewestExposures, PAGE, Remains, Row, RowStore, Scan,
+    StoreError, TimeRange, TimestampedRow, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -326,7 +326,7 @@ impl ExposureLog for EmbeddedLog {
         })
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
             reports::read(database, &scan, is_awaited)
         };
@@ -369,7 +369,7 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, FlagValue, Timestamp};
-    use flag_store::{BatchId, Cells, ExposureTemplate, Spelling};
+    use flag_store::{BatchId, CellFormat, Cells, ExposureTemplate};
     use tempfile::TempDir;
 
     use super::*;
@@ -382,7 +382,7 @@ mod tests {
     async fn forgotten(directory: &TempDir) -> EmbeddedLog {
         let log = EmbeddedLog::open(directory.path()).unwrap();
         let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
-        let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId(1), CellFormat::Json);
         let template = batch.add_template(ExposureTemplate {
             flag: flag(),
             revision: None,

@@ -3,7 +3,7 @@
 //! They are in the table of rows, which files of older releases have too.
 
 use flag_model::Timestamp;
-use flag_store::{Report, Scan};
+use flag_store::{Scan, TimestampedRow};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::database::Database;
@@ -26,7 +26,7 @@ pub(crate) fn read(
     database: &Database,
     scan: &Scan,
     is_awaited: &dyn Fn() -> bool,
-) -> Result<Vec<Report>, Failure> {
+) -> Result<Vec<TimestampedRow>, Failure> {
     let connection = database.connection();
     let has_times = schema::has_times(connection)?;
     let rows = rows::scan(database, scan, is_awaited)?;
@@ -40,7 +40,7 @@ pub(crate) fn read(
         }
         let micros = seconds.and_then(|seconds| seconds.checked_mul(1_000_000));
         let written = micros.and_then(Timestamp::from_unix_micros);
-        reports.push(Report { row, written });
+        reports.push(TimestampedRow { row, written });
     }
     Ok(reports)
 }

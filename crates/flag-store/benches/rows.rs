@@ -13,7 +13,7 @@ use flag_model::{
     Revision, RevisionParts, Timestamp, Treatment,
 };
 use flag_store::{
-    Exposure, ExposureRecord, RowOptions, Spelling, decode_revision, encode_revision,
+    CellFormat, Exposure, ExposureRecord, RowOptions, decode_revision, encode_revision,
 };
 
 const TIME: &str = "2024-09-25 19:15:28.248896";
@@ -33,7 +33,7 @@ fn revisions(criterion: &mut Criterion, name: &str, overrides: usize) {
     let revision = revision(overrides);
     let python = RowOptions::default();
     let json = RowOptions {
-        v1_cells: Spelling::Json,
+        v1_cells: CellFormat::Json,
         ..python
     };
     let [json, python] =
@@ -62,7 +62,7 @@ fn exposures(criterion: &mut Criterion) {
         bencher.iter(|| -> Vec<ExposureRecord> {
             let exposures = black_box(&exposures).iter();
             exposures
-                .map(|exposure| exposure.record(Spelling::Json).unwrap())
+                .map(|exposure| exposure.record(CellFormat::Json).unwrap())
                 .collect()
         });
     });

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 
 use crate::exposures::{Exposure, ExposureRecord, looks_hashed};
-use crate::options::Spelling;
+use crate::options::CellFormat;
 
 /// The fields that exposures with the same flag, revision, value and group share; `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl TemplateIndex {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureBatch {
     id: BatchId,
-    boolean_spelling: Spelling,
+    boolean_format: CellFormat,
     templates: Vec<ExposureTemplate>,
     entries: Vec<Entry>,
     /// The request id and the instance id of each entry.
@@ -87,11 +87,11 @@ impl BatchEntry<'_> {
 }
 
 impl ExposureBatch {
-    /// An empty batch, whose booleans are spelled like this.
-    pub fn new(id: BatchId, boolean_spelling: Spelling) -> Self {
+    /// An empty batch, whose booleans are written like this.
+    pub fn new(id: BatchId, boolean_format: CellFormat) -> Self {
         Self {
             id,
-            boolean_spelling,
+            boolean_format,
             templates: Vec::new(),
             entries: Vec::new(),
             text: String::new(),
@@ -101,10 +101,10 @@ impl ExposureBatch {
     /// A batch of these exposures.
     pub fn of<'a>(
         id: BatchId,
-        boolean_spelling: Spelling,
+        boolean_format: CellFormat,
         exposures: impl IntoIterator<Item = &'a Exposure<'a>>,
     ) -> Self {
-        let mut batch = Self::new(id, boolean_spelling);
+        let mut batch = Self::new(id, boolean_format);
         for exposure in exposures {
             let template = batch.template_of(exposure);
             batch.push(
@@ -159,9 +159,9 @@ impl ExposureBatch {
         self.id
     }
 
-    /// How its booleans are spelled.
-    pub fn boolean_spelling(&self) -> Spelling {
-        self.boolean_spelling
+    /// How its booleans are written.
+    pub fn boolean_format(&self) -> CellFormat {
+        self.boolean_format
     }
 
     /// How many exposures it has.
@@ -208,7 +208,7 @@ impl ExposureBatch {
     /// The exposures with these indices, as a batch of its own.
     #[must_use]
     pub fn select(&self, id: BatchId, indices: &[usize]) -> Self {
-        let mut selected = Self::new(id, self.boolean_spelling);
+        let mut selected = Self::new(id, self.boolean_format);
         selected.templates.clone_from(&self.templates);
         let entries = indices.iter().filter_map(|&index| self.entries.get(index));
         for entry in entries {
@@ -217,7 +217,7 @@ impl ExposureBatch {
         selected
     }
 
-    /// Adds the exposures of another batch, whose booleans must be spelled the same.
+    /// Adds the exposures of another batch, whose booleans must be written the same.
     pub fn absorb(&mut self, other: Self) {
         let offset = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
         for entry in &other.entries {
@@ -246,7 +246,7 @@ impl ExposureBatch {
 
     /// Likewise, as the log would store it; `None` also for one that no log would take.
     pub fn record(&self, entry: BatchEntry<'_>) -> Option<ExposureRecord> {
-        self.exposure(entry)?.record(self.boolean_spelling()).ok()
+        self.exposure(entry)?.record(self.boolean_format()).ok()
     }
 
     fn entry(&self, entry: &Entry) -> BatchEntry<'_> {

@@ -109,7 +109,8 @@ impl From<&ExposureTemplate> for CountKey {
 pub struct MinuteCounts {
     /// The flag.
     pub flag: FlagKey,
-    /// When it was served.
+    /// The minute that is counted: in which the exposures were served, or, after a long outage of the store, in which they
+    /// were taken from the queue.
     pub minute: Minute,
     entries: Vec<(CountKey, u64)>,
 }
@@ -204,12 +205,12 @@ impl MinuteCounts {
     }
 }
 
-/// How far back answers are compared with the percentages of a revision.
+/// How far back exposures are compared with the percentages of a revision.
 const SPLIT_WINDOW: Duration = Duration::from_hours(24);
 
-/// The answers of a revision of the last 24 hours by rollout group, without overrides and without those that list all flags:
+/// The exposures of a revision of the last 24 hours by rollout group, without overrides and without those that list all flags:
 /// what its percentages are compared with.
-pub async fn answers_by_group(
+pub async fn exposures_by_group(
     log: &dyn ExposureLog,
     flag: &FlagKey,
     revision: Timestamp,
@@ -217,7 +218,7 @@ pub async fn answers_by_group(
 ) -> Result<HashMap<String, u64>, StoreError> {
     let since = revision.max(now.saturating_sub(SPLIT_WINDOW));
     let within = Minute::of(since)..Minute::of(now).plus(1);
-    let mut answers = HashMap::new();
+    let mut exposures = HashMap::new();
     for counts in log.counts(flag, within).await? {
         for (count_key, count) in counts.entries {
             if let CountKey::Group {
@@ -228,11 +229,11 @@ pub async fn answers_by_group(
                 && of == revision
                 && !matches!(reason, Some(Reason::Override | Reason::Delivered))
             {
-                *answers.entry(rollout_group).or_default() += count;
+                *exposures.entry(rollout_group).or_default() += count;
             }
         }
     }
-    Ok(answers)
+    Ok(exposures)
 }
 
 /// Adds up the counts of replicas.

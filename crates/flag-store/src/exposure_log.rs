@@ -15,7 +15,7 @@ use crate::exposure_counts::{CountsWriterId, Minute, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
-use crate::rows::{BoxFuture, Insert, Report, Row, Scan};
+use crate::rows::{BoxFuture, Insert, Row, Scan, TimestampedRow};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
@@ -131,7 +131,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The reports in a range of keys.
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>>;
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>>;
 
     /// Removes reports; some may be gone already.
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;

@@ -15,7 +15,7 @@ use crate::exposure_log::{
 use crate::exposure_recent::Recent;
 use crate::exposures::ExposureRecord;
 use crate::forget::{InstanceExposures, instance_in_rows};
-use crate::rows::{BoxFuture, Columns, Insert, Report, Row, RowStore, Scan};
+use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore, Scan, TimestampedRow};
 use crate::store_error::StoreError;
 
 /// How many rows are deleted at once.
@@ -34,7 +34,7 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
         Box::pin(async move {
             let mut rows = Vec::with_capacity(batch.len());
             let encoded = batch.exposures();
-            let encoded = encoded.map(|exposure| exposure.row(batch.boolean_spelling()));
+            let encoded = encoded.map(|exposure| exposure.row(batch.boolean_format()));
             let encoded: Vec<_> = encoded.map(|row| row.map(|row| rows.push(row))).collect();
             let mut written = self.write_rows(&rows).await.into_iter();
             let results = encoded.into_iter().map(|encoded| {
@@ -56,10 +56,12 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The rows of a scan, and when each was written where the backend can tell.
-    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         Box::pin(async move {
             let rows = self.rows().scan(scan).await?.into_iter();
-            Ok(rows.map(|row| Report { row, written: None }).collect())
+            Ok(rows
+                .map(|row| TimestampedRow { row, written: None })
+                .collect())
         })
     }
 
@@ -171,7 +173,7 @@ impl<T: ExposureRows> ExposureLog for T {
         Box::pin(async move { self.write_rows(rows).await.into_iter().collect() })
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         self.scan_written(scan)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timestamp};
 
-use crate::options::Spelling;
+use crate::options::CellFormat;
 use crate::rows::Row;
 use crate::store_error::StoreError;
 use crate::stored::{decode_exposure, encode_exposure, read_exposure};
@@ -39,13 +39,13 @@ pub struct Exposure<'a> {
 pub struct ExposureRecord(Row);
 
 impl Exposure<'_> {
-    /// The record of it, with its booleans spelled like this; an error if its key would be too long.
-    pub fn record(&self, boolean_spelling: Spelling) -> Result<ExposureRecord, Invalid> {
-        self.row(boolean_spelling).map(ExposureRecord)
+    /// The record of it, with its booleans written like this; an error if its key would be too long.
+    pub fn record(&self, boolean_format: CellFormat) -> Result<ExposureRecord, Invalid> {
+        self.row(boolean_format).map(ExposureRecord)
     }
 
-    pub(crate) fn row(&self, boolean_spelling: Spelling) -> Result<Row, Invalid> {
-        encode_exposure(self, boolean_spelling)
+    pub(crate) fn row(&self, boolean_format: CellFormat) -> Result<Row, Invalid> {
+        encode_exposure(self, boolean_format)
     }
 }
 
@@ -67,7 +67,7 @@ impl ExposureRecord {
     }
 
     /// Its cells as text.
-    pub fn text(&self) -> StoredExposure {
+    pub fn text(&self) -> ExposureText {
         decode_exposure(&self.0)
     }
 
@@ -88,15 +88,16 @@ impl ExposureRecord {
         looks_hashed(self.instance().unwrap_or_default(), has_bucket)
     }
 
-    /// The exposure that has this very record, and how its booleans are spelled; `None` if there is none.
-    pub fn exposure(&self) -> Option<(Exposure<'static>, Spelling)> {
+    /// The exposure that has this very record, and how its booleans are written; `None` if there is none.
+    pub fn exposure(&self) -> Option<(Exposure<'static>, CellFormat)> {
         let exposure = read_exposure(&self.0)?;
-        let spellings = [Spelling::Json, Spelling::Python].into_iter();
-        let mut same = spellings.filter(|&spelling| {
-            let row = exposure.row(spelling);
+        let formats = [CellFormat::Json, CellFormat::Python].into_iter();
+        let mut same = formats.filter(|&boolean_format| {
+            let row = exposure.row(boolean_format);
             row.is_ok_and(|row| row == self.0)
         });
-        same.next().map(|spelling| (exposure.clone(), spelling))
+        same.next()
+            .map(|boolean_format| (exposure.clone(), boolean_format))
     }
 
     /// The rollout group that was served; empty if there is none.
@@ -119,10 +120,11 @@ pub(crate) fn looks_hashed(name: &str, has_bucket: bool) -> bool {
     !has_bucket && name.len() == 64 && name.bytes().all(is_digit)
 }
 
-/// An exposure as stored in the log, in text; the Python framework's lack revision, reason and bucket.
+/// The cells of an [`ExposureRecord`] as text, for display; exposures of the Python framework lack revision, reason and
+/// bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Exposure`")]
-pub struct StoredExposure {
+pub struct ExposureText {
     pub key: String,
     pub request_id: String,
     pub created: String,
@@ -172,12 +174,12 @@ mod tests {
             from_cache: Some(false),
             created: Timestamp::UNIX_EPOCH,
         };
-        for boolean_spelling in [Spelling::Json, Spelling::Python] {
-            let record = served.record(boolean_spelling).unwrap();
-            assert_eq!(record.exposure(), Some((served.clone(), boolean_spelling)));
+        for boolean_format in [CellFormat::Json, CellFormat::Python] {
+            let record = served.record(boolean_format).unwrap();
+            assert_eq!(record.exposure(), Some((served.clone(), boolean_format)));
         }
         for (column, text) in [("Bucket", "007"), ("Added", "x"), ("InstanceID", "B")] {
-            let mut row = served.record(Spelling::Json).unwrap().row().clone();
+            let mut row = served.record(CellFormat::Json).unwrap().row().clone();
             row.cells.set(column, text);
             assert_eq!(ExposureRecord::from(row).exposure(), None, "{column}");
         }

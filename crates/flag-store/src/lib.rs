@@ -19,6 +19,7 @@ mod flags;
 mod forget;
 mod head;
 mod history_check;
+mod inspection;
 mod instance_id_mode;
 mod instance_set;
 pub mod literal;
@@ -39,7 +40,6 @@ pub mod scripted;
 mod sql;
 mod store_error;
 mod stored;
-mod survey;
 
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
@@ -51,7 +51,7 @@ pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    CountKey, CountsSum, CountsWriterId, MAX_ENTRIES, Minute, MinuteCounts, answers_by_group,
+    CountKey, CountsSum, CountsWriterId, MAX_ENTRIES, Minute, MinuteCounts, exposures_by_group,
 };
 pub use crate::exposure_log::{
     AppendResult, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
@@ -59,15 +59,16 @@ pub use crate::exposure_log::{
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;
-pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
+pub use crate::exposures::{Exposure, ExposureRecord, ExposureText, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::history_check::{Break, Broken, HistoryCheck, LateRow};
+pub use crate::inspection::{FlagRow, Inspection, Projects};
 pub use crate::instance_id_mode::InstanceIdMode;
 pub use crate::instance_set::{Full, InstanceSet};
 pub use crate::newest::RowInForce;
-pub use crate::options::{RowOptions, Spelling};
+pub use crate::options::{CellFormat, RowOptions};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
 pub use crate::replicas::{
@@ -78,7 +79,8 @@ pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
 pub use crate::row_key::{FlagRowKey, ReplicaId, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Report, Row, RowStore, Scan,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
+    TimestampedRow,
 };
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};
@@ -86,4 +88,3 @@ pub use crate::stored::{
     EntryText, FAMILY, Link, Oddity, UnreadableRow, check_exposure, decode_metadata,
     decode_revision, encode_metadata, encode_revision,
 };
-pub use crate::survey::{FlagRow, Inspection, Projects};

@@ -10,15 +10,15 @@ pub struct RowOptions {
     /// The hash algorithm of revisions of version 1 whose row names none.
     pub v1_algorithm: HashAlgorithm,
     /// How cells of version 1 are written; they are read either way.
-    pub v1_cells: Spelling,
+    pub v1_cells: CellFormat,
     /// How far ahead of the clock a row may be and still be in force.
     pub max_future: Duration,
 }
 
-/// How values are spelled in cells.
+/// How values are written in cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
-    /// As Python's `str` spells them: `False`, `[{'PercentRollout': 40}]`.
+pub enum CellFormat {
+    /// As Python's `str` writes them: `False`, `[{'PercentRollout': 40}]`.
     Python,
     /// As JSON: `false`, `[{"PercentRollout":40}]`.
     Json,
@@ -29,7 +29,7 @@ impl Default for RowOptions {
     fn default() -> Self {
         Self {
             v1_algorithm: HashAlgorithm::Md5,
-            v1_cells: Spelling::Python,
+            v1_cells: CellFormat::Python,
             max_future: Duration::from_hours(24),
         }
     }

@@ -10,7 +10,7 @@ use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
 use crate::exposure_log::{ExposureLog, PAGE};
 use crate::head::{HeadCell, HeadRow, ProjectDigest};
 use crate::row_key::{REPLICAS, ReplicaId, replica_key, served_key, served_prefix};
-use crate::rows::{Report, Row, Scan};
+use crate::rows::{Row, Scan, TimestampedRow};
 use crate::store_error::StoreError;
 use crate::stored::{decode_replica, decode_served, encode_replica, encode_served};
 
@@ -211,7 +211,7 @@ pub async fn served_revisions(
     served.collect()
 }
 
-async fn rows(log: &dyn ExposureLog, scan: Scan) -> Result<Vec<Report>, StoreError> {
+async fn rows(log: &dyn ExposureLog, scan: Scan) -> Result<Vec<TimestampedRow>, StoreError> {
     let mut scan = scan.limit(PAGE);
     let mut rows = Vec::new();
     loop {

@@ -83,7 +83,7 @@ pub struct Row {
 
 /// A row, and when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct TimestampedRow {
     /// The row.
     pub row: Row,
     /// By the clock of the store, not of the writer; `None` if the store keeps no times.

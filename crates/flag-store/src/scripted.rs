@@ -17,7 +17,7 @@ use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
 use crate::memory::{MemoryLog, MemoryStore};
 use crate::rows::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Report, Row, RowStore, Scan,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, TimestampedRow,
 };
 use crate::store_error::StoreError;
 
@@ -299,7 +299,7 @@ impl ExposureLog for ScriptedLog {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         let records = batch
             .exposures()
-            .flat_map(|scope| scope.record(batch.boolean_spelling()))
+            .flat_map(|scope| scope.record(batch.boolean_format()))
             .collect();
         Box::pin(async move {
             let store = self.store();
@@ -414,7 +414,7 @@ impl ExposureLog for ScriptedLog {
         Box::pin(self.call(LogCall::WriteReports(rows.to_vec()), write))
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         let read = async move |store: &MemoryLog| store.reports(scan.clone()).await;
         Box::pin(self.call(LogCall::Reports, read))
     }

@@ -4,6 +4,7 @@
 //! Python framework reads, JSON in version 2. Reading is tolerant: a row that the Python framework would have served is served, and
 //! everything odd about it can be reported.
 mod carried;
+mod cell_format;
 mod exposure;
 mod exposure_parts;
 mod link;
@@ -11,7 +12,6 @@ mod metadata;
 mod oddity;
 mod replica;
 mod revision;
-mod spelling;
 mod treatments;
 mod unreadable;
 
@@ -259,7 +259,7 @@ impl<'a, K> Reader<'a, K> {
     }
 }
 
-/// The spelling of a flag type in cells.
+/// How a flag type is written in cells.
 fn cell_type(flag_type: FlagType) -> &'static str {
     match flag_type {
         FlagType::Feature => "FEATURE",

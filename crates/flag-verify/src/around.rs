@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_store::{
-    Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, InstanceIdMode,
-    NewestExposures, PAGE, StoreError, StoredExposure, TimeRange,
+    Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, ExposureText, FlagStore,
+    InstanceIdMode, NewestExposures, PAGE, StoreError, TimeRange,
 };
 
 use crate::check::{Comparison, LoggedDecision, check};
@@ -14,18 +14,18 @@ use crate::ids::KnownIds;
 use crate::logged;
 use crate::revisions::{OwnRevision, Revisions};
 
-/// An exposure, decided again.
+/// An exposure that was decided again.
 #[derive(Clone, Debug)]
-pub struct ServedAgain {
+pub struct RecheckedExposure {
     /// The exposure as it is logged.
-    pub exposure: StoredExposure,
+    pub exposure: ExposureText,
     /// What its revision decides; an error if it cannot be read.
     pub comparison: Result<Comparison, String>,
-    /// For how long there had been a newer revision.
-    pub stale: Option<Duration>,
+    /// For how long there had been a newer revision, if there was one.
+    pub outdated_for: Option<Duration>,
 }
 
-impl ServedAgain {
+impl RecheckedExposure {
     /// Whether its revision decides the same; `None` if that cannot be told.
     pub fn agrees(&self) -> Option<bool> {
         match &self.comparison {
@@ -37,8 +37,11 @@ impl ServedAgain {
 }
 
 /// Whether all that was served agrees; `None` if that cannot be told of any.
-pub fn all_agree(served: &[ServedAgain]) -> Option<bool> {
-    let mut told = served.iter().filter_map(ServedAgain::agrees).peekable();
+pub fn all_agree(served: &[RecheckedExposure]) -> Option<bool> {
+    let mut told = served
+        .iter()
+        .filter_map(RecheckedExposure::agrees)
+        .peekable();
     told.peek()?;
     Some(told.all(|agrees| agrees))
 }
@@ -46,15 +49,15 @@ pub fn all_agree(served: &[ServedAgain]) -> Option<bool> {
 /// The last exposures of an instance up to an instant, and as many after it; or the newest of all. The newest first.
 ///
 /// Reads under the id, and under its pseudonym if the log has those; what was served after the instant is read to its end.
-pub async fn served_around(
+pub async fn recheck_around(
     (store, log): (&FlagStore, &dyn ExposureLog),
-    names: &InstanceIdMode,
+    id_mode: &InstanceIdMode,
     flag: &FlagKey,
     instance: &InstanceId<'_>,
     at: Option<Timestamp>,
     limit: usize,
-) -> Result<Vec<ServedAgain>, StoreError> {
-    let pseudonym = names.pseudonym(instance);
+) -> Result<Vec<RecheckedExposure>, StoreError> {
+    let pseudonym = id_mode.pseudonym(instance);
     let ids = [Some(instance), pseudonym.as_ref()];
     let scopes = ids.into_iter().flatten();
     let scopes: Vec<_> = scopes.map(|id| ExposureScope::Instance(flag, id)).collect();
@@ -67,11 +70,11 @@ pub async fn served_around(
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = KnownIds::new(names.clone(), [instance.clone().into_owned()]);
+    let ids = KnownIds::new(id_mode.clone(), [instance.clone().into_owned()]);
     let mut revisions = Revisions::open(store, &ids, flag.clone()).await?;
     let mut served = Vec::with_capacity(records.len());
     for record in &records {
-        served.push(again(record, &ids, &mut revisions).await?);
+        served.push(recheck(record, &ids, &mut revisions).await?);
     }
     Ok(served)
 }
@@ -132,19 +135,19 @@ async fn first_after(
     Ok(first.into_values().collect())
 }
 
-async fn again(
+async fn recheck(
     record: &ExposureRecord,
     ids: &KnownIds,
     revisions: &mut Revisions<'_>,
-) -> Result<ServedAgain, StoreError> {
+) -> Result<RecheckedExposure, StoreError> {
     let exposure = record.text();
     let logged = match logged::read(record) {
         Ok(Some(logged)) => logged,
         undecidable => {
-            return Ok(ServedAgain {
+            return Ok(RecheckedExposure {
                 exposure,
                 comparison: undecidable.map(|_| Comparison::WithoutRevision),
-                stale: None,
+                outdated_for: None,
             });
         }
     };
@@ -152,14 +155,14 @@ async fn again(
         Some(revision) => Some(revisions.get(revision).await?),
         None => None,
     };
-    let mut stale = None;
+    let mut outdated_for = None;
     let comparison = match &own {
         None => Comparison::WithoutRevision,
         Some(OwnRevision::Unknown) => Comparison::UnknownRevision,
         Some(OwnRevision::Unreadable) => Comparison::UnreadableRevision,
         Some(OwnRevision::Known(revision)) => {
             let newer = revision.replaced.filter(|newer| *newer <= logged.created);
-            stale = newer.map(|newer| logged.created.since(newer));
+            outdated_for = newer.map(|newer| logged.created.since(newer));
             let served = LoggedDecision {
                 instance: &logged.instance,
                 value: &logged.value,
@@ -170,9 +173,9 @@ async fn again(
             check(revision, &served, ids)
         }
     };
-    Ok(ServedAgain {
+    Ok(RecheckedExposure {
         exposure,
         comparison: Ok(comparison),
-        stale,
+        outdated_for,
     })
 }

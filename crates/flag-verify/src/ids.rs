@@ -8,23 +8,26 @@ use flag_store::InstanceIdMode;
 /// The ids that are known, by their pseudonyms; and the key, with which those in override lists are hashed.
 #[derive(Clone, Debug)]
 pub struct KnownIds {
-    names: InstanceIdMode,
+    id_mode: InstanceIdMode,
     by_pseudonym: HashMap<InstanceId<'static>, InstanceId<'static>>,
 }
 
 impl KnownIds {
     /// Knows the key, and these ids.
-    pub fn new(names: InstanceIdMode, ids: impl IntoIterator<Item = InstanceId<'static>>) -> Self {
-        let by_pseudonym = hashed(&names, ids);
+    pub fn new(
+        id_mode: InstanceIdMode,
+        ids: impl IntoIterator<Item = InstanceId<'static>>,
+    ) -> Self {
+        let by_pseudonym = hashed(&id_mode, ids);
         Self {
-            names,
+            id_mode,
             by_pseudonym,
         }
     }
 
     /// Whether the key is known.
     pub(crate) fn has_key(&self) -> bool {
-        matches!(self.names, InstanceIdMode::Hashed(_))
+        matches!(self.id_mode, InstanceIdMode::Hashed(_))
     }
 
     /// These ids by their pseudonyms.
@@ -35,7 +38,7 @@ impl KnownIds {
         if !self.has_key() {
             return HashMap::new();
         }
-        hashed(&self.names, ids.into_iter().cloned())
+        hashed(&self.id_mode, ids.into_iter().cloned())
     }
 
     /// The id with this pseudonym.
@@ -45,10 +48,10 @@ impl KnownIds {
 }
 
 fn hashed(
-    names: &InstanceIdMode,
+    id_mode: &InstanceIdMode,
     ids: impl IntoIterator<Item = InstanceId<'static>>,
 ) -> HashMap<InstanceId<'static>, InstanceId<'static>> {
     let pairs = ids.into_iter();
-    let pairs = pairs.filter_map(|id| Some((names.pseudonym(&id)?, id)));
+    let pairs = pairs.filter_map(|id| Some((id_mode.pseudonym(&id)?, id)));
     pairs.collect()
 }

@@ -1,7 +1,7 @@
 //! Decides logged exposures again by the revisions that they name, and compares.
 //!
 //! Knows no vendor, no HTTP and no terminal: reads through the two ports of `flag-store`, decides with `flag-rollout`. Start
-//! with [`Verification`] for a whole log, and with [`served_around`] for one instance.
+//! with [`Verification`] for a whole log, and with [`recheck_around`] for one instance.
 mod around;
 mod check;
 mod checkpoint;
@@ -16,7 +16,7 @@ mod suspects;
 mod verification;
 mod verifier;
 
-pub use crate::around::{ServedAgain, all_agree, served_around};
+pub use crate::around::{RecheckedExposure, all_agree, recheck_around};
 pub use crate::check::{Comparison, Difference};
 pub use crate::checkpoint::{CheckpointError, VerificationScope};
 pub use crate::fault::{Fault, FaultKind};

@@ -2,7 +2,7 @@
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 use flag_store::{
-    ExposureRecord, StoredExposure, check_exposure, flag_and_time, flag_of_exposure_prefix,
+    ExposureRecord, ExposureText, check_exposure, flag_and_time, flag_of_exposure_prefix,
 };
 
 /// An exposure that could be read.
@@ -48,7 +48,7 @@ pub(crate) fn key_of(record: &ExposureRecord) -> Option<(FlagKey, Timestamp)> {
     Some((flag_of_exposure_prefix(prefix).ok()?, created))
 }
 
-fn typed(flag: FlagKey, text: StoredExposure) -> Option<Logged> {
+fn typed(flag: FlagKey, text: ExposureText) -> Option<Logged> {
     let bucket = text.bucket.as_deref().map(str::parse);
     let revision = text.revision.as_deref().map(Timestamp::parse);
     Some(Logged {

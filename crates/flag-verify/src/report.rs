@@ -45,9 +45,11 @@ pub struct FlagReport {
     /// Those that were served before their revision was made, by the clocks of the two machines.
     pub before_revision: u64,
     /// Those that were served after a newer revision was made, and for how long it had been there.
-    pub stale: Lag,
+    #[serde(rename = "stale")]
+    pub outdated: Lag,
     /// The most outdated one: when it was served, and by which revision.
-    pub most_stale: Option<(String, String)>,
+    #[serde(rename = "most_stale")]
+    pub most_outdated: Option<(String, String)>,
     /// The answers of rollouts by revision and rollout group, without overrides and delivered lists.
     pub(crate) groups: BTreeMap<i64, BTreeMap<String, u64>>,
     /// The observed split against the configured one, by revision, the oldest first.
@@ -106,11 +108,16 @@ impl FlagReport {
     }
 
     /// Counts one that was served by a revision after a newer one was made.
-    pub(crate) fn add_stale(&mut self, created: Timestamp, revision: Timestamp, newer: Timestamp) {
+    pub(crate) fn add_outdated(
+        &mut self,
+        created: Timestamp,
+        revision: Timestamp,
+        newer: Timestamp,
+    ) {
         let lag = created.since(newer);
-        if self.most_stale.is_none() || lag > self.stale.worst() {
-            self.most_stale = Some((created.to_string(), revision.to_string()));
+        if self.most_outdated.is_none() || lag > self.outdated.worst() {
+            self.most_outdated = Some((created.to_string(), revision.to_string()));
         }
-        self.stale.add(lag);
+        self.outdated.add(lag);
     }
 }

@@ -183,8 +183,8 @@ async fn add_sample_ratios_of(
         let OwnRevision::Known(revision) = revisions.get(created).await? else {
             continue;
         };
-        let answers = |group: &str| groups.get(group).copied().unwrap_or_default();
-        if let Some(ratio) = SampleRatio::of(revision.plan(), answers) {
+        let exposures = |group: &str| groups.get(group).copied().unwrap_or_default();
+        if let Some(ratio) = SampleRatio::of(revision.plan(), exposures) {
             report.sample_ratios.push(RevisionSampleRatio {
                 revision: created,
                 exposures: groups.values().sum(),

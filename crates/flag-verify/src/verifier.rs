@@ -364,7 +364,7 @@ impl Current<'_> {
             && newer <= entry.created
         {
             self.report
-                .add_stale(entry.created, revision_created, newer);
+                .add_outdated(entry.created, revision_created, newer);
         }
         if entry.created < revision_created {
             self.report.before_revision += 1;
@@ -396,7 +396,7 @@ impl Current<'_> {
 }
 
 impl FlagReport {
-    /// Adds the answers of a template to those of its revision and group.
+    /// Adds the exposures of a template to those of its revision and group.
     fn count(&mut self, of: &TemplateCheck<'_>) {
         if let Some(revision) = of.template.revision.filter(|_| of.counted > 0) {
             let groups = self.groups.entry(revision.unix_micros()).or_default();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::{
-    Clock as _, CountKey, ExposureRecord, ExposureScope, Minute, MinuteCounts, StoredExposure,
+    Clock as _, CountKey, ExposureRecord, ExposureScope, ExposureText, Minute, MinuteCounts,
     SystemClock, TimeRange,
 };
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
@@ -39,7 +39,7 @@ fn provider() -> FlagKey {
     flag(FlagType::Data, "llm_provider")
 }
 
-async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<StoredExposure> {
+async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<ExposureText> {
     let log = store.exposures().await;
     let of_flag = ExposureScope::Flag(flag);
     let records = log
@@ -567,7 +567,7 @@ async fn a_time_that_an_exposure_cannot_have_is_refused() {
 }
 
 #[tokio::test]
-async fn booleans_are_spelled_as_dashboards_of_the_reference_have_them() {
+async fn booleans_are_written_as_dashboards_of_the_reference_have_them() {
     let store = TestStore::embedded();
     let variables = [("FLAG_EXPOSURE_BOOLEANS", "python")];
     let service = Service::start_with(&store, &["--demo"], &variables);

@@ -2,7 +2,7 @@
 
 use flag_model::{Bucket, InstanceId, Invalid, Timestamp};
 use flag_store::{
-    Exposure, ExposureBatch, ExposureRecord, InstanceIdMode, Spelling, TemplateIndex,
+    CellFormat, Exposure, ExposureBatch, ExposureRecord, InstanceIdMode, TemplateIndex,
 };
 
 /// How exposures are written to the exposure log.
@@ -10,8 +10,8 @@ use flag_store::{
 pub struct ExposureFormat {
     /// How instances are named.
     pub id_mode: InstanceIdMode,
-    /// How booleans are spelled.
-    pub booleans: Spelling,
+    /// How booleans are written.
+    pub booleans: CellFormat,
 }
 
 impl ExposureFormat {
@@ -74,7 +74,7 @@ mod tests {
         let (batch, _) = chunk.batch(BatchId(1), &hashed);
         let exposure = batch.exposures().next().unwrap();
         assert_eq!(exposure.instance.as_str(), expected);
-        let record = exposure.record(Spelling::Json).unwrap();
+        let record = exposure.record(CellFormat::Json).unwrap();
         let key = str::from_utf8(record.key()).unwrap();
         assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
     }

@@ -11,7 +11,7 @@ use flag_model::{
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
-    BatchId, ExposureBatch, ExposureLog, ExposureRecord, InstanceIdMode, Spelling, StoreError,
+    BatchId, CellFormat, ExposureBatch, ExposureLog, ExposureRecord, InstanceIdMode, StoreError,
 };
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
@@ -62,7 +62,7 @@ pub(super) fn reasons(batch: &ExposureBatch) -> Vec<(Reason, bool)> {
 pub(super) fn format() -> ExposureFormat {
     ExposureFormat {
         id_mode: InstanceIdMode::Plain,
-        booleans: Spelling::Json,
+        booleans: CellFormat::Json,
     }
 }
 

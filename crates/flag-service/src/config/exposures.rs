@@ -3,8 +3,8 @@
 use flag_runtime::{
     CreatedBounds, DedupSettings, ExposureFormat, ExposureSettings, Overflow, Recording,
 };
-use flag_settings::{Reader, Setting, read_instance_names, table};
-use flag_store::Spelling;
+use flag_settings::{Reader, Setting, read_instance_id_mode, table};
+use flag_store::CellFormat;
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -81,11 +81,11 @@ fn read_created(reader: &mut Reader) -> Option<CreatedBounds> {
 
 fn read_format(reader: &mut Reader) -> Option<ExposureFormat> {
     let booleans = reader.parse(&table::EXPOSURE_BOOLEANS, |text| match text {
-        "json" => Some(Spelling::Json),
-        "python" => Some(Spelling::Python),
+        "json" => Some(CellFormat::Json),
+        "python" => Some(CellFormat::Python),
         _ => None,
     });
-    let id_mode = read_instance_names(reader);
+    let id_mode = read_instance_id_mode(reader);
     Some(ExposureFormat {
         id_mode: id_mode?,
         booleans: booleans?,

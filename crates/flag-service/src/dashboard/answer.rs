@@ -75,7 +75,7 @@ impl Dashboard {
         settings: DashboardSettings,
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
-        (names, recording): (InstanceIdMode, Recording),
+        (id_mode, recording): (InstanceIdMode, Recording),
         (threads, reads): (&PageThreads, usize),
         other_store: Option<OtherStore>,
     ) -> Self {
@@ -90,7 +90,7 @@ impl Dashboard {
                 settings,
                 store,
                 log,
-                names,
+                id_mode,
                 listings,
                 other_store: other_store.map(Arc::new),
             }),

@@ -43,7 +43,7 @@ pub(super) struct Sources {
     pub(super) store: FlagStore,
     pub(super) log: Arc<dyn ExposureLog>,
     /// How the exposure log names instances.
-    pub(super) names: InstanceIdMode,
+    pub(super) id_mode: InstanceIdMode,
     pub(super) listings: Listings,
     /// The store of another environment, if one is set.
     pub(super) other_store: Option<Arc<OtherStore>>,

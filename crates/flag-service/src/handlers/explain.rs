@@ -9,7 +9,7 @@ use flag_api::{
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, Timestamp, quoted};
 use flag_rollout::{decide, groups};
 use flag_store::{Clock as _, SystemClock};
-use flag_verify::ServedAgain;
+use flag_verify::RecheckedExposure;
 
 use super::get_feature_flag::JSON;
 use crate::http::{ApiError, ExplainedRecords, RequestContext, valid_project};
@@ -109,7 +109,7 @@ fn reply(value: &FlagValue) -> ReplyValue<'_> {
     }
 }
 
-fn served(again: &ServedAgain) -> ServedAnswer<'_> {
+fn served(again: &RecheckedExposure) -> ServedAnswer<'_> {
     let exposure = &again.exposure;
     let optional = |text: &'_ Option<String>| text.clone().map(Into::into);
     ServedAnswer {
@@ -122,7 +122,7 @@ fn served(again: &ServedAgain) -> ServedAnswer<'_> {
         revision_time: optional(&exposure.revision),
         agrees: again.agrees(),
         stale_ms: again
-            .stale
+            .outdated_for
             .map(|stale| u64::try_from(stale.as_millis()).unwrap_or(u64::MAX)),
     }
 }

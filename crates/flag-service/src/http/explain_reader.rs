@@ -8,7 +8,7 @@ use flag_model::{FlagKey, InstanceId, Revision, Timestamp};
 use flag_rollout::Plan;
 use flag_runtime::CacheError;
 use flag_store::{ExposureLog, FlagStore, InstanceIdMode, ReadError, StoreError};
-use flag_verify::{ServedAgain, served_around};
+use flag_verify::{RecheckedExposure, recheck_around};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -43,7 +43,7 @@ pub(crate) struct ExplainedRecords {
     /// The same, compiled.
     pub(crate) plan: Plan,
     /// What was served to the instance around it.
-    pub(crate) served: Vec<ServedAgain>,
+    pub(crate) served: Vec<RecheckedExposure>,
 }
 
 impl ExplainReader {
@@ -104,7 +104,7 @@ impl ExplainReader {
             Err(_) => return Err(ApiError::Internal),
         };
         let records = (&self.store, &*self.log);
-        let served = served_around(records, &self.id_mode, &flag, &instance, at, SERVED).await;
+        let served = recheck_around(records, &self.id_mode, &flag, &instance, at, SERVED).await;
         let served = served.map_err(ApiError::ExposureLog)?;
         Ok(ExplainedRecords {
             plan: Plan::compile(revision.clone()),

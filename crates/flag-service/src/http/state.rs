@@ -84,12 +84,12 @@ impl AppState {
             &config.exposures,
             &mut registry,
         );
-        let names = flag_store::InstanceIdMode::Plain;
+        let id_mode = flag_store::InstanceIdMode::Plain;
         Self {
             explain_reader: ExplainReader::new(
                 store.clone(),
                 Arc::clone(&log),
-                names,
+                id_mode,
                 &Handle::current(),
             ),
             readiness: Readiness::new(store, log, circuit, flags.clone()),

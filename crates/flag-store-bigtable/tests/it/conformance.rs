@@ -12,8 +12,8 @@ mod on_bigtable {
     };
     use flag_store::conformance::the_ports_are_apart;
     use flag_store::{
-        BatchId, BoxFuture, Cells, Columns, ExposureBatch, ExposureLog as _, ExposureRows, Insert,
-        ExposureTemplate, Row, RowStore, Scan, Spelling, StoreError,
+        BatchId, BoxFuture, CellFormat, Cells, Columns, ExposureBatch, ExposureLog as _, ExposureRows, Insert,
+        ExposureTemplate, Row, RowStore, Scan, StoreError,
     };
     use flag_store_bigtable::{
         BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Expiry, Prepared, Table, TableState,
@@ -225,8 +225,8 @@ mod on_bigtable {
     }
 
     /// Exposures of several outcomes; one of them has a key that is too long.
-    fn batch(boolean_spelling: Spelling) -> ExposureBatch {
-        let mut batch = ExposureBatch::new(BatchId(1), boolean_spelling);
+    fn batch(boolean_format: CellFormat) -> ExposureBatch {
+        let mut batch = ExposureBatch::new(BatchId(1), boolean_format);
         let templates = [
             batch.add_template(template("a", FlagValue::Boolean(true))),
             batch.add_template(template("b", FlagValue::text("größer # 50 %\n").unwrap())),
@@ -251,11 +251,11 @@ mod on_bigtable {
 
     #[tokio::test]
     async fn a_batch_leaves_the_rows_that_its_exposures_encode_to() {
-        for boolean_spelling in [Spelling::Json, Spelling::Python] {
+        for boolean_format in [CellFormat::Json, CellFormat::Python] {
             let (_, lean) = fresh().await;
             let (_, log) = fresh().await;
             let by_rows = ByRows(log);
-            let batch = batch(boolean_spelling);
+            let batch = batch(boolean_format);
             let written = lean.append(&batch).await;
             let expected = by_rows.append(&batch).await;
             assert_eq!(format!("{written:?}"), format!("{expected:?}"));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use flag_store::{
-    BatchId, Columns, Exposure, ExposureBatch, ExposureBlock, ExposureRecord, Row, Spelling,
+    BatchId, CellFormat, Columns, Exposure, ExposureBatch, ExposureBlock, ExposureRecord, Row,
     decode_block,
 };
 use rusqlite::{Transaction, params};
@@ -48,7 +48,7 @@ pub(crate) struct Copied {
     cells: Vec<u8>,
     written: i64,
     exposure: Exposure<'static>,
-    boolean_spelling: Spelling,
+    boolean_format: CellFormat,
 }
 
 /// What rows of the same block have in common.
@@ -121,14 +121,14 @@ fn copied(key: Vec<u8>, cells: Vec<u8>, written: Option<i64>) -> Option<Copied> 
         key,
         cells: decoded,
     });
-    let (exposure, boolean_spelling) = record.exposure()?;
+    let (exposure, boolean_format) = record.exposure()?;
     let created = exposure.created.unix_micros().div_euclid(1_000_000);
     Some(Copied {
         key: record.key().to_vec(),
         cells,
         written: written.unwrap_or(created),
         exposure,
-        boolean_spelling,
+        boolean_format,
     })
 }
 
@@ -160,13 +160,13 @@ fn take(transaction: &Transaction<'_>, rows: &[Copied]) -> Result<bool, Failure>
 
 /// The block of these rows, and when the last of them was written; `None` if it would not give the same rows.
 fn block_of(rows: &[Copied]) -> Option<(ExposureBlock, i64)> {
-    let boolean_spelling = rows.first()?.boolean_spelling;
+    let boolean_format = rows.first()?.boolean_format;
     let exposures = rows.iter().map(|row| &row.exposure);
-    let batch = ExposureBatch::of(batch_id(rows), boolean_spelling, exposures);
+    let batch = ExposureBatch::of(batch_id(rows), boolean_format, exposures);
     let mut blocks = batch.blocks().blocks;
     let block = blocks.pop().filter(|_| blocks.is_empty())?;
     let decoded = decode_block(&block.flag, &block.bytes).ok()?;
-    let is_same = decoded.boolean_spelling() == boolean_spelling
+    let is_same = decoded.boolean_format() == boolean_format
         && decoded
             .exposures()
             .eq(rows.iter().map(|row| row.exposure.clone()));
@@ -210,7 +210,7 @@ impl Copied {
         let part = if is_recent { SAME_TIME } else { LONGEST };
         Kind {
             flag: self.exposure.flag.to_string(),
-            is_json: self.boolean_spelling == Spelling::Json,
+            is_json: self.boolean_format == CellFormat::Json,
             is_recent,
             written: self.written.div_euclid(part),
         }
@@ -263,7 +263,7 @@ mod tests {
                 from_cache: None,
                 created: Timestamp::from_unix_micros(served * 1_000_000).unwrap(),
             };
-            let record = exposure.record(Spelling::Json).unwrap();
+            let record = exposure.record(CellFormat::Json).unwrap();
             let row = record.row();
             let stored = StoredRow::new(&row.key, &row.cells).unwrap();
             Write::Insert(stored).make(&transaction).unwrap();

@@ -77,7 +77,7 @@ fn find_in_class(
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName};
-    use flag_store::{BatchId, ExposureBatch, ExposureTemplate, Spelling};
+    use flag_store::{BatchId, CellFormat, ExposureBatch, ExposureTemplate};
     use rusqlite::StatementStatus;
     use tempfile::TempDir;
 
@@ -94,7 +94,7 @@ mod tests {
 
     /// A batch with an exposure at each of these times, the request id of which is the time.
     fn batch(id: u128, milliseconds: &[i64]) -> ExposureBatch {
-        let mut batch = ExposureBatch::new(BatchId(id), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId(id), CellFormat::Json);
         let template = batch.add_template(ExposureTemplate {
             flag: FlagKey {
                 project: ProjectName::new("p").unwrap(),
@@ -117,7 +117,7 @@ mod tests {
     fn keys(batch: &ExposureBatch) -> Vec<Vec<u8>> {
         let records = batch
             .exposures()
-            .map(|of| of.record(Spelling::Json).unwrap());
+            .map(|of| of.record(CellFormat::Json).unwrap());
         records.map(|record| record.key().to_vec()).collect()
     }
 

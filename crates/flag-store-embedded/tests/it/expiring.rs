@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flag_model::ProjectName;
 use flag_store::{
-    BatchId, Cells, ExposureBatch, ExposureLog, ExposureScope, Row, Scan, Spelling, TimeRange,
+    BatchId, CellFormat, Cells, ExposureBatch, ExposureLog, ExposureScope, Row, Scan, TimeRange,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, remove_exposures_before};
 use rusqlite::Connection;
@@ -20,14 +20,14 @@ async fn append(log: &EmbeddedLog, batch: u128, exposures: i64) {
     let served: Vec<_> = (number..number + exposures)
         .map(|number| exposure("f", number))
         .collect();
-    let batch = ExposureBatch::of(BatchId(batch), Spelling::Json, &served);
+    let batch = ExposureBatch::of(BatchId(batch), CellFormat::Json, &served);
     let appended = log.append(&batch).await;
     assert!(appended.iter().all(Result::is_ok));
 }
 
 /// Sends one as a caller does, which is kept as a row.
 async fn send(log: &EmbeddedLog, number: i64) {
-    let record = exposure("f", number).record(Spelling::Json).unwrap();
+    let record = exposure("f", number).record(CellFormat::Json).unwrap();
     log.insert(&record).await.unwrap();
 }
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::{
-    BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope,
-    ExposureTemplate, Insert, Row, RowStore as _, Scan, Spelling, StoreError, TimeRange,
-    WriteExposureError,
+    BatchId, CellFormat, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope,
+    ExposureTemplate, Insert, Row, RowStore as _, Scan, StoreError, TimeRange, WriteExposureError,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
@@ -77,7 +76,7 @@ fn batch(requests: &[&str]) -> ExposureBatch {
         .concat()
         .bytes()
         .fold(0, |id, byte| id << 8 | u128::from(byte));
-    let mut batch = ExposureBatch::new(BatchId(id), Spelling::Json);
+    let mut batch = ExposureBatch::new(BatchId(id), CellFormat::Json);
     let template = batch.add_template(ExposureTemplate {
         flag,
         revision: None,

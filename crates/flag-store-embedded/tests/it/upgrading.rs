@@ -8,8 +8,8 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::{
-    BatchId, Cursor, Exposure, ExposureBatch, ExposureLog, ExposureRecord, ExposureScope, Row,
-    Spelling, TimeRange,
+    BatchId, CellFormat, Cursor, Exposure, ExposureBatch, ExposureLog, ExposureRecord,
+    ExposureScope, Row, TimeRange,
 };
 use flag_store_embedded::{
     EmbeddedLog, EmbeddedStore, FreeSpace, LogUpgrade, remove_exposures_before, upgrade_log,
@@ -68,12 +68,12 @@ pub(crate) fn exposure(name: &str, number: i64) -> Exposure<'static> {
 fn old_rows() -> Vec<Row> {
     let rows = (0..MANY).map(|number| {
         let name = if number % 5 == 0 { "f" } else { "g" };
-        let boolean_spelling = if number % 7 == 0 {
-            Spelling::Python
+        let boolean_format = if number % 7 == 0 {
+            CellFormat::Python
         } else {
-            Spelling::Json
+            CellFormat::Json
         };
-        let record = exposure(name, number).record(boolean_spelling).unwrap();
+        let record = exposure(name, number).record(boolean_format).unwrap();
         record.row().clone()
     });
     let mut rows: Vec<Row> = rows.collect();
@@ -198,9 +198,9 @@ async fn a_log_in_use_is_upgraded_and_shrinks_when_nobody_has_it_open() {
         for number in 0..50 {
             let served = exposure("h", MANY + number);
             let id = BatchId(u128::try_from(number + 1).unwrap());
-            let batch = ExposureBatch::of(id, Spelling::Json, [&served]);
+            let batch = ExposureBatch::of(id, CellFormat::Json, [&served]);
             assert!(matches!(service.append(&batch).await[..], [Ok(())]));
-            appended.push(served.record(Spelling::Json).unwrap());
+            appended.push(served.record(CellFormat::Json).unwrap());
         }
         appended
     });
@@ -237,7 +237,9 @@ async fn what_is_upgraded_while_it_is_followed_is_shown_once() {
     let directory = old_log(SECOND);
     let log = EmbeddedLog::existing(directory.path()).unwrap();
     let send = async |number: i64| {
-        let record = exposure("f", MANY + number).record(Spelling::Json).unwrap();
+        let record = exposure("f", MANY + number)
+            .record(CellFormat::Json)
+            .unwrap();
         log.insert(&record).await.unwrap();
         record.text().request_id
     };

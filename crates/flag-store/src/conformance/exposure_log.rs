@@ -12,8 +12,8 @@ use super::row;
 use crate::exposure_batch::{BatchId, ExposureBatch};
 use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope, TimeRange};
 use crate::exposure_rows::ExposureRows;
-use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
-use crate::options::Spelling;
+use crate::exposures::{Exposure, ExposureRecord, ExposureText, WriteExposureError};
+use crate::options::CellFormat;
 use crate::rows::{Columns, Insert, Row};
 
 /// The log under test.
@@ -63,7 +63,7 @@ pub(super) fn exposure<'a>(
 fn batch_of(exposures: &[Exposure<'_>]) -> ExposureBatch {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let id = BatchId(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)));
-    ExposureBatch::of(id, Spelling::Json, exposures)
+    ExposureBatch::of(id, CellFormat::Json, exposures)
 }
 
 pub(super) async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
@@ -104,7 +104,7 @@ pub async fn appended_exposures_are_read_back<T: ExposureLog>(log: Log<T>) {
     append(&*log, &[exposure(&subject, "A#1", "r", 2)]).await;
     let records = all(&*log).await;
     let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A%231#REQUESTID#r#TIME#1970-01-01 00:00:02";
-    let expected = StoredExposure {
+    let expected = ExposureText {
         key: key.to_owned() + ".000000",
         request_id: "r".to_owned(),
         created: at(2).to_string(),
@@ -168,7 +168,7 @@ pub async fn a_large_batch_is_written_whole<T: ExposureLog>(log: Log<T>) {
 pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Log<T>) {
     let subject = flag_named("f");
     let first = exposure(&subject, "A", "r", 2);
-    let first_record = first.record(Spelling::Json).unwrap();
+    let first_record = first.record(CellFormat::Json).unwrap();
     for _ in 0..2 {
         log.insert(&first_record).await.unwrap();
     }
@@ -176,7 +176,7 @@ pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Lo
         bucket: None,
         ..first
     };
-    let other = other.record(Spelling::Json).unwrap();
+    let other = other.record(CellFormat::Json).unwrap();
     let error = log.insert(&other).await.unwrap_err();
     assert!(
         matches!(&error, WriteExposureError::Differs { column } if column == "Bucket"),
@@ -193,13 +193,13 @@ pub async fn what_was_appended_cannot_be_replaced<T: ExposureLog>(log: Log<T>) {
     let others = ["B", "C"].map(|id| exposure(&subject, id, "r", 2));
     append(&*log, &[first.clone(), others[0].clone()]).await;
     append(&*log, &others[1..]).await;
-    let record = first.record(Spelling::Json).unwrap();
+    let record = first.record(CellFormat::Json).unwrap();
     log.insert(&record).await.unwrap();
     let other = Exposure {
         value: Cow::Owned(FlagValue::Boolean(false)),
         ..first
     };
-    let error = log.insert(&other.record(Spelling::Json).unwrap()).await;
+    let error = log.insert(&other.record(CellFormat::Json).unwrap()).await;
     assert!(
         matches!(&error, Err(WriteExposureError::Differs { column }) if column == "AssignedValue"),
         "{error:?}"
@@ -222,7 +222,7 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     append(&*log, &batch).await;
     // One more of each kind that a log may keep in a way of its own.
     let alone = exposure(&subject, "f", "f", 3);
-    log.insert(&alone.record(Spelling::Json).unwrap())
+    log.insert(&alone.record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (scope, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
@@ -258,7 +258,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
         let batch = batch.map(|(id, second)| exposure(&subject, "A", id, second));
         append(&*log, &batch.collect::<Vec<_>>()).await;
         let sent = exposure(&subject, "B", "sent", start + 5);
-        log.insert(&sent.record(Spelling::Json).unwrap())
+        log.insert(&sent.record(CellFormat::Json).unwrap())
             .await
             .unwrap();
     }
@@ -310,7 +310,7 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
             append(&*log, &ids).await;
         }
         let sent = exposure(flag, "sent", "sent", start + 1);
-        let inserted = log.insert(&sent.record(Spelling::Json).unwrap()).await;
+        let inserted = log.insert(&sent.record(CellFormat::Json).unwrap()).await;
         inserted.unwrap();
     }
     let (project, id) = (project(), instance("b"));
@@ -333,10 +333,10 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
                         .unwrap();
                     for batch in &page.batches {
                         let records = batch.exposures();
-                        found
-                            .extend(records.map(|exposure| {
-                                exposure.record(batch.boolean_spelling()).unwrap()
-                            }));
+                        found.extend(
+                            records
+                                .map(|exposure| exposure.record(batch.boolean_format()).unwrap()),
+                        );
                     }
                     found.extend(page.records);
                     after = page.next;
@@ -396,7 +396,7 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
         rollout_group: "control".into(),
         ..exposure(&subject, "A", "alone", 30)
     };
-    log.insert(&alone.record(Spelling::Json).unwrap())
+    log.insert(&alone.record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let query = ExposureQuery {
@@ -434,7 +434,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     let [subject, other] = [flag_named("f"), flag_named("g")];
     append(&*log, &[exposure(&subject, "A", "before", 100)]).await;
     let sent = exposure(&subject, "A", "sent-before", 100);
-    log.insert(&sent.record(Spelling::Json).unwrap())
+    log.insert(&sent.record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (of_flag, id) = (ExposureScope::Flag(&subject), instance("B"));
@@ -449,7 +449,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     ];
     append(&*log, &batch).await;
     let sent = exposure(&subject, "B", "sent", 103);
-    log.insert(&sent.record(Spelling::Json).unwrap())
+    log.insert(&sent.record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     assert_eq!(followed(&*log, of_flag, &mut all).await, ["a", "b", "sent"]);

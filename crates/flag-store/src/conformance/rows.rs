@@ -10,9 +10,9 @@ use crate::append::Base;
 use crate::clock::SystemClock;
 use crate::flags::FlagStore;
 use crate::history_check::{Broken, HistoryCheck};
+use crate::inspection::FlagRow;
 use crate::pages::project_rows;
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row, Scan};
-use crate::survey::FlagRow;
 
 async fn insert(store: &Store, row: &Row) -> Insert {
     store.insert_if_absent(row).await.unwrap()

@@ -24,7 +24,7 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timest
 use super::bytes::{Bytes, Texts, put_number, put_signed, put_text};
 use super::{ExposureBlock, block_flag, filter};
 use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, ExposureTemplate, TemplateIndex};
-use crate::options::Spelling;
+use crate::options::CellFormat;
 
 /// The format that is written.
 const FORMAT: u8 = 1;
@@ -84,7 +84,7 @@ pub enum BlockError {
 pub(super) fn encode(batch: &ExposureBatch, entries: &[BatchEntry<'_>]) -> Option<ExposureBlock> {
     let (used, index) = used_templates(batch, entries);
     let flag = block_flag(&used.first()?.flag);
-    let mut bytes = vec![u8::from(batch.boolean_spelling() == Spelling::Json)];
+    let mut bytes = vec![u8::from(batch.boolean_format() == CellFormat::Json)];
     put_number(&mut bytes, used.len() as u64);
     for template in &used {
         put_template(&mut bytes, template);
@@ -191,12 +191,12 @@ pub(super) fn decode(
 ) -> Result<ExposureBatch, BlockError> {
     let bytes = decompress(bytes)?;
     let mut bytes = Bytes::new(&bytes);
-    let boolean_spelling = match bytes.byte()? {
-        0 => Spelling::Python,
-        1 => Spelling::Json,
+    let boolean_format = match bytes.byte()? {
+        0 => CellFormat::Python,
+        1 => CellFormat::Json,
         _ => return Err(BlockError::Number),
     };
-    let mut batch = ExposureBatch::new(id, boolean_spelling);
+    let mut batch = ExposureBatch::new(id, boolean_format);
     let mut templates = Vec::new();
     for _ in 0..bytes.count()? {
         let template = take_template(&mut bytes, flag)?;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exposure_batch::ExposureTemplate;
-use crate::options::Spelling;
+use crate::options::CellFormat;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -82,7 +82,7 @@ fn any_entry() -> impl Strategy<Value = AnyEntry> {
 }
 
 fn batch(templates: &[ExposureTemplate], entries: &[AnyEntry]) -> ExposureBatch {
-    let mut batch = ExposureBatch::new(BatchId(7), Spelling::Json);
+    let mut batch = ExposureBatch::new(BatchId(7), CellFormat::Json);
     let indices: Vec<_> = templates
         .iter()
         .cloned()
@@ -177,7 +177,7 @@ fn an_instance_is_taken_out_and_the_others_stay() {
         reason: None,
         from_cache: None,
     };
-    let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+    let mut batch = ExposureBatch::new(BatchId(1), CellFormat::Json);
     let template = batch.add_template(template);
     for (second, id) in (0..).zip(["A", "B", "A"]) {
         let created = Timestamp::from_unix_micros(second * 1_000_000).unwrap();

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use flag_model::{Bucket, FlagType, FlagValue, InstanceId, Invalid, Reason, Timestamp, quoted};
 
 use super::{Reader, UnreadableRow, cell_type};
-use crate::exposures::{Exposure, StoredExposure};
-use crate::options::Spelling;
+use crate::exposures::{Exposure, ExposureText};
+use crate::options::CellFormat;
 use crate::row_key::{ExposureRowKey, exposure_key};
 use crate::rows::{Cells, Row};
 
@@ -18,7 +18,7 @@ const FIXED_BYTES: usize = 192;
 /// Costs three allocations: thousands of exposures are encoded in a second.
 pub(crate) fn encode_exposure(
     exposure: &Exposure<'_>,
-    boolean_spelling: Spelling,
+    boolean_format: CellFormat,
 ) -> Result<Row, Invalid> {
     let created = exposure.created.text();
     let key = exposure_key(
@@ -28,7 +28,7 @@ pub(crate) fn encode_exposure(
         &created,
     )?;
     let value = match &*exposure.value {
-        FlagValue::Boolean(value) => boolean_spelling.boolean(*value),
+        FlagValue::Boolean(value) => boolean_format.boolean(*value),
         FlagValue::Text(text) => text,
     };
     let name = exposure.flag.name.as_str();
@@ -44,7 +44,7 @@ pub(crate) fn encode_exposure(
         cells.set_text("Bucket", bucket.get());
     }
     if let Some(from_cache) = exposure.from_cache {
-        cells.set("CacheFlag", boolean_spelling.boolean(from_cache));
+        cells.set("CacheFlag", boolean_format.boolean(from_cache));
     }
     cells.set("CreatedTimestamp", created);
     cells.set("InstanceID", instance);
@@ -64,13 +64,13 @@ pub(crate) fn encode_exposure(
 }
 
 /// The cells of an exposure as text, whatever tooling wrote it; no decision depends on them, so nothing is refused.
-pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
+pub(crate) fn decode_exposure(row: &Row) -> ExposureText {
     let text = |column| {
         row.cells
             .get(column)
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     };
-    StoredExposure {
+    ExposureText {
         key: String::from_utf8_lossy(&row.key).into_owned(),
         request_id: text("RequestID").unwrap_or_default(),
         created: text("CreatedTimestamp").unwrap_or_default(),

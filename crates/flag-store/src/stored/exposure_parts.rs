@@ -6,7 +6,7 @@ use flag_model::{FlagValue, Invalid, TimestampText};
 
 use super::cell_type;
 use crate::exposure_batch::{BatchEntry, ExposureTemplate};
-use crate::options::Spelling;
+use crate::options::CellFormat;
 use crate::row_key::{exposure_prefix, push_exposure_key};
 
 impl ExposureTemplate {
@@ -16,17 +16,17 @@ impl ExposureTemplate {
     }
 
     /// Calls `set` with column and value of each cell that all its exposures have.
-    pub fn each_cell(&self, boolean_spelling: Spelling, mut set: impl FnMut(&'static str, &str)) {
+    pub fn each_cell(&self, boolean_format: CellFormat, mut set: impl FnMut(&'static str, &str)) {
         set("AssignedGroup", &self.rollout_group);
         set(
             "AssignedValue",
             match &self.value {
-                FlagValue::Boolean(value) => boolean_spelling.boolean(*value),
+                FlagValue::Boolean(value) => boolean_format.boolean(*value),
                 FlagValue::Text(text) => text,
             },
         );
         if let Some(from_cache) = self.from_cache {
-            set("CacheFlag", boolean_spelling.boolean(from_cache));
+            set("CacheFlag", boolean_format.boolean(from_cache));
         }
         set("Name", self.flag.name.as_str());
         if let Some(reason) = self.reason {
@@ -159,16 +159,16 @@ mod tests {
             micros in 0..2_000_000_000_000_000_i64,
             is_json in any::<bool>(),
         ) {
-            let boolean_spelling = if is_json { Spelling::Json } else { Spelling::Python };
-            let mut batch = ExposureBatch::new(BatchId::default(), boolean_spelling);
+            let boolean_format = if is_json { CellFormat::Json } else { CellFormat::Python };
+            let mut batch = ExposureBatch::new(BatchId::default(), boolean_format);
             let index = batch.add_template(template.clone());
             let Ok(instance) = InstanceId::new(instance) else { return Ok(()) };
             let created = Timestamp::from_unix_micros(micros).unwrap();
             batch.push(index, &request_id, &instance, bucket.and_then(Bucket::new), created);
-            let whole = batch.exposures().next().unwrap().row(boolean_spelling);
+            let whole = batch.exposures().next().unwrap().row(boolean_format);
             let entry = EntryText::from(batch.entries().next().unwrap());
             let (mut key, mut cells) = (String::new(), Cells::default());
-            template.each_cell(boolean_spelling, |column, value| cells.set(column, value));
+            template.each_cell(boolean_format, |column, value| cells.set(column, value));
             entry.each_cell(|column, value| cells.set(column, value));
             let parts = entry.write_key(&template.key_prefix(), &mut key);
             prop_assert_eq!(parts.map(|()| Row { key: key.into(), cells }), whole);

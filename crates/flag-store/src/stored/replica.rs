@@ -7,7 +7,7 @@ use flag_model::{Invalid, ProjectName, Timestamp, quoted};
 use crate::head::ProjectDigest;
 use crate::replicas::{Replica, ServedRevisions};
 use crate::row_key::{ReplicaId, replica_key, replica_of, served_key};
-use crate::rows::{Cells, Report, Row};
+use crate::rows::{Cells, Row, TimestampedRow};
 
 const NAME: &str = "Name";
 const BUILD: &str = "Build";
@@ -37,7 +37,7 @@ pub(crate) fn encode_replica(replica: &Replica) -> Row {
 }
 
 /// Reads the row of a replica.
-pub(crate) fn decode_replica(report: &Report) -> Result<Replica, Invalid> {
+pub(crate) fn decode_replica(report: &TimestampedRow) -> Result<Replica, Invalid> {
     let row = &report.row;
     let time = |column| Timestamp::parse(text(row, column)?);
     let poll = text(row, POLL).ok().and_then(|poll| poll.parse().ok());

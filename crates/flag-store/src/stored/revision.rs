@@ -11,7 +11,7 @@ use super::metadata::read_owner;
 use super::treatments::{decode_treatments, encode_treatments};
 use super::{MISSING, NOTHING, Oddities, Reader, UnreadableRow, cell_type};
 use crate::literal::{self, Literal};
-use crate::options::{RowOptions, Spelling};
+use crate::options::{CellFormat, RowOptions};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Row};
 
@@ -73,11 +73,11 @@ fn encode(
         flag: revision.flag.clone(),
         created: revision.created(),
     };
-    let spelling = match revision.scheme {
+    let cell_format = match revision.scheme {
         BucketScheme::V1 { .. } => options.v1_cells,
-        BucketScheme::V2 { .. } => Spelling::Json,
+        BucketScheme::V2 { .. } => CellFormat::Json,
     };
-    let treatments = encode_treatments(revision, spelling, carried);
+    let treatments = encode_treatments(revision, cell_format, carried);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
     literal::parse(&treatments)
         .map_err(|error| Invalid::new("Treatments", error.found(), error.expected()))?;
@@ -86,7 +86,7 @@ fn encode(
         ("Name", revision.flag.name.as_str()),
         ("Type", cell_type(revision.flag.flag_type)),
         ("FormatVersion", &revision.scheme.version().to_string()),
-        ("ControlValue", encode_control(revision, spelling)?),
+        ("ControlValue", encode_control(revision, cell_format)?),
         ("Comment", &revision.comment),
         ("Treatments", &treatments),
         ("CreatedTime", &revision.created().text()),
@@ -107,9 +107,9 @@ fn encode(
     })
 }
 
-fn encode_control(revision: &Revision, spelling: Spelling) -> Result<&str, Invalid> {
+fn encode_control(revision: &Revision, cell_format: CellFormat) -> Result<&str, Invalid> {
     match &revision.control {
-        FlagValue::Boolean(value) => Ok(spelling.boolean(*value)),
+        FlagValue::Boolean(value) => Ok(cell_format.boolean(*value)),
         FlagValue::Text(text) if is_no_value(revision.scheme.version(), text) => Err(no_value()),
         FlagValue::Text(text) => Ok(text),
     }

@@ -8,11 +8,11 @@ use flag_model::{
 };
 
 use super::carried::Carried;
+use super::cell_format::Writer;
 use super::revision::boolean;
-use super::spelling::Writer;
 use super::{MISSING, NOTHING, Reader, UnreadableRow};
 use crate::literal::{self, Literal, Node};
-use crate::options::Spelling;
+use crate::options::CellFormat;
 
 const COLUMN: &str = "Treatments";
 
@@ -30,11 +30,11 @@ pub(super) fn fields(version: FormatVersion) -> &'static [&'static str] {
 /// The cell of a revision's treatments.
 pub(super) fn encode_treatments(
     revision: &Revision,
-    spelling: Spelling,
+    cell_format: CellFormat,
     carried: &Carried<'_>,
 ) -> String {
     let version = revision.scheme.version();
-    let mut writer = Writer::new(spelling);
+    let mut writer = Writer::new(cell_format);
     let treatments = revision.treatments.iter().enumerate();
     writer.list(treatments, |writer, (at, treatment)| {
         writer.open_dict();
@@ -393,13 +393,13 @@ fn text_value(text: &str) -> Result<FlagValue, Invalid> {
 /// What Python's `str` makes of a number or a boolean.
 fn python_text(literal: &Literal<'_>) -> Option<String> {
     match literal {
-        Literal::Boolean(value) => Some(Spelling::Python.boolean(*value).to_owned()),
+        Literal::Boolean(value) => Some(CellFormat::Python.boolean(*value).to_owned()),
         Literal::Number(number) => Some(number.as_str().into_owned()),
         Literal::Null | Literal::Text(_) | Literal::List(_) | Literal::Dict(_) => None,
     }
 }
 
-/// What was found, as a message shows it: text in quotes, anything else by its spelling.
+/// What was found, as a message shows it: text in quotes, anything else as it is written.
 fn found(literal: &Literal<'_>) -> String {
     match literal {
         Literal::Text(text) => quoted(text),

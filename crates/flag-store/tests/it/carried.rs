@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flag_model::{FlagKey, FlagValue, HashAlgorithm, Revision, RevisionParts, Timestamp};
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Base, Cells, FlagStore, Row, RowOptions, RowStore, Spelling, SystemClock, decode_revision,
+    Base, CellFormat, Cells, FlagStore, Row, RowOptions, RowStore, SystemClock, decode_revision,
     encode_revision,
 };
 
@@ -67,7 +67,7 @@ fn roll_back(parts: &mut RevisionParts) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_carries_what_is_unknown_in_the_spelling_of_its_version() {
+async fn a_rollback_carries_what_is_unknown_in_the_cell_format_of_its_version() {
     let treatments = r#"[{"PercentRollout": 40.0, "Value": true, "Note": {"a": [null, 1e999, "it's"]}, "Name": "x"}, {"PercentRollout": 1, "Value": false}]"#;
     let old = row(&[
         ("Treatments", treatments),
@@ -126,7 +126,7 @@ async fn an_algorithm_that_the_row_names_stays() {
 #[test]
 fn version_1_is_json_where_its_readers_take_that() {
     let options = RowOptions {
-        v1_cells: Spelling::Json,
+        v1_cells: CellFormat::Json,
         v1_algorithm: HashAlgorithm::Sha1,
         ..RowOptions::default()
     };

@@ -439,5 +439,8 @@ async fn whatever_is_served_is_listed() {
         assert!(revision.unwrap().is_some(), "{name}");
     }
     let projects = world.store.projects().await.unwrap();
-    assert_eq!((projects.names.len(), projects.strangers.len()), (1, 0));
+    assert_eq!(
+        (projects.names.len(), projects.keys_without_project.len()),
+        (1, 0)
+    );
 }

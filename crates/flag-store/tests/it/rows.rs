@@ -10,8 +10,8 @@ use flag_model::{
 };
 use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::{
-    BatchId, Cells, Exposure, ExposureBatch, ExposureLog as _, ExposureScope, FlagStore, Insert,
-    Row, RowOptions, Spelling, SystemClock, TimeRange, check_exposure, encode_metadata,
+    BatchId, CellFormat, Cells, Exposure, ExposureBatch, ExposureLog as _, ExposureScope,
+    FlagStore, Insert, Row, RowOptions, SystemClock, TimeRange, check_exposure, encode_metadata,
     encode_revision,
 };
 use proptest::prelude::*;
@@ -478,7 +478,7 @@ async fn an_exposure_that_is_logged_never_changes() {
     let flag = flag(FlagType::Feature);
     let of_flag = ExposureScope::Flag(&flag);
     let insert = async |exposure: Exposure<'_>| {
-        let record = exposure.record(Spelling::Json).unwrap();
+        let record = exposure.record(CellFormat::Json).unwrap();
         let inserted = log.insert(&record).await;
         inserted.map_err(|error| error.to_string())
     };
@@ -524,13 +524,13 @@ async fn an_exposure_that_is_logged_never_changes() {
 }
 
 #[test]
-fn booleans_of_exposures_are_spelled_as_told() {
-    let row = |spelling| {
-        let record = exposure("A", "r").record(spelling).unwrap();
+fn booleans_of_exposures_are_written_as_told() {
+    let row = |boolean_format| {
+        let record = exposure("A", "r").record(boolean_format).unwrap();
         record.row().clone()
     };
-    for (spelling, text) in [(Spelling::Json, "true"), (Spelling::Python, "True")] {
-        let row = row(spelling);
+    for (boolean_format, text) in [(CellFormat::Json, "true"), (CellFormat::Python, "True")] {
+        let row = row(boolean_format);
         for column in ["AssignedValue", "CacheFlag"] {
             assert_eq!(row.cells.get(column), Some(text.as_bytes()));
         }
@@ -541,7 +541,7 @@ fn booleans_of_exposures_are_spelled_as_told() {
         flag: Cow::Owned(flag(FlagType::Data)),
         ..exposure("A", "r")
     };
-    let record = text.record(Spelling::Python).unwrap();
+    let record = text.record(CellFormat::Python).unwrap();
     let row = record.row();
     assert_eq!(row.cells.get("AssignedValue"), Some(b"true".as_slice()));
 }
@@ -556,7 +556,7 @@ async fn exposures_are_found_by_flag_and_by_instance() {
         exposure("A", "r2"),
         exposure("A", "r3"),
     ];
-    let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &exposures);
+    let batch = ExposureBatch::of(BatchId(1), CellFormat::Json, &exposures);
     let written = log.append(&batch).await;
     assert_eq!(
         written.iter().map(Result::is_ok).collect::<Vec<_>>(),

@@ -11,14 +11,14 @@ use flag_store::conformance::put;
 use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::scripted::{ScriptedLog, Step};
 use flag_store::{
-    BatchId, Exposure, ExposureLog, InstanceIdMode, RowOptions, RowStore, Spelling, SystemClock,
+    BatchId, CellFormat, Exposure, ExposureLog, InstanceIdMode, RowOptions, RowStore, SystemClock,
     TimeRange, encode_revision,
 };
 
 use super::*;
 use crate::lag::Lag;
 use crate::suspects::Suspects;
-use crate::{Verification, VerificationScope, VerifyError, served_around};
+use crate::{Verification, VerificationScope, VerifyError, recheck_around};
 
 /// Alters an exposure.
 type Change = fn(&mut Exposure<'_>);
@@ -87,10 +87,10 @@ fn served(instance: &str, by: i64, second: i64) -> Exposure<'static> {
 
 /// The report about exposures: in a batch, and then again one by one.
 async fn reports(exposures: &[Exposure<'_>], ids: &KnownIds) -> [Report; 2] {
-    let batch = ExposureBatch::of(BatchId(1), Spelling::Json, exposures);
+    let batch = ExposureBatch::of(BatchId(1), CellFormat::Json, exposures);
     let records = exposures
         .iter()
-        .map(|of| of.record(Spelling::Json).unwrap());
+        .map(|of| of.record(CellFormat::Json).unwrap());
     let records: Vec<_> = records.collect();
     let in_batch = BatchPage {
         batches: vec![batch],
@@ -140,7 +140,7 @@ async fn what_was_served_is_decided_the_same_again() {
     check(&exposures, &[]).await;
     for report in reports(&exposures, &plain()).await {
         assert_eq!(report.flags["data/f"].agree, 6);
-        assert_eq!(report.flags["data/f"].stale.count(), 0);
+        assert_eq!(report.flags["data/f"].outdated.count(), 0);
     }
 }
 
@@ -190,15 +190,15 @@ async fn a_revision_that_the_flag_does_not_have_is_named_and_none_is_not_verifia
 }
 
 #[tokio::test]
-async fn an_answer_of_an_old_revision_is_stale_and_no_fault() {
+async fn an_answer_of_an_old_revision_is_outdated_and_no_fault() {
     let exposures = [(10, 19), (10, 21), (10, 24), (20, 30), (20, 18)];
     let exposures = exposures.map(|(by, second)| served("bob", by, second));
     check(&exposures, &[]).await;
     for report in reports(&exposures, &plain()).await {
         let of = &report.flags["data/f"];
         let lag = |of: &Lag| (of.count(), of.worst().as_secs());
-        assert_eq!(lag(&of.stale), (2, 4));
-        let worst = of.most_stale.clone().unwrap();
+        assert_eq!(lag(&of.outdated), (2, 4));
+        let worst = of.most_outdated.clone().unwrap();
         assert_eq!(worst, (at(24).to_string(), at(10).to_string()));
         assert_eq!(of.before_revision, 1);
     }
@@ -233,8 +233,8 @@ async fn what_is_logged_twice_and_an_instance_with_two_values_are_named() {
 
 /// How many hashed exposures agree, are not verifiable, and are wrong.
 async fn check_hashed(ids: &KnownIds, expected: (u64, u64, u64)) {
-    let names = InstanceIdMode::hashed(KEY).unwrap();
-    let mut exposures = ["ann", "bob", "eve", "bob"].map(|id| names.apply(served(id, 10, 11)));
+    let id_mode = InstanceIdMode::hashed(KEY).unwrap();
+    let mut exposures = ["ann", "bob", "eve", "bob"].map(|id| id_mode.apply(served(id, 10, 11)));
     exposures[3].value = std::borrow::Cow::Owned(FlagValue::text("x").unwrap());
     exposures[3].created = at(12);
     for report in reports(&exposures, ids).await {
@@ -245,28 +245,28 @@ async fn check_hashed(ids: &KnownIds, expected: (u64, u64, u64)) {
 
 #[tokio::test]
 async fn hashed_ids_are_verified_as_far_as_key_and_ids_are_known() {
-    let names = || InstanceIdMode::hashed(KEY).unwrap();
+    let id_mode = || InstanceIdMode::hashed(KEY).unwrap();
     let bob = InstanceId::new("bob").unwrap();
     check_hashed(&plain(), (0, 3, 1)).await;
-    check_hashed(&KnownIds::new(names(), []), (1, 2, 1)).await;
-    check_hashed(&KnownIds::new(names(), [bob]), (2, 1, 1)).await;
+    check_hashed(&KnownIds::new(id_mode(), []), (1, 2, 1)).await;
+    check_hashed(&KnownIds::new(id_mode(), [bob]), (2, 1, 1)).await;
 }
 
 #[tokio::test]
 async fn an_override_that_no_list_has_is_wrong_if_the_key_is_known() {
-    let names = InstanceIdMode::hashed(KEY).unwrap();
-    let mut exposure = names.apply(served("ann", 10, 11));
-    exposure.instance = names.pseudonym(&InstanceId::new("zoe").unwrap()).unwrap();
+    let id_mode = InstanceIdMode::hashed(KEY).unwrap();
+    let mut exposure = id_mode.apply(served("ann", 10, 11));
+    exposure.instance = id_mode.pseudonym(&InstanceId::new("zoe").unwrap()).unwrap();
     let exposures = [exposure];
     let [report, _] = reports(&exposures, &plain()).await;
     assert!(report.is_clean());
-    let [report, _] = reports(&exposures, &KnownIds::new(names, [])).await;
+    let [report, _] = reports(&exposures, &KnownIds::new(id_mode, [])).await;
     assert_eq!(report.findings[0].what, "Reason");
 }
 
 #[tokio::test]
 async fn a_record_whose_cells_do_not_fit_its_key_is_named() {
-    let record = served("bob", 10, 11).record(Spelling::Json).unwrap();
+    let record = served("bob", 10, 11).record(CellFormat::Json).unwrap();
     for (column, text) in [
         ("InstanceID", "eve"),
         ("Bucket", "x"),
@@ -288,7 +288,7 @@ async fn a_record_whose_cells_do_not_fit_its_key_is_named() {
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_read_is_named_and_all_its_exposures_count() {
-    let good = ExposureBatch::of(BatchId(1), Spelling::Json, &[served("bob", 10, 11)]);
+    let good = ExposureBatch::of(BatchId(1), CellFormat::Json, &[served("bob", 10, 11)]);
     let page = BatchPage {
         batches: vec![good],
         unreadable: vec![UnreadableBatch {
@@ -357,7 +357,7 @@ async fn log() -> MemoryLog {
     let log = MemoryLog::default();
     let ids: Vec<String> = (0..2_000).map(|id| format!("A{id}")).collect();
     let exposures: Vec<_> = ids.iter().map(|id| served(id, 10, 11)).collect();
-    let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &exposures);
+    let batch = ExposureBatch::of(BatchId(1), CellFormat::Json, &exposures);
     assert!(log.append(&batch).await.iter().all(Result::is_ok));
     log
 }
@@ -488,20 +488,20 @@ async fn what_was_served_around_an_instant_is_decided_again() {
     let (store, log) = (store().await, MemoryLog::default());
     let mut exposures = [11, 12, 13, 14, 25].map(|second| served("bob", 10, second));
     exposures[3].bucket = Bucket::new(7);
-    let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &exposures);
+    let batch = ExposureBatch::of(BatchId(1), CellFormat::Json, &exposures);
     log.append(&batch).await;
     let bob = InstanceId::new("bob").unwrap();
     let around = async |at| {
         let flag = flag();
-        let around = served_around((&store, &log), &InstanceIdMode::Plain, &flag, &bob, at, 2);
+        let around = recheck_around((&store, &log), &InstanceIdMode::Plain, &flag, &bob, at, 2);
         let around = around.await.unwrap().into_iter();
-        let around = around.map(|of| (of.exposure.created.clone(), of.agrees(), of.stale));
+        let around = around.map(|of| (of.exposure.created.clone(), of.agrees(), of.outdated_for));
         around.collect::<Vec<_>>()
     };
     let seconds = |second| at(second).to_string();
-    let stale = Some(std::time::Duration::from_secs(5));
+    let outdated_for = Some(std::time::Duration::from_secs(5));
     let last = [
-        (seconds(25), Some(true), stale),
+        (seconds(25), Some(true), outdated_for),
         (seconds(14), Some(false), None),
     ];
     assert_eq!(around(None).await, last);

@@ -200,7 +200,7 @@ impl Doctor {
         let mut names = projects.to_vec();
         if names.is_empty() {
             let found = opened.flags().projects().await?;
-            for key in found.strangers {
+            for key in found.keys_without_project {
                 let problem = "belongs to no project, and is never served";
                 let found = format!("{key} {problem}");
                 let location = RowLocation {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_settings::{Reader, read_instance_names};
+use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{Clock as _, ExposureLog, FlagStore, SystemClock};
-use flag_verify::{ServedAgain, served_around};
+use flag_verify::{RecheckedExposure, recheck_around};
 
 use self::bundle::write_bundle;
 use super::replicas::read_replicas;
@@ -94,11 +94,11 @@ async fn served(
     flag: &FlagKey,
     instance: &InstanceId<'_>,
     at: Option<Timestamp>,
-) -> Result<Vec<ServedAgain>, Failure> {
+) -> Result<Vec<RecheckedExposure>, Failure> {
     let mut reader = Reader::new(context.sources.clone());
-    let names = read_instance_names(&mut reader);
-    let names = reader.finish(names)?;
-    let served = served_around((store, log), &names, flag, instance, at, SERVED);
+    let id_mode = read_instance_id_mode(&mut reader);
+    let id_mode = reader.finish(id_mode)?;
+    let served = recheck_around((store, log), &id_mode, flag, instance, at, SERVED);
     let served = with_progress(format!("reading the exposures of {flag}"), served).await;
     served.map_err(|source| context.store_failed(source).into())
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command};
 use flag_model::{FlagKey, InstanceId};
-use flag_settings::{Reader, read_instance_names};
+use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
 
 use self::follow::follow;
@@ -133,9 +133,9 @@ fn instances(context: &Context, args: &ExposuresArgs) -> Result<Vec<InstanceId<'
     if let Some(instance) = &args.instance {
         let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;
         let mut reader = Reader::new(context.sources.clone());
-        let names = read_instance_names(&mut reader);
-        let names = reader.finish(names)?;
-        let hashed = names.pseudonym(&instance);
+        let id_mode = read_instance_id_mode(&mut reader);
+        let id_mode = reader.finish(id_mode)?;
+        let hashed = id_mode.pseudonym(&instance);
         instances.push(instance.into_owned());
         instances.extend(hashed);
     }

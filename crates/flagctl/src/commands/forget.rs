@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName, Revision, Timestamp};
-use flag_settings::{Reader, read_instance_names};
+use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{
     Clock as _, ExposureLog, ExposureScope, FlagRow, FlagRowKey, Inspection, Pages, Remains, Row,
     RowType, SystemClock, TimeRange, project_rows,
@@ -42,14 +42,14 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
     let project = default_project::required(project, &context.variables)?;
     let instance = InstanceId::new(&*args.instance).map_err(ArgumentError::from)?;
     let mut reader = Reader::new(context.sources.clone());
-    let names = read_instance_names(&mut reader);
-    let names = reader.finish(names)?;
+    let id_mode = read_instance_id_mode(&mut reader);
+    let id_mode = reader.finish(id_mode)?;
     let opened = AdminStore::open_existing(context, context.settings()).await?;
     opened.ensure_ready(context.settings()).await?;
     let log = opened.log(context, context.settings()).await?;
     let looking = look(&opened, &*log, &project, &instance);
     let mut found = with_progress(format!("searching {project}"), looking).await?;
-    if let Some(hashed) = names.pseudonym(&instance) {
+    if let Some(hashed) = id_mode.pseudonym(&instance) {
         let more = log.of_instance(&project, &hashed).await;
         found
             .exposures

@@ -2,7 +2,7 @@
 
 use flag_model::{InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::Decision;
-use flag_verify::{Comparison, ServedAgain, all_agree};
+use flag_verify::{Comparison, RecheckedExposure, all_agree};
 use serde::Serialize;
 
 use super::escape::visible;
@@ -21,7 +21,7 @@ pub(crate) struct Explained<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) numbers: &'a RevisionNumbers,
     /// What was served to it around that time, if it is asked for.
-    pub(crate) served: Option<&'a [ServedAgain]>,
+    pub(crate) served: Option<&'a [RecheckedExposure]>,
 }
 
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ impl View for Explained<'_> {
     }
 }
 
-fn served_table(served: &[ServedAgain]) -> Text {
+fn served_table(served: &[RecheckedExposure]) -> Text {
     let heading = [
         "SERVED", "VALUE", "GROUP", "REASON", "BUCKET", "REVISION", "STALE", "AGREES",
     ];
@@ -116,7 +116,7 @@ fn served_table(served: &[ServedAgain]) -> Text {
             or_none(exposure.reason.clone()),
             or_none(exposure.bucket.clone()),
             or_none(exposure.revision.clone()),
-            or_none(again.stale.map(|stale| format!("{stale:.1?}"))),
+            or_none(again.outdated_for.map(|stale| format!("{stale:.1?}"))),
             visible(&comparison(again)),
         ];
         let tone = match again.agrees() {
@@ -129,7 +129,7 @@ fn served_table(served: &[ServedAgain]) -> Text {
 }
 
 /// What deciding an exposure again says, in words.
-fn comparison(again: &ServedAgain) -> String {
+fn comparison(again: &RecheckedExposure) -> String {
     match &again.comparison {
         Ok(Comparison::Agrees) => "yes".to_owned(),
         Ok(Comparison::Differs(of)) => {
@@ -143,13 +143,13 @@ fn comparison(again: &ServedAgain) -> String {
     }
 }
 
-impl<'a> From<&'a ServedAgain> for ServedData<'a> {
-    fn from(again: &'a ServedAgain) -> Self {
+impl<'a> From<&'a RecheckedExposure> for ServedData<'a> {
+    fn from(again: &'a RecheckedExposure) -> Self {
         Self {
             exposure: (&again.exposure).into(),
             agrees: again.agrees(),
             comparison: comparison(again),
-            stale_ms: again.stale.map(|stale| stale.as_millis()),
+            stale_ms: again.outdated_for.map(|stale| stale.as_millis()),
         }
     }
 }

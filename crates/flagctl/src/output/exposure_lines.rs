@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use flag_store::StoredExposure;
+use flag_store::ExposureText;
 
 use super::csv::Csv;
 use super::escape::escaped_json;
@@ -48,7 +48,7 @@ impl ExposureLines {
     }
 
     /// Appends the line of an exposure.
-    pub(crate) fn push(&mut self, lines: &mut String, exposure: &StoredExposure) {
+    pub(crate) fn push(&mut self, lines: &mut String, exposure: &ExposureText) {
         match self.format {
             LineFormat::Ndjson => {
                 let exposure = Exposure::from(exposure);
@@ -59,7 +59,7 @@ impl ExposureLines {
         }
     }
 
-    fn push_cells(&mut self, lines: &mut String, exposure: &StoredExposure) {
+    fn push_cells(&mut self, lines: &mut String, exposure: &ExposureText) {
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();
         let cells = [
             exposure.key.clone(),
@@ -82,8 +82,8 @@ impl ExposureLines {
 mod tests {
     use super::*;
 
-    fn exposure(instance: &str, value: &str) -> StoredExposure {
-        StoredExposure {
+    fn exposure(instance: &str, value: &str) -> ExposureText {
+        ExposureText {
             key: "KEY".to_owned(),
             request_id: "r".to_owned(),
             created: "2026-11-28 12:00:00.000000".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flag_model::FlagKey;
-use flag_store::StoredExposure;
+use flag_store::ExposureText;
 use serde::Serialize;
 
 use super::escape::visible;
@@ -80,7 +80,7 @@ impl<'a> ExposureSummary<'a> {
     }
 
     /// Counts an exposure.
-    pub(crate) fn add(&mut self, exposure: &StoredExposure) {
+    pub(crate) fn add(&mut self, exposure: &ExposureText) {
         self.total.add(exposure);
         let group = Group {
             revision: exposure.revision.clone(),
@@ -100,7 +100,7 @@ impl<'a> ExposureSummary<'a> {
 }
 
 impl Counts {
-    fn add(&mut self, exposure: &StoredExposure) {
+    fn add(&mut self, exposure: &ExposureText) {
         self.exposures += 1;
         self.instances.add(&exposure.instance);
         let created = &exposure.created;

@@ -1,7 +1,7 @@
 //! Decisions that were served, as logged.
 
 use flag_model::FlagKey;
-use flag_store::StoredExposure;
+use flag_store::ExposureText;
 use serde::Serialize;
 
 use super::escape::visible;
@@ -13,7 +13,7 @@ use super::view::View;
 /// Exposures of a flag, the newest first.
 pub(crate) struct Exposures<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) exposures: &'a [StoredExposure],
+    pub(crate) exposures: &'a [ExposureText],
 }
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ impl View for Exposures<'_> {
 }
 
 /// A table of exposures with its heading.
-pub(crate) fn exposures_table(exposures: &[StoredExposure]) -> Text {
+pub(crate) fn exposures_table(exposures: &[ExposureText]) -> Text {
     let heading = [
         "CREATED", "INSTANCE", "GROUP", "REASON", "BUCKET", "REVISION", "CACHE", "REQUEST", "VALUE",
     ];
@@ -82,8 +82,8 @@ pub(crate) fn exposures_table(exposures: &[StoredExposure]) -> Text {
     columns.text()
 }
 
-impl<'a> From<&'a StoredExposure> for Exposure<'a> {
-    fn from(exposure: &'a StoredExposure) -> Self {
+impl<'a> From<&'a ExposureText> for Exposure<'a> {
+    fn from(exposure: &'a ExposureText) -> Self {
         Self {
             row_key: &exposure.key,
             request_id: &exposure.request_id,

@@ -152,10 +152,10 @@ impl View for VerifiedExposures<'_> {
                 of.agree,
                 wrong,
                 of.unverifiable(),
-                of.stale.count(),
+                of.outdated.count(),
             ];
             line.extend(counts.iter().map(u64::to_string));
-            line.extend(lags(&of.stale));
+            line.extend(lags(&of.outdated));
             line.push(split(&of.sample_ratios).to_owned());
             flags.line(tone(wrong), line);
         }
@@ -177,7 +177,7 @@ impl View for VerifiedExposures<'_> {
 
 impl<'a> FlagData<'a> {
     fn new(flag_type: &'a str, name: &'a str, of: &'a FlagReport) -> Self {
-        let worst = of.most_stale.as_ref();
+        let worst = of.most_outdated.as_ref();
         Self {
             flag_type,
             name,
@@ -191,10 +191,10 @@ impl<'a> FlagData<'a> {
             hashed: of.hashed,
             before_revision: of.before_revision,
             stale: StaleData {
-                exposures: of.stale.count(),
-                p50_ms: millis(of.stale.percentile(50)),
-                p99_ms: millis(of.stale.percentile(99)),
-                worst_ms: millis(of.stale.worst()),
+                exposures: of.outdated.count(),
+                p50_ms: millis(of.outdated.percentile(50)),
+                p99_ms: millis(of.outdated.percentile(99)),
+                worst_ms: millis(of.outdated.worst()),
                 worst_created: worst.map(|(created, _)| created.as_str()),
                 worst_revision: worst.map(|(_, revision)| revision.as_str()),
             },

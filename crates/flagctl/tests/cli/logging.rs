@@ -7,7 +7,7 @@ use std::process::Stdio;
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
-use flag_store::{BatchId, Exposure, ExposureBatch, ExposureLog as _, Spelling};
+use flag_store::{BatchId, CellFormat, Exposure, ExposureBatch, ExposureLog as _};
 use flag_store_embedded::EmbeddedLog;
 
 use crate::administering::on_log;
@@ -43,7 +43,7 @@ fn exposure(number: u32) -> Exposure<'static> {
 async fn append(log: &EmbeddedLog, numbers: std::ops::Range<u32>) {
     let id = BatchId(u128::from(numbers.start) + 1);
     let served: Vec<_> = numbers.map(exposure).collect();
-    let batch = ExposureBatch::of(id, Spelling::Json, &served);
+    let batch = ExposureBatch::of(id, CellFormat::Json, &served);
     let appended = log.append(&batch).await;
     assert!(appended.iter().all(Result::is_ok));
 }
@@ -56,7 +56,7 @@ fn with_exposures(count: u32) -> TempDir {
         for start in (0..count - 1).step_by(500) {
             append(log, start..(start + 500).min(count - 1)).await;
         }
-        let sent = exposure(count - 1).record(Spelling::Json).unwrap();
+        let sent = exposure(count - 1).record(CellFormat::Json).unwrap();
         log.insert(&sent).await.unwrap();
     });
     dir
@@ -133,14 +133,14 @@ fn exposures_are_selected_by_time_group_and_instance() {
 fn an_instance_whose_id_is_hashed_is_found_by_its_id() {
     let dir = with_exposures(10);
     let key = "0123456789abcdef0123456789abcdef";
-    let names = flag_store::InstanceIdMode::hashed(key.as_bytes()).unwrap();
-    let hashed = names.pseudonym(&InstanceId::new("A7").unwrap()).unwrap();
+    let id_mode = flag_store::InstanceIdMode::hashed(key.as_bytes()).unwrap();
+    let hashed = id_mode.pseudonym(&InstanceId::new("A7").unwrap()).unwrap();
     on_log(dir.path(), async |log| {
         let served = Exposure {
             instance: hashed,
             ..exposure(20)
         };
-        let batch = ExposureBatch::of(BatchId(99), Spelling::Json, [&served]);
+        let batch = ExposureBatch::of(BatchId(99), CellFormat::Json, [&served]);
         assert!(matches!(log.append(&batch).await[..], [Ok(())]));
     });
     let flag = ["csr-assistant", "feature", NAME];
@@ -233,7 +233,7 @@ fn what_is_logged_is_followed_once_until_ctrl_c() {
     on_log(dir.path(), async |log| {
         for start in (1_000..1_050).step_by(10) {
             append(log, start..start + 9).await;
-            let sent = exposure(start + 9).record(Spelling::Json).unwrap();
+            let sent = exposure(start + 9).record(CellFormat::Json).unwrap();
             log.insert(&sent).await.unwrap();
         }
     });

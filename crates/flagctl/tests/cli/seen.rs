@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason};
 use flag_store::{
-    BatchId, CountKey, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _, Minute,
-    MinuteCounts, Spelling,
+    BatchId, CellFormat, CountKey, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _,
+    Minute, MinuteCounts,
 };
 
 use super::*;
@@ -46,7 +46,7 @@ fn see(dir: &TempDir, instances: &[&str], ago: Duration) {
         })
         .collect();
     on_log(dir.path(), async |log| {
-        let batch = ExposureBatch::of(BatchId(7), Spelling::Json, &exposures);
+        let batch = ExposureBatch::of(BatchId(7), CellFormat::Json, &exposures);
         let written = log.append(&batch).await;
         assert!(written.iter().all(Result::is_ok));
     });

@@ -6,7 +6,7 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::conformance::put;
-use flag_store::{BatchId, Exposure, ExposureBatch, ExposureLog as _, Row, Spelling};
+use flag_store::{BatchId, CellFormat, Exposure, ExposureBatch, ExposureLog as _, Row};
 use tempfile::TempDir;
 
 use crate::administering::{on_log, on_store};
@@ -104,7 +104,7 @@ pub(crate) fn log(store: &Path, instances: &[&str]) {
     );
     on_log(store, async |log| {
         let written = log
-            .append(&ExposureBatch::of(id, Spelling::Json, &exposures))
+            .append(&ExposureBatch::of(id, CellFormat::Json, &exposures))
             .await;
         assert!(written.iter().all(Result::is_ok));
     });

@@ -8,8 +8,8 @@ use flag_model::{
     Revision, RevisionParts,
 };
 use flag_store::{
-    Clock as _, CountKey, CountsWriterId, Exposure, Minute, MinuteCounts, Replica, ReplicaId, Row,
-    RowOptions, Spelling, SystemClock, encode_metadata, encode_revision, report,
+    CellFormat, Clock as _, CountKey, CountsWriterId, Exposure, Minute, MinuteCounts, Replica,
+    ReplicaId, Row, RowOptions, SystemClock, encode_metadata, encode_revision, report,
 };
 use flag_tests::{Browser, Service, TestStore};
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn leave_hostile_log(store: &TestStore) {
         from_cache: None,
         created: SystemClock.now(),
     };
-    let mut row = exposure.record(Spelling::Json).unwrap().row().clone();
+    let mut row = exposure.record(CellFormat::Json).unwrap().row().clone();
     for column in ["AssignedValue", "AssignedGroup", "Reason", "Revision"] {
         row.cells.set(column, HOSTILE);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_store::{BatchId, ExposureBatch, ExposureTemplate, Row, Scan, Spelling};
+use flag_store::{BatchId, CellFormat, ExposureBatch, ExposureTemplate, Row, Scan};
 use flag_tests::{Load, Proxy, Service, TestStore, flagctl};
 use serde_json::Value;
 
@@ -269,7 +269,7 @@ async fn fill(store: &TestStore) {
     let log = store.exposures().await;
     let mut created = plan.created().unix_micros();
     for number in 0..MANY / 2_000 {
-        let mut batch = ExposureBatch::new(BatchId(number.into()), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId(number.into()), CellFormat::Json);
         let mut outcomes = Vec::new();
         for exposure in number * 2_000..(number + 1) * 2_000 {
             created += 1;

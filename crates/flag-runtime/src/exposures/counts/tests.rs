@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flag_model::{FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{BatchId, Clock, ExposureLog as _, Spelling, StoreError, TemplateIndex};
+use flag_store::{BatchId, CellFormat, Clock, ExposureLog as _, StoreError, TemplateIndex};
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ fn at(minute: i64, second: i64) -> Timestamp {
 
 /// A batch of exposures: flag, group and time of each.
 fn batch(exposures: &[(&str, &str, Timestamp)]) -> ExposureBatch {
-    let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+    let mut batch = ExposureBatch::new(BatchId(1), CellFormat::Json);
     let id = InstanceId::new("A").unwrap();
     for (name, group, served) in exposures {
         let template: TemplateIndex = batch.add_template(ExposureTemplate {

@@ -6,7 +6,7 @@ use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_store::{
     AppendResult, BatchPage, BoxFuture, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
     ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, Minute,
-    MinuteCounts, Report, Row, Scan, StoreError, TimeRange,
+    MinuteCounts, Row, Scan, StoreError, TimeRange, TimestampedRow,
 };
 
 use super::super::deferred::NOT_YET;
@@ -137,7 +137,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         Box::pin(self.limits.write_exposure(Operation::WriteBatch, call))
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
         let timeout = self.limits.scan_timeout(scan.limit);
         let call = async move { self.store.opened()?.reports(scan).await };
         Box::pin(self.limits.read(Operation::Scan, timeout, call))

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use flag_model::{FlagValue, InstanceId, Timestamp};
 use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
 use flag_store::{
-    BatchId, Columns, Exposure, ExposureBatch, ExposureScope, Order, Scan, Spelling, TimeRange,
+    BatchId, CellFormat, Columns, Exposure, ExposureBatch, ExposureScope, Order, Scan, TimeRange,
 };
 use flag_store_embedded::EmbeddedLog;
 use prometheus_client::encoding::text::encode;
@@ -145,7 +145,7 @@ fn batch() -> ExposureBatch {
         from_cache: None,
         created: Timestamp::UNIX_EPOCH,
     };
-    ExposureBatch::of(BatchId(1), Spelling::Json, &[exposure])
+    ExposureBatch::of(BatchId(1), CellFormat::Json, &[exposure])
 }
 
 fn failed_with(result: &Result<(), StoreError>, expected: &str) -> bool {

@@ -54,11 +54,11 @@ impl SeenInstances {
 /// Decides for the instances in the exposure log.
 pub(in crate::dashboard) async fn seen_instances(
     log: &dyn ExposureLog,
-    names: &InstanceIdMode,
+    id_mode: &InstanceIdMode,
     (flag, now): (&FlagKey, Timestamp),
     [current, next]: [&Revision; 2],
 ) -> Result<SeenInstances, NotCounted> {
-    let InstanceIdMode::Plain = names else {
+    let InstanceIdMode::Plain = id_mode else {
         return Err(NotCounted::Hashed);
     };
     let within = TimeRange {
@@ -143,7 +143,7 @@ mod tests {
         BucketScheme, FlagValue, FormatVersion, HashAlgorithm, Percent, RevisionParts, Treatment,
     };
     use flag_store::memory::MemoryLog;
-    use flag_store::{Exposure, Spelling};
+    use flag_store::{CellFormat, Exposure};
 
     use super::*;
 
@@ -190,7 +190,7 @@ mod tests {
                 from_cache: Some(true),
                 created: now.saturating_sub(Duration::from_hours(24 * days)),
             };
-            let record = exposure.record(Spelling::Json).unwrap();
+            let record = exposure.record(CellFormat::Json).unwrap();
             log.insert(&record).await.unwrap();
         }
         let revisions = [&revision(&[]), &revision(&["A1", "B"])];

@@ -113,7 +113,7 @@ impl ExposureChart {
         let bars = (self.until.number() - first) / bar;
         let bins = (0..bars).map(|at| Bin {
             start: self.since.plus(at * bar).start(),
-            answers: vec![0; groups.len()],
+            exposures: vec![0; groups.len()],
         });
         let mut bins: Vec<Bin> = bins.collect();
         for (at, count_key, count) in counts.iter() {
@@ -124,8 +124,8 @@ impl ExposureChart {
             let name = group(count_key);
             let known = groups.iter().position(|group| group == name);
             let at = known.unwrap_or(groups.len().saturating_sub(1));
-            if let Some(answers) = bin.answers.get_mut(at) {
-                *answers = answers.saturating_add(count);
+            if let Some(exposures) = bin.exposures.get_mut(at) {
+                *exposures = exposures.saturating_add(count);
             }
         }
         // As on the bucket line; groups of older revisions get the colours that are left.

@@ -3,7 +3,7 @@
 use flag_model::{BUCKETS, CONTROL_GROUP, FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Decision, Plan, decide};
 use flag_store::StoreError;
-use flag_verify::{ServedAgain, served_around};
+use flag_verify::{RecheckedExposure, recheck_around};
 use maud::{Markup, html};
 
 use super::commands::explain;
@@ -19,7 +19,7 @@ use crate::dashboard::sources::Sources;
 const SERVED: usize = 10;
 
 /// What was served to an instance lately, or why that is not known.
-type ServedLately = Result<Vec<ServedAgain>, StoreError>;
+type ServedLately = Result<Vec<RecheckedExposure>, StoreError>;
 
 /// The form.
 pub(super) fn form(query: &Query) -> Markup {
@@ -67,7 +67,7 @@ pub(super) async fn lookup(
     };
     let at = moment.flatten();
     let records = (&sources.store, &*sources.log);
-    let served = served_around(records, &sources.names, flag, &instance, at, SERVED).await;
+    let served = recheck_around(records, &sources.id_mode, flag, &instance, at, SERVED).await;
     Ok(Some(html! {
         div.answer role="status" {
             h3 { (shown(text)) " "
@@ -146,7 +146,7 @@ fn lately(served: &ServedLately) -> Markup {
 }
 
 /// Whether the revision that an answer names decides the same.
-fn agrees(again: &ServedAgain) -> &'static str {
+fn agrees(again: &RecheckedExposure) -> &'static str {
     match again.agrees() {
         Some(true) => "yes",
         Some(false) => "no",

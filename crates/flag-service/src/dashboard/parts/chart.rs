@@ -13,13 +13,13 @@ const HEIGHT: u64 = 200;
 /// Marks that are nearer to each other share a label, in thousandths of the width.
 const APART: u64 = 60;
 
-/// The answers of a span of time.
+/// The exposures of a span of time.
 #[derive(Clone, Debug)]
 pub(in crate::dashboard) struct Bin {
     /// When it began.
     pub(in crate::dashboard) start: Timestamp,
-    /// Its answers, in the order of the groups of the chart.
-    pub(in crate::dashboard) answers: Vec<u64>,
+    /// Its exposures, in the order of the groups of the chart.
+    pub(in crate::dashboard) exposures: Vec<u64>,
 }
 
 /// A revision that was made within the time of the chart.
@@ -43,7 +43,7 @@ pub(in crate::dashboard) struct Chart {
 }
 
 impl Chart {
-    /// All answers.
+    /// All exposures.
     pub(in crate::dashboard) fn total(&self) -> u64 {
         self.bins.iter().map(Bin::total).sum()
     }
@@ -86,11 +86,11 @@ impl Chart {
         let (from, to) = (at * WIDTH / bins, (at + 1) * WIDTH / bins);
         let mut top = HEIGHT;
         let parts = bin
-            .answers
+            .exposures
             .iter()
             .zip(&self.groups)
-            .map(|(answers, (_, class))| {
-                let height = scaled(*answers, max);
+            .map(|(exposures, (_, class))| {
+                let height = scaled(*exposures, max);
                 top = top.saturating_sub(height);
                 (class, top, height)
             });
@@ -142,7 +142,7 @@ impl Chart {
                         @for bin in self.bins.iter().filter(|bin| bin.total() > 0) {
                             tr {
                                 th scope="row" { (time(bin.start)) }
-                                @for answers in &bin.answers { td.number { (thousands(*answers)) } }
+                                @for exposures in &bin.exposures { td.number { (thousands(*exposures)) } }
                             }
                         }
                     }
@@ -186,16 +186,16 @@ fn anchor(place: u64) -> &'static str {
 
 impl Bin {
     fn total(&self) -> u64 {
-        self.answers.iter().copied().fold(0, u64::saturating_add)
+        self.exposures.iter().copied().fold(0, u64::saturating_add)
     }
 }
 
 /// The height of a part; at least one point for what is not zero.
-fn scaled(answers: u64, max: u64) -> u64 {
-    if answers == 0 || max == 0 {
+fn scaled(exposures: u64, max: u64) -> u64 {
+    if exposures == 0 || max == 0 {
         return 0;
     }
-    let height = u128::from(answers) * u128::from(HEIGHT) / u128::from(max);
+    let height = u128::from(exposures) * u128::from(HEIGHT) / u128::from(max);
     u64::try_from(height).unwrap_or(HEIGHT).clamp(1, HEIGHT)
 }
 
@@ -213,11 +213,11 @@ mod tests {
             bins: vec![
                 Bin {
                     start: Timestamp::UNIX_EPOCH,
-                    answers: vec![3, 1],
+                    exposures: vec![3, 1],
                 },
                 Bin {
                     start: Timestamp::UNIX_EPOCH,
-                    answers: vec![0, 0],
+                    exposures: vec![0, 0],
                 },
             ],
             marks: vec![Mark {

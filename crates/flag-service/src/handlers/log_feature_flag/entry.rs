@@ -200,7 +200,7 @@ fn bucket(value: &Value, reason: Option<Reason>) -> Result<Bucket, Invalid> {
 #[cfg(test)]
 mod tests {
     use flag_api::{ExposureEntry, ReplyValue};
-    use flag_store::Spelling;
+    use flag_store::CellFormat;
     use serde_json::json;
 
     use super::*;
@@ -231,7 +231,7 @@ mod tests {
         entry[field] = value;
         let now = Timestamp::parse(NOW).unwrap();
         let record = decode(&entry, "[3]", "r-0", now, Ok)?
-            .record(Spelling::Json)
+            .record(CellFormat::Json)
             .unwrap();
         let cells = record.row().cells.iter();
         Ok(cells

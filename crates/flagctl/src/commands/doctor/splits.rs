@@ -2,7 +2,7 @@
 
 use flag_model::{Revision, Timestamp};
 use flag_rollout::{Plan, RatioResult, SampleRatio};
-use flag_store::{ExposureLog, FlagEntry, StoreError, answers_by_group};
+use flag_store::{ExposureLog, FlagEntry, StoreError, exposures_by_group};
 
 use crate::output::{Checks, Status};
 
@@ -25,10 +25,10 @@ pub(super) async fn check(
     if SampleRatio::of(&plan, |_| 0).is_none() {
         return Ok(());
     }
-    let answers = answers_by_group(log, &revision.flag, revision.created(), now).await?;
-    let of_group = |group: &str| answers.get(group).copied().unwrap_or_default();
+    let exposures = exposures_by_group(log, &revision.flag, revision.created(), now).await?;
+    let of_group = |group: &str| exposures.get(group).copied().unwrap_or_default();
     if let Some(ratio) = SampleRatio::of(&plan, of_group) {
-        note(revision, &ratio, answers.values().sum(), checks);
+        note(revision, &ratio, exposures.values().sum(), checks);
     }
     Ok(())
 }

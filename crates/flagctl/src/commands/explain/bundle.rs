@@ -9,7 +9,7 @@ use flag_keys::{NoRandomness, Secret};
 use flag_model::{InstanceId, InvalidRevision, Revision};
 use flag_settings::table;
 use flag_store::{Clock as _, InstanceIdMode, SystemClock};
-use flag_verify::ServedAgain;
+use flag_verify::RecheckedExposure;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -137,10 +137,10 @@ fn json(context: &Context, (explained, replicas): About<'_, '_>, ids_are_hashed:
 /// The same with ids replaced by hashes; the key is thrown away, so that nobody can look for an id.
 fn hashed(context: &Context, (explained, replicas): About<'_, '_>) -> Result<Vec<u8>, Failure> {
     let secret = Secret::new().map_err(BundleError::from)?;
-    let names = InstanceIdMode::hashed(secret.reveal().as_bytes());
-    let names = names.unwrap_or(InstanceIdMode::Plain);
+    let id_mode = InstanceIdMode::hashed(secret.reveal().as_bytes());
+    let id_mode = id_mode.unwrap_or(InstanceIdMode::Plain);
     let hash = |id: &InstanceId<'_>| {
-        let name = names.pseudonym(id);
+        let name = id_mode.pseudonym(id);
         name.unwrap_or_else(|| id.clone().into_owned())
     };
     let instance = hash(explained.instance);
@@ -151,7 +151,7 @@ fn hashed(context: &Context, (explained, replicas): About<'_, '_>) -> Result<Vec
     }
     let revision = Revision::new(created, parts).map_err(BundleError::from)?;
     let served = explained.served.unwrap_or_default().iter();
-    let served: Vec<ServedAgain> = served
+    let served: Vec<RecheckedExposure> = served
         .map(|served| {
             let mut served = served.clone();
             // The row key has the id too.

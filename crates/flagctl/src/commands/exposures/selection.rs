@@ -232,7 +232,7 @@ mod tests {
 
     use flag_model::{FlagName, FlagType, FlagValue, ProjectName, Timestamp};
     use flag_store::memory::MemoryLog;
-    use flag_store::{BatchId, Exposure, ExposureBatch, ExposureTemplate, Row, Spelling};
+    use flag_store::{BatchId, CellFormat, Exposure, ExposureBatch, ExposureTemplate, Row};
 
     use super::*;
 
@@ -248,7 +248,7 @@ mod tests {
 
     /// Exposures, 7,000 of which are of the same time, and one without a valid time.
     async fn log() -> MemoryLog {
-        let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+        let mut batch = ExposureBatch::new(BatchId(1), CellFormat::Json);
         let template = batch.add_template(ExposureTemplate {
             flag: flag(),
             revision: None,
@@ -266,7 +266,7 @@ mod tests {
         let log = MemoryLog::default();
         log.append(&batch).await;
         let untold = batch.exposures().next().map(|of: Exposure<'_>| {
-            let record = of.record(Spelling::Json).unwrap();
+            let record = of.record(CellFormat::Json).unwrap();
             let Row { key, cells } = record.row().clone();
             let key = [&key[..], b"x"].concat();
             Row {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName};
-use flag_settings::{Reader, read_instance_names};
+use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{Clock as _, FlagStore, SystemClock, TimeRange};
 use flag_verify::{
     CheckpointError, KnownIds, Report, Verification, VerificationScope, VerifyError,
@@ -140,13 +140,13 @@ async fn ensure_project(
 
 fn known_ids(context: &Context, args: &ExposuresToVerify) -> Result<KnownIds, Failure> {
     let mut reader = Reader::new(context.sources.clone());
-    let names = read_instance_names(&mut reader);
-    let names = reader.finish(names)?;
+    let id_mode = read_instance_id_mode(&mut reader);
+    let id_mode = reader.finish(id_mode)?;
     let ids: Vec<InstanceId<'static>> = match &args.ids {
         Some(path) => instance_ids(path)?,
         None => Vec::new(),
     };
-    Ok(KnownIds::new(names, ids))
+    Ok(KnownIds::new(id_mode, ids))
 }
 
 fn within(args: &ExposuresToVerify) -> Result<TimeRange, ArgumentError> {

@@ -19,9 +19,9 @@ impl ChangePage<'_> {
         planned: &Planned,
     ) -> Option<Result<SeenInstances, NotCounted>> {
         let current = self.state.in_force()?;
-        let (log, names) = (&*self.sources.log, &self.sources.names);
+        let (log, id_mode) = (&*self.sources.log, &self.sources.id_mode);
         let of = (&self.state.flag, self.request.now);
-        Some(seen_instances(log, names, of, [current, &planned.next]).await)
+        Some(seen_instances(log, id_mode, of, [current, &planned.next]).await)
     }
 
     /// The flag now and then, and who changes sides.

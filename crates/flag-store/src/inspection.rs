@@ -26,7 +26,7 @@ pub struct Projects {
     /// Their names, ordered.
     pub names: Vec<ProjectName>,
     /// Keys that belong to no project, one or two of each kind; such rows are never served.
-    pub strangers: Vec<String>,
+    pub keys_without_project: Vec<String>,
 }
 
 /// The findings about a row.
@@ -97,14 +97,14 @@ impl FlagStore {
             end: Some(PROJECTS.into()),
             ..scan.clone()
         };
-        projects.stranger(self.first(before).await?);
+        projects.add_key_without_project(self.first(before).await?);
         while let Some(key) = self.first(scan.clone()).await? {
             let prefix = project_prefix(&key);
             let next = prefix.and_then(|prefix| Scan::prefix(prefix).end);
             scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
             match prefix.and_then(project) {
                 Some(name) => projects.names.push(name),
-                None => projects.stranger(Some(key)),
+                None => projects.add_key_without_project(Some(key)),
             }
         }
         let after = Scan {
@@ -112,7 +112,7 @@ impl FlagStore {
             end: None,
             ..scan
         };
-        projects.stranger(self.first(after).await?);
+        projects.add_key_without_project(self.first(after).await?);
         Ok(projects)
     }
 
@@ -123,9 +123,9 @@ impl FlagStore {
 }
 
 impl Projects {
-    fn stranger(&mut self, key: Option<Vec<u8>>) {
+    fn add_key_without_project(&mut self, key: Option<Vec<u8>>) {
         let key = key.map(|key| String::from_utf8_lossy(&key).into_owned());
-        self.strangers.extend(key);
+        self.keys_without_project.extend(key);
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
         .await;
         let names: Vec<_> = found.names.iter().map(ProjectName::as_str).collect();
         assert_eq!(names, ["a", "a-b", "a.b", "ab"]);
-        assert_eq!(found.strangers, [""; 0]);
+        assert_eq!(found.keys_without_project, [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,8 +196,8 @@ mod tests {
             found.names,
             ["a b", "c"].map(|name| ProjectName::new(name).unwrap())
         );
-        let strangers = ["A", "PROJECT#", "PROJECT#a%b#x", "PROJECT#c", "Z"];
-        assert_eq!(found.strangers, strangers);
+        let keys_without_project = ["A", "PROJECT#", "PROJECT#a%b#x", "PROJECT#c", "Z"];
+        assert_eq!(found.keys_without_project, keys_without_project);
         assert_eq!(projects(&[]).await, Projects::default());
     }
 

@@ -3,10 +3,10 @@
 use std::fmt::{Display, Write as _};
 
 use crate::literal::Literal;
-use crate::options::Spelling;
+use crate::options::CellFormat;
 
-impl Spelling {
-    /// How a boolean is spelled.
+impl CellFormat {
+    /// How a boolean is written.
     pub(super) fn boolean(self, value: bool) -> &'static str {
         match (self, value) {
             (Self::Python, true) => "True",
@@ -27,16 +27,16 @@ impl Spelling {
 
 /// Writes one value after the other.
 pub(super) struct Writer {
-    spelling: Spelling,
+    cell_format: CellFormat,
     text: String,
     /// Whether the next item is the first one since its bracket.
     is_first: bool,
 }
 
 impl Writer {
-    pub(super) fn new(spelling: Spelling) -> Self {
+    pub(super) fn new(cell_format: CellFormat) -> Self {
         Self {
-            spelling,
+            cell_format,
             text: String::new(),
             is_first: true,
         }
@@ -75,7 +75,7 @@ impl Writer {
     pub(super) fn key(&mut self, key: &str) {
         self.next();
         self.string(key);
-        self.text.push_str(self.spelling.separators().1);
+        self.text.push_str(self.cell_format.separators().1);
     }
 
     /// Writes a number as it displays itself.
@@ -84,22 +84,22 @@ impl Writer {
     }
 
     pub(super) fn boolean(&mut self, value: bool) {
-        self.text.push_str(self.spelling.boolean(value));
+        self.text.push_str(self.cell_format.boolean(value));
     }
 
     pub(super) fn string(&mut self, string: &str) {
-        match self.spelling {
-            Spelling::Python => python_repr(string, &mut self.text),
-            Spelling::Json => json_string(string, &mut self.text),
+        match self.cell_format {
+            CellFormat::Python => python_repr(string, &mut self.text),
+            CellFormat::Json => json_string(string, &mut self.text),
         }
     }
 
-    /// Writes what was read elsewhere, however it was spelled there.
+    /// Writes what was read elsewhere, however it was written there.
     pub(super) fn literal(&mut self, literal: &Literal<'_>) {
         match literal {
-            Literal::Null => self.text.push_str(match self.spelling {
-                Spelling::Python => "None",
-                Spelling::Json => "null",
+            Literal::Null => self.text.push_str(match self.cell_format {
+                CellFormat::Python => "None",
+                CellFormat::Json => "null",
             }),
             Literal::Boolean(value) => self.boolean(*value),
             Literal::Number(number) => match &*number.as_str() {
@@ -133,7 +133,7 @@ impl Writer {
 
     fn next(&mut self) {
         if !std::mem::replace(&mut self.is_first, false) {
-            self.text.push_str(self.spelling.separators().0);
+            self.text.push_str(self.cell_format.separators().0);
         }
     }
 }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_spelled_as_python_prints_it() {
+    fn a_text_is_written_as_python_prints_it() {
         for (text, printed) in [
             ("", "''"),
             ("it's", "\"it's\""),
@@ -204,9 +204,9 @@ mod tests {
             ("\u{1f600}\u{e0001}", "'\u{1f600}\\U000e0001'"),
             ("~ é日", "'~ é日'"),
         ] {
-            let mut spelled = String::new();
-            python_repr(text, &mut spelled);
-            assert_eq!(spelled, printed);
+            let mut written = String::new();
+            python_repr(text, &mut written);
+            assert_eq!(written, printed);
         }
     }
 }
