@@ -23,15 +23,15 @@ pub struct Impact {
 /// A range of buckets with the same owners before and after.
 struct Stretch {
     width: u32,
-    now: Option<usize>,
-    then: Option<usize>,
+    before: Option<usize>,
+    after: Option<usize>,
 }
 
 impl Impact {
     /// Compares the owners of the buckets.
-    pub fn of(now: &Revision, then: &Revision) -> Self {
-        if !now.scheme.assigns_equal_buckets(&then.scheme) {
-            return Self::expected(now, then);
+    pub fn of(before: &Revision, after: &Revision) -> Self {
+        if !before.scheme.assigns_equal_buckets(&after.scheme) {
+            return Self::expected(before, after);
         }
         let mut sides = Self {
             changed: 0,
@@ -39,13 +39,14 @@ impl Impact {
             within_treatments: 0,
             is_estimate: false,
         };
-        for stretch in stretches(now, then) {
-            if value(now, stretch.now) == value(then, stretch.then) {
+        for stretch in stretches(before, after) {
+            if value(before, stretch.before) == value(after, stretch.after) {
                 continue;
             }
             sides.changed += stretch.width;
-            if let (Some(from), Some(to)) = (stretch.now, stretch.then) {
-                let is_kept = keeps_instances(now, then, [&now.group(from), &then.group(to)]);
+            if let (Some(from), Some(to)) = (stretch.before, stretch.after) {
+                let is_kept =
+                    keeps_instances(before, after, [&before.group(from), &after.group(to)]);
                 let moved = if is_kept {
                     &mut sides.within_treatments
                 } else {
@@ -88,7 +89,7 @@ impl Impact {
     }
 
     /// With a new bucket for everybody, old and new value are independent.
-    fn expected(now: &Revision, then: &Revision) -> Self {
+    fn expected(before: &Revision, after: &Revision) -> Self {
         let share = |revision: &Revision, wanted: &str| -> f64 {
             let mut control = BUCKETS;
             let mut owned = 0;
@@ -107,7 +108,7 @@ impl Impact {
             };
             f64::from(owned) / f64::from(BUCKETS)
         };
-        let values: BTreeSet<String> = [now, then]
+        let values: BTreeSet<String> = [before, after]
             .into_iter()
             .flat_map(|revision| {
                 let values = revision
@@ -121,7 +122,7 @@ impl Impact {
             .collect();
         let same: f64 = values
             .iter()
-            .map(|value| share(now, value) * share(then, value))
+            .map(|value| share(before, value) * share(after, value))
             .sum();
         #[expect(
             clippy::cast_possible_truncation,
@@ -140,13 +141,13 @@ impl Impact {
 
 /// Whether instances that receive another value are still in the same treatment. The group of a treatment without a name
 /// is its position, which means another treatment when their number changes.
-pub(crate) fn keeps_instances(now: &Revision, then: &Revision, [from, to]: [&str; 2]) -> bool {
-    let names = then
+pub(crate) fn keeps_instances(before: &Revision, after: &Revision, [from, to]: [&str; 2]) -> bool {
+    let names = after
         .treatments
         .iter()
         .filter_map(|treatment| treatment.name.as_ref());
     let is_named = names.into_iter().any(|name| name.as_str() == to);
-    from == to && (is_named || now.treatments.len() == then.treatments.len())
+    from == to && (is_named || before.treatments.len() == after.treatments.len())
 }
 
 fn value(revision: &Revision, owner: Option<usize>) -> String {
@@ -156,15 +157,15 @@ fn value(revision: &Revision, owner: Option<usize>) -> String {
         .to_string()
 }
 
-fn stretches(now: &Revision, then: &Revision) -> Vec<Stretch> {
+fn stretches(before: &Revision, after: &Revision) -> Vec<Stretch> {
     let ranges = |revision| {
         groups(revision)
             .into_iter()
             .map(|(_, ranges)| ranges)
             .collect::<Vec<_>>()
     };
-    let (before, after) = (ranges(now), ranges(then));
-    let all = before.iter().chain(&after).flatten();
+    let (ranges_before, ranges_after) = (ranges(before), ranges(after));
+    let all = ranges_before.iter().chain(&ranges_after).flatten();
     let mut edges: BTreeSet<u32> = all.flat_map(|range| [range.from(), range.to()]).collect();
     edges.extend([0, BUCKETS]);
     let edges: Vec<u32> = edges.into_iter().collect();
@@ -172,8 +173,8 @@ fn stretches(now: &Revision, then: &Revision) -> Vec<Stretch> {
         let &[from, to] = pair else { return None };
         Some(Stretch {
             width: to - from,
-            now: owner(&before, from),
-            then: owner(&after, from),
+            before: owner(&ranges_before, from),
+            after: owner(&ranges_after, from),
         })
     });
     stretches.collect()

@@ -144,13 +144,13 @@ impl Change {
         let mut columns = Columns::default();
         columns.line(Tone::Plain, ["  ", "current", "new"].map(str::to_owned));
         for row in &self.rows {
-            let [what, now, then] = row.shown();
+            let [what, before, after] = row.shown();
             let (sign, tone) = if row.differs() {
-                Tone::of_difference(!now.is_empty(), !then.is_empty())
+                Tone::of_difference(!before.is_empty(), !after.is_empty())
             } else {
                 (' ', Tone::Plain)
             };
-            columns.line(tone, [format!("{sign} {what}"), now, then]);
+            columns.line(tone, [format!("{sign} {what}"), before, after]);
         }
         let mut below = self.warnings.clone();
         below.extend(self.effect.summary());
