@@ -37,7 +37,8 @@ pub(crate) fn encode(table: &str, rows: &[Row]) -> (PreparedRows, Vec<Result<(),
     (entries.finish(), results)
 }
 
-/// Writes those rows that are encoded; `results` has the others besides them, and gets their results in its order.
+/// Writes `rows`. `results` has an entry for each row that was to be encoded: an error where that failed, which stays, and
+/// `Ok` for each of `rows`, in their order, which becomes the result of its write.
 ///
 /// Works in rounds: the first sends all rows, the next those that failed and may succeed.
 pub(crate) async fn write<E: From<StoreError>>(

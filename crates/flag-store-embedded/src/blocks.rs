@@ -61,7 +61,7 @@ fn add_written(
     block: &ExposureBlock,
     written: Option<i64>,
 ) -> Result<bool, Failure> {
-    let flag = flag_id(transaction, &block.flag)?;
+    let flag = flag_id(transaction, &block.key_prefix)?;
     let exposures = i64::try_from(block.exposures).unwrap_or(i64::MAX);
     let span = block.newest.unix_micros() - block.oldest.unix_micros();
     let added = transaction.prepare_cached(ADD)?.execute(params![

@@ -242,8 +242,8 @@ impl ExposureLog for EmbeddedLog {
             let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
                 blocks::of_instance(database, &flags, &owned, is_awaited)
             };
-            for (flag, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
-                InstanceExposures::add_blocks(&mut found, &flag, instance, count);
+            for (key_prefix, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
+                InstanceExposures::add_blocks(&mut found, &key_prefix, instance, count);
             }
             Ok(found)
         })
@@ -261,9 +261,12 @@ impl ExposureLog for EmbeddedLog {
                 let keys = keys.to_vec();
                 self.write(move |database| delete(database, &keys)).await?;
             }
-            let (flag, instance) = (exposures.flag(), exposures.instance.clone());
+            let (key_prefix, instance) = (
+                exposures.key_prefix().to_owned(),
+                exposures.instance.clone(),
+            );
             let holding = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::holding(database, &flag, &instance, is_awaited)
+                blocks::holding(database, &key_prefix, &instance, is_awaited)
             };
             let holding = self.0.file.read(self.0.timeout, holding).await?;
             for blocks in holding.chunks(FORGOTTEN_AT_ONCE) {

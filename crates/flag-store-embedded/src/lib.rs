@@ -1,8 +1,9 @@
 //! Keeps flags and exposures in local files, for several processes at once.
 //!
 //! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows, blocks of
-//! exposures and bytes, and neither flags nor keys: `flag-store` makes and reads the blocks. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of that name in
-//! `tests/it/processes.rs`:
+//! exposures and bytes; of flags, projects and instances only the names, to look them up: `flag-store` makes and reads
+//! keys, cells and blocks. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of
+//! that name in `tests/it/processes.rs`:
 //! - `what_was_acknowledged_survives_a_kill`
 //! - `increments_from_two_processes_are_all_counted`
 //! - `two_processes_can_create_the_same_directory`

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use flag_model::{FlagKey, InstanceId, Invalid, Timestamp};
 
 use crate::exposure_batch::{BatchId, ExposureBatch, TemplateIndex};
-use crate::row_key::{check_exposure_key, exposure_prefix, flag_of_exposure_prefix};
+use crate::row_key::{check_exposure_key, flag_of_exposure_prefix};
 
 pub use self::filter::may_hold;
 pub use self::format::BlockError;
@@ -23,7 +23,7 @@ pub use self::format::BlockError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureBlock {
     /// What the keys of all exposures of the flag begin with.
-    pub flag: String,
+    pub key_prefix: String,
     /// When the oldest of its exposures was served.
     pub oldest: Timestamp,
     /// When the newest of its exposures was served.
@@ -101,9 +101,9 @@ impl Flags {
 
 /// The exposures of a block as a batch, in the order in which they were served as far as one process served them.
 ///
-/// `flag` is [`ExposureBlock::flag`], `bytes` are [`ExposureBlock::bytes`].
-pub fn decode_block(flag: &str, bytes: &[u8]) -> Result<ExposureBatch, BlockError> {
-    let flag = flag_of_exposure_prefix(flag).map_err(BlockError::Flag)?;
+/// `key_prefix` is [`ExposureBlock::key_prefix`], `bytes` are [`ExposureBlock::bytes`].
+pub fn decode_block(key_prefix: &str, bytes: &[u8]) -> Result<ExposureBatch, BlockError> {
+    let flag = flag_of_exposure_prefix(key_prefix).map_err(BlockError::Flag)?;
     format::decode(&flag, bytes, BatchId::default())
 }
 
@@ -111,19 +111,14 @@ pub fn decode_block(flag: &str, bytes: &[u8]) -> Result<ExposureBatch, BlockErro
 ///
 /// `None` as the block if nothing is left of it.
 pub fn without_instance(
-    flag: &str,
+    key_prefix: &str,
     bytes: &[u8],
     instance: &InstanceId<'_>,
 ) -> Result<(Option<ExposureBlock>, usize), BlockError> {
-    let batch = decode_block(flag, bytes)?;
+    let batch = decode_block(key_prefix, bytes)?;
     let others = batch.entries();
     let others: Vec<_> = others
         .filter(|entry| entry.instance != instance.as_str())
         .collect();
     Ok((format::encode(&batch, &others), batch.len() - others.len()))
-}
-
-/// The name of a flag in blocks.
-pub(crate) fn block_flag(flag: &FlagKey) -> String {
-    exposure_prefix(flag)
 }

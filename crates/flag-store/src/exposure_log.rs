@@ -309,7 +309,7 @@ impl ExposureScope<'_> {
         }
     }
 
-    /// What the keys of its flags begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
+    /// What the keys of its flags begin with, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
     pub fn flags(&self) -> Scan {
         match self {
             Self::Project(project) => Scan::prefix(exposures_prefix(project)),
@@ -403,7 +403,8 @@ impl NewestExposures {
         wanted.is_none_or(|wanted| wanted == group)
     }
 
-    /// Whether there are enough newer than this time, or it is too old.
+    /// Whether no exposure of this time, or of an earlier one, can still be among them: the range begins later, or enough
+    /// newer ones have been found.
     pub fn is_beyond(&self, time: Timestamp) -> bool {
         self.within.is_after(time)
             || self.found.len() >= self.limit

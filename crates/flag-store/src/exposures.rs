@@ -7,7 +7,10 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timest
 use crate::options::CellFormat;
 use crate::rows::Row;
 use crate::store_error::StoreError;
-use crate::stored::{decode_exposure, encode_exposure, read_exposure};
+use crate::stored::{
+    bucket_cell, created_cell, decode_exposure, encode_exposure, group_cell, instance_cell,
+    read_exposure,
+};
 
 /// A decision that was served; what is `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,18 +76,18 @@ impl ExposureRecord {
 
     /// When it was served, if that is valid.
     pub fn created(&self) -> Option<Timestamp> {
-        let text = self.0.cells.get("CreatedTimestamp")?;
+        let text = created_cell(&self.0)?;
         Timestamp::parse(str::from_utf8(text).ok()?).ok()
     }
 
     /// The instance as the log names it, if that is a text.
     pub fn instance(&self) -> Option<&str> {
-        str::from_utf8(self.0.cells.get("InstanceID")?).ok()
+        str::from_utf8(instance_cell(&self.0)?).ok()
     }
 
     /// Whether the log names the instance by a hash, as far as that can be seen.
     pub fn is_hashed(&self) -> bool {
-        let has_bucket = self.0.cells.get("Bucket").is_some();
+        let has_bucket = bucket_cell(&self.0).is_some();
         looks_hashed(self.instance().unwrap_or_default(), has_bucket)
     }
 
@@ -102,7 +105,7 @@ impl ExposureRecord {
 
     /// The rollout group that was served; empty if there is none.
     pub fn group(&self) -> &[u8] {
-        self.0.cells.get("AssignedGroup").unwrap_or_default()
+        group_cell(&self.0).unwrap_or_default()
     }
 
     /// The first column whose cell differs between two records.

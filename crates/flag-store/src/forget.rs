@@ -3,12 +3,12 @@
 use flag_model::{InstanceId, ProjectName};
 
 use crate::pages::Pages;
-use crate::row_key::{encoded, exposures_prefix};
+use crate::row_key::{
+    encoded, exposure_prefix_of_key, exposures_prefix, flag_of_key, spelled_instance_prefix,
+};
 use crate::rows::{Row, RowStore, Scan};
 use crate::store_error::StoreError;
-
-/// What stands between a flag and an instance in a key.
-const INSTANCE: &[u8] = b"#INSTANCEID#";
+use crate::stored::instance_cell;
 
 /// The exposures of one instance to one flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct InstanceExposures {
     pub flag_type: String,
     /// The flag's name, as the keys spell it.
     pub flag_name: String,
-    flag: String,
+    key_prefix: String,
     /// The instance.
     pub instance: InstanceId<'static>,
     /// The keys of those that are rows.
@@ -27,25 +27,31 @@ pub struct InstanceExposures {
 }
 
 impl InstanceExposures {
-    /// What the keys of the flag's exposures begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
-    pub fn flag(&self) -> String {
-        self.flag.clone()
+    /// What the keys of the flag's exposures begin with, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
+    pub fn key_prefix(&self) -> &str {
+        &self.key_prefix
     }
 
     /// Adds exposures in blocks of a flag to what was found.
-    pub fn add_blocks(found: &mut Vec<Self>, flag: &str, instance: &InstanceId<'_>, count: usize) {
-        if let Some(of_flag) = found.iter_mut().find(|of_flag| of_flag.flag == flag) {
+    pub fn add_blocks(
+        found: &mut Vec<Self>,
+        key_prefix: &str,
+        instance: &InstanceId<'_>,
+        count: usize,
+    ) {
+        let there = found.iter_mut().find(|of| of.key_prefix == key_prefix);
+        if let Some(of_flag) = there {
             of_flag.in_blocks += count;
-        } else if let Some((flag_type, flag_name)) = self::flag(flag.as_bytes()) {
+        } else if let Some((flag_type, flag_name)) = flag_of_key(key_prefix.as_bytes()) {
             found.push(Self {
                 flag_type,
                 flag_name,
-                flag: flag.to_owned(),
+                key_prefix: key_prefix.to_owned(),
                 instance: instance.clone().into_owned(),
                 keys: Vec::new(),
                 in_blocks: count,
             });
-            found.sort_by(|one, other| one.flag.cmp(&other.flag));
+            found.sort_by(|one, other| one.key_prefix.cmp(&other.key_prefix));
         }
     }
 
@@ -66,20 +72,20 @@ pub async fn instance_in_rows(
     let mut scan = Scan::prefix(exposures_prefix(project)).limit(1);
     let mut found = Vec::new();
     while let Some(key) = rows.keys(scan.clone()).await?.pop() {
-        let of_flag = flag_prefix(&key);
-        let next = of_flag.and_then(|prefix| Scan::prefix(prefix).end);
+        let key_prefix = exposure_prefix_of_key(&key);
+        let next = key_prefix.and_then(|prefix| Scan::prefix(prefix).end);
         scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
-        let Some(prefix) = of_flag else { continue };
+        let Some(prefix) = key_prefix else { continue };
         // The Python framework spells ids as they are.
         let mut keys = keys_of(rows, prefix, &encoded(id), id).await?;
         if encoded(id) != id {
             keys.extend(keys_of(rows, prefix, id, id).await?);
         }
-        if let Some((flag_type, flag_name)) = flag(prefix).filter(|_| !keys.is_empty()) {
+        if let Some((flag_type, flag_name)) = flag_of_key(prefix).filter(|_| !keys.is_empty()) {
             found.push(InstanceExposures {
                 flag_type,
                 flag_name,
-                flag: String::from_utf8_lossy(prefix).into_owned(),
+                key_prefix: String::from_utf8_lossy(prefix).into_owned(),
                 instance: instance.clone().into_owned(),
                 keys,
                 in_blocks: 0,
@@ -92,11 +98,11 @@ pub async fn instance_in_rows(
 /// The keys of a flag's rows in which an id is spelled so, and is this one.
 async fn keys_of(
     rows: &dyn RowStore,
-    flag: &[u8],
+    key_prefix: &[u8],
     spelled: &str,
     id: &str,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let prefix = [flag, spelled.as_bytes(), b"#REQUESTID#"].concat();
+    let prefix = spelled_instance_prefix(key_prefix, spelled);
     let mut pages = Pages::new(rows, Scan::prefix(prefix));
     let mut keys = Vec::new();
     loop {
@@ -111,28 +117,10 @@ async fn keys_of(
 
 /// Whether a row is of an instance. Its column decides; the key alone may be of another instance whose id continues with `#REQUESTID#`.
 fn is_of(row: &Row, spelled: &str, id: &str) -> bool {
-    match row.cells.get("InstanceID") {
+    match instance_cell(row) {
         Some(cell) => cell == id.as_bytes(),
         None => spelled == encoded(id),
     }
-}
-
-/// The part of a key that all exposures of its flag share.
-fn flag_prefix(key: &[u8]) -> Option<&[u8]> {
-    let at = key
-        .windows(INSTANCE.len())
-        .position(|part| part == INSTANCE)?;
-    key.get(..at + INSTANCE.len())
-}
-
-/// Type and name of the flag that a prefix is of.
-fn flag(prefix: &[u8]) -> Option<(String, String)> {
-    let text = String::from_utf8_lossy(prefix);
-    let (_, flag) = text.split_once("#FLAGTYPE#")?;
-    let (flag_type, name) = flag
-        .strip_suffix("#INSTANCEID#")?
-        .split_once("#FLAGNAME#")?;
-    Some((flag_type.to_owned(), name.to_owned()))
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ pub(crate) use self::counts::{
     counts_key, flag_and_hour, hour_prefix, minute_column, minute_of_column,
 };
 pub(crate) use self::exposure::{
-    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix, instance_prefix,
-    push_exposure_key,
+    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix,
+    exposure_prefix_of_key, flag_of_key, instance_prefix, push_exposure_key,
+    spelled_instance_prefix,
 };
 pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
 pub use self::replica::ReplicaId;

@@ -1,4 +1,5 @@
-//! Encodes and decodes rows; the only place that spells columns.
+//! Encodes and decodes rows; the only place that spells their columns, except those of flags in the head row (`head.rs`) and
+//! those of minutes in counts (`row_key/counts.rs`).
 //!
 //! Cells are UTF-8 text. Rows are written in one form per format version: Python's literals in version 1, which the
 //! Python framework reads, JSON in version 2. Reading is tolerant: a row that the Python framework would have served is served, and
@@ -20,7 +21,10 @@ use std::cell::RefCell;
 use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision, Timestamp, quoted};
 
 pub use self::exposure::check_exposure;
-pub(crate) use self::exposure::{decode_exposure, encode_exposure, read_exposure};
+pub(crate) use self::exposure::{
+    bucket_cell, created_cell, decode_exposure, encode_exposure, group_cell, instance_cell,
+    read_exposure,
+};
 pub use self::exposure_parts::EntryText;
 pub use self::link::Link;
 pub(crate) use self::link::{MAX_LINKED, covers_rows_below};
@@ -37,8 +41,9 @@ use crate::rows::Row;
 /// The only column family.
 pub const FAMILY: &str = "metadata";
 
-/// The column of a head row that every append in the project sets to the time of its row. It says *that* something
-/// changed, and neither in order nor always with a new value: clocks differ between writers.
+/// The column of a head row that every append in the project sets to the time of its row, and the publishing of copied rows
+/// to the present time. It says *that* something changed, and neither in order nor always with a new value: clocks differ
+/// between writers.
 pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 
 /// The column of a head row that gets another value, drawn at random, with every change that readers should notice.

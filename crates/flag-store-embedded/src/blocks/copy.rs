@@ -165,7 +165,7 @@ fn block_of(rows: &[Copied]) -> Option<(ExposureBlock, i64)> {
     let batch = ExposureBatch::of(batch_id(rows), boolean_format, exposures);
     let mut blocks = batch.blocks().blocks;
     let block = blocks.pop().filter(|_| blocks.is_empty())?;
-    let decoded = decode_block(&block.flag, &block.bytes).ok()?;
+    let decoded = decode_block(&block.key_prefix, &block.bytes).ok()?;
     let is_same = decoded.boolean_format() == boolean_format
         && decoded
             .exposures()

@@ -62,7 +62,8 @@ pub(super) struct Flag {
 }
 
 impl Flag {
-    /// The newest exposure of a block that has exposures of a time is not newer than this, in microseconds.
+    /// An upper limit, in microseconds, for the newest exposure of every block of the flag that has an exposure in this range:
+    /// no block is longer than `span`.
     pub(super) fn newest_of(&self, within: TimeRange) -> i64 {
         let until = within.until.map_or(i64::MAX, Timestamp::unix_micros);
         until.saturating_add(self.span)

@@ -16,9 +16,9 @@ const MAX_ROWS_READ: usize = 4;
 
 /// What became of a claim in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Published {
+enum ClaimOutcome {
     /// It stood until the row was published.
-    Done,
+    Published,
     /// Another writer had taken it over.
     TakenOver,
     /// The store gave no answer.
@@ -33,7 +33,7 @@ impl Append<'_> {
         base_time: Option<Timestamp>,
     ) -> Result<(), AppendError> {
         let times = self.newest_times(claim).await?;
-        let published = self.publish(claim).await;
+        let outcome = self.publish(claim).await;
         let newest_below_mine = times
             .iter()
             .skip_while(|time| **time >= claim.at)
@@ -44,16 +44,16 @@ impl Append<'_> {
         }
         let newer = times.first().copied().filter(|time| *time > claim.at);
         let may_be_taken_over = claim.age.get() >= CLAIM_HOLDS;
-        match published {
+        match outcome {
             // No writer of this project appends while the claim stands, so a later row came without one.
-            Published::Done if newer.is_some() => Err(self.overtaken(claim, newer)),
+            ClaimOutcome::Published if newer.is_some() => Err(self.overtaken(claim, newer)),
             // A claim is taken over only after `CLAIM_HOLDS`; before that, the writer that did so had seen this row.
-            Published::TakenOver if may_be_taken_over => Err(self.taken_over(claim).await),
-            Published::NotKnown if newer.is_some() || may_be_taken_over => {
+            ClaimOutcome::TakenOver if may_be_taken_over => Err(self.taken_over(claim).await),
+            ClaimOutcome::NotKnown if newer.is_some() || may_be_taken_over => {
                 let after = claim.age.get();
                 Err(self.unknown(claim, StoreError::TimedOut { after }))
             }
-            Published::Done | Published::TakenOver | Published::NotKnown => Ok(()),
+            ClaimOutcome::Published | ClaimOutcome::TakenOver | ClaimOutcome::NotKnown => Ok(()),
         }
     }
 
@@ -74,7 +74,7 @@ impl Append<'_> {
     }
 
     /// Publishes the row. If that fails, the next writer and the readers still see that the row is written.
-    async fn publish(&self, claim: &Claim) -> Published {
+    async fn publish(&self, claim: &Claim) -> ClaimOutcome {
         let time = claim.at.to_string();
         let cells = new_change_mark()
             .with(self.column.as_str(), time.as_str())
@@ -84,21 +84,21 @@ impl Append<'_> {
                 .compare_and_set(Some(claim.cell.as_bytes()), &cells)
                 .await
             {
-                Ok(CompareAndSet::Set) => return Published::Done,
+                Ok(CompareAndSet::Set) => return ClaimOutcome::Published,
                 Ok(CompareAndSet::Differs) => return self.recognise_published(&time).await,
                 Err(error) if error.is_transient() => sleep(pause(attempt)).await,
-                Err(_) => return Published::NotKnown,
+                Err(_) => return ClaimOutcome::NotKnown,
             }
         }
-        Published::NotKnown
+        ClaimOutcome::NotKnown
     }
 
     /// After a lost reply the cell already has the published time.
-    async fn recognise_published(&self, time: &str) -> Published {
+    async fn recognise_published(&self, time: &str) -> ClaimOutcome {
         match self.head_cell().await {
-            Ok(Some(cell)) if cell == time.as_bytes() => Published::Done,
-            Ok(_) => Published::TakenOver,
-            Err(_) => Published::NotKnown,
+            Ok(Some(cell)) if cell == time.as_bytes() => ClaimOutcome::Published,
+            Ok(_) => ClaimOutcome::TakenOver,
+            Err(_) => ClaimOutcome::NotKnown,
         }
     }
 

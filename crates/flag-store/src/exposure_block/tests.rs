@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::exposure_batch::ExposureTemplate;
 use crate::options::CellFormat;
+use crate::row_key::exposure_prefix;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -112,7 +113,7 @@ proptest! {
         prop_assert_eq!(results.len(), batch.len());
         let mut read = Vec::new();
         for block in &blocks {
-            let decoded = decode_block(&block.flag, &block.bytes).unwrap();
+            let decoded = decode_block(&block.key_prefix, &block.bytes).unwrap();
             prop_assert_eq!(decoded.len(), block.exposures);
             for entry in decoded.entries() {
                 prop_assert!(may_hold(&block.filter, entry.instance));
@@ -151,7 +152,7 @@ proptest! {
         };
         let block = batch(&[template], &entries).blocks().blocks.remove(0);
         let cut = cut.index(block.bytes.len());
-        prop_assert!(decode_block(&block.flag, &block.bytes[..cut]).is_err());
+        prop_assert!(decode_block(&block.key_prefix, &block.bytes[..cut]).is_err());
     }
 }
 
@@ -186,7 +187,7 @@ fn an_instance_is_taken_out_and_the_others_stay() {
     let block = batch.blocks().blocks.remove(0);
     let without = |id: &str| {
         let id = InstanceId::new(id).unwrap();
-        without_instance(&block.flag, &block.bytes, &id).unwrap()
+        without_instance(&block.key_prefix, &block.bytes, &id).unwrap()
     };
     let (others, taken) = without("A");
     let others = others.unwrap();
@@ -194,6 +195,6 @@ fn an_instance_is_taken_out_and_the_others_stay() {
     assert_eq!(others.oldest, others.newest);
     assert_eq!(without("C"), (Some(block.clone()), 0));
     let id = InstanceId::new("B").unwrap();
-    let nothing = without_instance(&others.flag, &others.bytes, &id);
+    let nothing = without_instance(&others.key_prefix, &others.bytes, &id);
     assert_eq!(nothing.unwrap(), (None, 1));
 }

@@ -13,6 +13,12 @@ const MAX_KEY_BYTES: usize = 4 * 1024;
 const FIELDS_BYTES: usize =
     "PROJECT##FLAGTYPE#feature#FLAGNAME##INSTANCEID##REQUESTID##TIME#".len();
 
+/// What is between a project and the type of a flag in a key.
+const FLAG_TYPE: &str = "#FLAGTYPE#";
+
+/// What is between the type and the name of a flag in a key.
+const FLAG_NAME: &str = "#FLAGNAME#";
+
 /// What is between a flag and an instance in a key.
 const INSTANCE: &str = "#INSTANCEID#";
 
@@ -83,6 +89,29 @@ pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
     let mut key = String::new();
     push_flag(&mut key, flag);
     key
+}
+
+/// The part of a key that all exposures of its flag share, up to and including `#INSTANCEID#`; whatever the flag is.
+pub(crate) fn exposure_prefix_of_key(key: &[u8]) -> Option<&[u8]> {
+    let instance = INSTANCE.as_bytes();
+    let at = key
+        .windows(instance.len())
+        .position(|part| part == instance)?;
+    key.get(..at + instance.len())
+}
+
+/// Type and name of the flag of such a part, as the key spells them; they may be invalid.
+pub(crate) fn flag_of_key(exposure_prefix: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(exposure_prefix);
+    let (_, flag) = text.split_once(FLAG_TYPE)?;
+    let (flag_type, name) = flag.strip_suffix(INSTANCE)?.split_once(FLAG_NAME)?;
+    Some((flag_type.to_owned(), name.to_owned()))
+}
+
+/// What keys with such a part begin with if they spell the instance id like this. Unlike [`instance_prefix`] it may be an id
+/// that is not encoded.
+pub(crate) fn spelled_instance_prefix(exposure_prefix: &[u8], spelled: &str) -> Vec<u8> {
+    [exposure_prefix, spelled.as_bytes(), REQUEST.as_bytes()].concat()
 }
 
 /// The flag whose exposures have keys that begin like this, see [`ExposureScope::flags`](crate::ExposureScope::flags).
@@ -178,11 +207,11 @@ fn push_flag(key: &mut String, flag: &FlagKey) {
     for text in [
         "PROJECT#",
         flag.project.as_str(),
-        "#FLAGTYPE#",
+        FLAG_TYPE,
         flag.flag_type.as_str(),
-        "#FLAGNAME#",
+        FLAG_NAME,
         flag.name.as_str(),
-        "#INSTANCEID#",
+        INSTANCE,
     ] {
         key.push_str(text);
     }

@@ -84,6 +84,26 @@ pub(crate) fn decode_exposure(row: &Row) -> ExposureText {
     }
 }
 
+/// The cell with the time when an exposure was served.
+pub(crate) fn created_cell(row: &Row) -> Option<&[u8]> {
+    row.cells.get("CreatedTimestamp")
+}
+
+/// The cell with the instance id, or its pseudonym.
+pub(crate) fn instance_cell(row: &Row) -> Option<&[u8]> {
+    row.cells.get("InstanceID")
+}
+
+/// The cell with the rollout group.
+pub(crate) fn group_cell(row: &Row) -> Option<&[u8]> {
+    row.cells.get("AssignedGroup")
+}
+
+/// The cell with the bucket.
+pub(crate) fn bucket_cell(row: &Row) -> Option<&[u8]> {
+    row.cells.get("Bucket")
+}
+
 /// The exposure of a row, as far as its cells are valid; columns that no exposure has are left out.
 pub(crate) fn read_exposure(row: &Row) -> Option<Exposure<'static>> {
     let flag = ExposureRowKey::decode(&row.key).ok()?.flag;
