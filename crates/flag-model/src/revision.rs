@@ -106,7 +106,7 @@ impl Revision {
         self.parts
     }
 
-    /// When the revision was made.
+    /// When the revision was created.
     pub fn created(&self) -> Timestamp {
         self.created
     }

@@ -18,7 +18,7 @@ pub struct Decision<'p> {
     pub reason: Reason,
     /// The bucket of the instance; `None` for an override.
     pub bucket: Option<Bucket>,
-    /// When the revision that decided was made.
+    /// When the revision that decided was created.
     pub revision: Timestamp,
 }
 

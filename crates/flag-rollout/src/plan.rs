@@ -97,7 +97,7 @@ impl Plan {
         &self.flag
     }
 
-    /// When the revision was made.
+    /// When the revision was created.
     pub fn created(&self) -> Timestamp {
         self.created
     }

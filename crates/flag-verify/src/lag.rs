@@ -1,4 +1,4 @@
-//! How long answers came from a revision after a newer one was made.
+//! How long answers came from a revision after a newer one was created.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

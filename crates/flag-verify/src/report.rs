@@ -42,9 +42,9 @@ pub struct FlagReport {
     pub unreadable_revision: u64,
     /// Those whose id is hashed and was not resolved.
     pub hashed: u64,
-    /// Those that were served before their revision was made, by the clocks of the two machines.
+    /// Those that were served before their revision was created, by the clocks of the two machines.
     pub before_revision: u64,
-    /// Those that were served after a newer revision was made, and for how long it had been there.
+    /// Those that were served after a newer revision was created, and for how long it had been there.
     #[serde(rename = "stale")]
     pub outdated: Lag,
     /// The most outdated one: when it was served, and by which revision.
@@ -107,7 +107,7 @@ impl FlagReport {
         self.without_revision + self.unreadable_revision + self.hashed
     }
 
-    /// Counts one that was served by a revision after a newer one was made.
+    /// Counts one that was served by a revision after a newer one was created.
     pub(crate) fn add_outdated(
         &mut self,
         created: Timestamp,

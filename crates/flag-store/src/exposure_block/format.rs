@@ -3,7 +3,7 @@
 //! A byte for the format, the number of bytes of what follows before it was compressed, and that as a block of LZ4:
 //!
 //! ```text
-//! booleans                             0 as Python spells them, 1 as JSON does
+//! booleans                             0 as Python writes them, 1 as JSON does
 //! templates                             how many; then each:
 //!   tags                               which of the following are there, and the small ones
 //!   revision                           microseconds since 1970, signed
