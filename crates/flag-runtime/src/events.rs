@@ -1,7 +1,7 @@
 //! Events: which flags of a project have changed, for its subscribers.
 //!
-//! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and published once the
-//! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are published even if
+//! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and announced once the
+//! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are announced even if
 //! it does not (a flag that cannot be read). A subscriber holds no copy of
 //! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
 //! any flag may have changed if they missed one. A project without subscribers is not tracked.
@@ -39,7 +39,7 @@ pub struct Events(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     topics: Mutex<Topics>,
-    /// Wakes the publisher.
+    /// Wakes [`Events::announce_changes`].
     noted: Notify,
     /// Wakes the change watcher.
     head_rows_requested: Notify,
@@ -74,11 +74,27 @@ pub(crate) enum HeadRowNeeded {
     WhenChanged,
 }
 
-/// A changed flag: the time of its revision, and when the change was seen.
-pub(crate) type ChangedFlag = (FlagKey, Timestamp, Instant);
+/// A change of a flag in the head row.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadChange {
+    /// The flag.
+    pub(crate) flag: FlagKey,
+    /// The time of its published revision; `None` if the flag is gone.
+    pub(crate) published: Option<Timestamp>,
+    /// When the change was seen.
+    pub(crate) seen_at: Instant,
+}
 
-/// A flag of the head row: the time of its published revision, `None` if the flag is gone; and when the change was seen.
-pub(crate) type HeadChange = (FlagKey, Option<Timestamp>, Instant);
+/// A flag in memory of a project that went back to an older state.
+#[derive(Clone, Debug)]
+pub(crate) struct RestoredFlag {
+    /// The flag.
+    pub(crate) flag: FlagKey,
+    /// The time of its revision; `None` if only a read that begins later shows which one is in force.
+    pub(crate) revision_time: Option<Timestamp>,
+    /// When the older state was seen.
+    pub(crate) seen_at: Instant,
+}
 
 impl Events {
     /// Starts without subscribers.
@@ -153,7 +169,7 @@ impl Events {
 
     /// Notes the digest of a project, whether it has flags, and which of them have changed; `None` stands for a flag that
     /// is gone.
-    pub(crate) fn note_head(
+    pub(crate) fn note_digest(
         &self,
         project: &ProjectName,
         digest: ProjectDigest,
@@ -164,40 +180,43 @@ impl Events {
             topic.digest = Some(digest);
             topic.has_flags |= has_flags;
             let pending = topic.pending();
-            for (flag, time, seen) in changed {
-                match time {
-                    Some(time) => pending.add(flag, time, seen),
+            for change in changed {
+                match change.published {
+                    Some(_) => pending.add(change.flag, change.published, change.seen_at),
                     None => pending.request_resync(),
                 }
             }
         });
     }
 
-    /// Notes that a project went back to an older state; these are the flags that the cache reads again.
-    pub(crate) fn note_restored(&self, project: &ProjectName, flags: Vec<ChangedFlag>) {
+    /// Has the next event say that any flag may have changed, as the project went back to an older state. It waits until the cache
+    /// serves these flags.
+    pub(crate) fn request_resync(&self, project: &ProjectName, flags: Vec<RestoredFlag>) {
         self.note(project, |topic| {
             let pending = topic.pending();
             pending.request_resync();
-            for (flag, time, seen) in flags {
-                pending.add(flag, time, seen);
+            for restored in flags {
+                pending.add(restored.flag, restored.revision_time, restored.seen_at);
             }
         });
     }
 
     /// Notes another revision of a flag, which the cache has found.
-    pub(crate) fn note_change(&self, flag: &FlagKey, time: Timestamp) {
+    pub(crate) fn note_change(&self, flag: &FlagKey, revision_time: Timestamp) {
         self.note(&flag.project, |topic| {
             topic.has_flags = true;
-            topic.pending().add(flag.clone(), time, Instant::now());
+            let revision_time = Some(revision_time);
+            let pending = topic.pending();
+            pending.add(flag.clone(), revision_time, Instant::now());
         });
     }
 
-    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, or after 2 s; and again `repeat_after`
+    /// Announces changes for ever: each of them once `is_served` says that the cache serves it, or after 2 s; and again `repeat_after`
     /// later, as another replica may have answered with the old value in the meantime.
-    pub(crate) async fn publish(
+    pub(crate) async fn announce_changes(
         self,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) {
         loop {
             let due = self.next_due();
@@ -207,7 +226,7 @@ impl Events {
             }
             let now = Instant::now();
             for topic in self.topics().by_project.values_mut() {
-                topic.publish_due(now, repeat_after, &is_served, &self.0.metrics);
+                topic.announce_due(now, repeat_after, &is_served, &self.0.metrics);
             }
         }
     }

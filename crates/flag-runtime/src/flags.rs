@@ -8,7 +8,7 @@ mod existing_flags;
 mod key_ref;
 mod metrics;
 mod negative_cache;
-mod project_flags;
+mod project_flag_keys;
 mod project_reports;
 mod read_task;
 mod restored_projects;

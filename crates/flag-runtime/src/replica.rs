@@ -83,7 +83,8 @@ impl ReplicaReporter {
 
     /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
     fn mark_served(&self) -> Option<Instant> {
-        let is_served = |flag: &_, time, seen| self.flags.serves_nothing_older(flag, time, seen);
+        let is_served =
+            |flag: &_, time, seen_at| self.flags.serves_nothing_older(flag, Some(time), seen_at);
         self.flags.project_reports().mark_served(is_served)
     }
 
@@ -155,6 +156,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::events::HeadChange;
     use crate::flags::test_settings;
     use crate::store::Circuit;
 
@@ -203,7 +205,7 @@ mod tests {
         fn note(&self, digest: &str) {
             let digest = ProjectDigest::parse(&format!("{digest:0>32}")).unwrap();
             let reports = self.flags.project_reports();
-            reports.note_head(&project(), digest, vec![]);
+            reports.note_digest(&project(), digest, vec![]);
         }
 
         async fn reported(&self) -> Option<String> {
@@ -233,10 +235,14 @@ mod tests {
                 .unwrap();
             let revision = self.store.newest_revision(flag).await.unwrap();
             let created = revision.unwrap().created();
-            let head = self.store.head_row(&project()).await.unwrap();
-            let change = (flag.clone(), Some(created), Instant::now());
+            let head_row = self.store.head_row(&project()).await.unwrap();
+            let change = HeadChange {
+                flag: flag.clone(),
+                published: Some(created),
+                seen_at: Instant::now(),
+            };
             let reports = self.flags.project_reports();
-            reports.note_head(&project(), head.digest(), vec![change]);
+            reports.note_digest(&project(), head_row.digest(), vec![change]);
             created
         }
 

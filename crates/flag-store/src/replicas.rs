@@ -132,14 +132,14 @@ impl ServedRevisions {
         self.changed.retain(|(there, _)| there != flag);
     }
 
-    /// Whether it serves this revision of a flag or a later one. `head` is a head row of the project that was read after
+    /// Whether it serves this revision of a flag or a later one. `head_row` is a head row of the project that was read after
     /// the revision was published.
-    pub fn serves(&self, flag: &FlagKey, revision: Timestamp, head: &HeadRow) -> bool {
+    pub fn serves(&self, flag: &FlagKey, revision: Timestamp, head_row: &HeadRow) -> bool {
         if let Some(served) = self.reported(flag) {
             return served >= revision;
         }
-        let newest = head.get(flag).and_then(HeadCell::published);
-        self.is_up_to_date(head) && newest >= Some(revision)
+        let newest = head_row.get(flag).and_then(HeadCell::published);
+        self.is_up_to_date(head_row) && newest >= Some(revision)
     }
 
     /// The revision of a flag that it reported lately; `None` if others have changed since, or none has.
@@ -149,8 +149,8 @@ impl ServedRevisions {
     }
 
     /// Whether it serves every flag of a head row.
-    pub fn is_up_to_date(&self, head: &HeadRow) -> bool {
-        self.digest == Some(head.digest())
+    pub fn is_up_to_date(&self, head_row: &HeadRow) -> bool {
+        self.digest == Some(head_row.digest())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::topic::Published;
+use super::topic::LatestEvent;
 
 /// The most subscribers that are woken at once.
 pub(super) const GROUP: usize = 25;
@@ -21,8 +21,8 @@ const SPREAD: Duration = Duration::from_millis(400);
 /// The subscribers of a project.
 #[derive(Debug)]
 pub(super) struct Audience {
-    groups: Vec<watch::Sender<Option<Arc<Published>>>>,
-    latest: Option<Arc<Published>>,
+    groups: Vec<watch::Sender<Option<Arc<LatestEvent>>>>,
+    latest: Option<Arc<LatestEvent>>,
     /// The number of groups that were told of the latest event.
     told: usize,
     /// When the first group was told of it.
@@ -42,7 +42,7 @@ impl Default for Audience {
 
 impl Audience {
     /// Adds a subscriber.
-    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<Published>>> {
+    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<LatestEvent>>> {
         let mut groups = self.groups.iter();
         if let Some(group) = groups.find(|group| group.receiver_count() < GROUP) {
             return group.subscribe();
@@ -60,7 +60,7 @@ impl Audience {
     }
 
     /// Tells the first group of an event. The others follow by [`tell`](Self::tell).
-    pub(super) fn announce(&mut self, event: Published, now: Instant) {
+    pub(super) fn announce(&mut self, event: LatestEvent, now: Instant) {
         self.groups.retain(|group| group.receiver_count() > 0);
         self.latest = Some(Arc::new(event));
         (self.told, self.began) = (0, now);

@@ -1,4 +1,4 @@
-//! Changes of a project that are to be published together.
+//! Changes of a project that are to be announced together.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,27 +13,27 @@ pub(super) const MAX_NAMED: usize = 100;
 /// How long a change waits for others that were noted with it, so that they are one event.
 const TOGETHER: Duration = Duration::from_millis(200);
 
-/// How long a change waits for the cache to serve it. After that it is published, and repeated once it is served.
+/// How long a change waits for the cache to serve it. After that it is announced, and repeated once it is served.
 pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
 
-/// Changes that are to be published together.
+/// Changes that are to be announced together.
 #[derive(Debug)]
 pub(super) struct Changes {
     /// Since when any flag may have changed, so that subscribers must ask for all of them again.
     resync: Option<Instant>,
     flags: BTreeMap<FlagKey, Change>,
-    /// When they are to be published.
+    /// When they are to be announced.
     pub(super) due: Instant,
 }
 
 /// A change of a flag.
 #[derive(Clone, Copy, Debug)]
 struct Change {
-    /// The time of the flag's revision; that of the epoch if only a read shows which one is in force.
-    time: Timestamp,
+    /// The time of the flag's revision; `None` if only a read shows which one is in force.
+    revision_time: Option<Timestamp>,
     /// When the revision was seen.
-    seen: Instant,
-    /// Since when a change of the flag waits to be published.
+    seen_at: Instant,
+    /// Since when a change of the flag waits to be announced.
     since: Instant,
 }
 
@@ -46,12 +46,20 @@ impl Changes {
         }
     }
 
-    pub(super) fn add(&mut self, flag: FlagKey, time: Timestamp, seen: Instant) {
-        let since = Instant::now();
-        let new = Change { time, seen, since };
+    pub(super) fn add(
+        &mut self,
+        flag: FlagKey,
+        revision_time: Option<Timestamp>,
+        seen_at: Instant,
+    ) {
+        let new = Change {
+            revision_time,
+            seen_at,
+            since: Instant::now(),
+        };
         let change = self.flags.entry(flag).or_insert(new);
-        if change.time != time {
-            (change.time, change.seen) = (time, seen);
+        if change.revision_time != revision_time {
+            (change.revision_time, change.seen_at) = (revision_time, seen_at);
         }
     }
 
@@ -64,16 +72,16 @@ impl Changes {
         self.flags.is_empty() && self.resync.is_none()
     }
 
-    /// Takes those that can be published: the cache serves them, or they have waited for long enough. A resync is
-    /// published together with all flags.
+    /// Takes those that can be announced: the cache serves them, or they have waited for long enough. A resync is
+    /// announced together with all flags.
     pub(super) fn take_ready(
         &mut self,
         now: Instant,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Self> {
         let has_waited = |since: Instant| now - since >= WAIT_FOR_CACHE;
         let is_ready = |flag: &FlagKey, change: &Change| {
-            has_waited(change.since) || is_served(flag, change.time, change.seen)
+            has_waited(change.since) || is_served(flag, change.revision_time, change.seen_at)
         };
         let due = self.due;
         if self.resync.is_some_and(has_waited)
@@ -99,9 +107,9 @@ impl Changes {
     /// Removes the flags that the cache does not serve, and returns them.
     pub(super) fn split_unserved(
         &mut self,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Self {
-        self.split(|flag, change| !is_served(flag, change.time, change.seen))
+        self.split(|flag, change| !is_served(flag, change.revision_time, change.seen_at))
     }
 
     /// Removes these flags, and returns them.
@@ -115,16 +123,19 @@ impl Changes {
     /// Whether they were noted, and one of the revisions was made, within this time.
     pub(super) fn are_newer_than(&self, age: Duration, now: Instant) -> bool {
         let clock = SystemClock.now();
-        let mut flags = self.flags.values();
+        let mut times = self
+            .flags
+            .values()
+            .filter_map(|change| change.revision_time);
         self.resync.is_none_or(|since| now - since < age)
-            && flags.any(|change| clock.since(change.time) < age)
+            && times.any(|time| clock.since(time) < age)
     }
 
     /// Adds all of `others`.
     pub(super) fn extend(&mut self, others: Self) {
         self.resync = self.resync.or(others.resync);
         for (flag, change) in others.flags {
-            self.add(flag, change.time, change.seen);
+            self.add(flag, change.revision_time, change.seen_at);
         }
     }
 
@@ -136,16 +147,13 @@ impl Changes {
 
     /// The flags that an event names; none if any flag may have changed, too many have, or the revision of one is not known.
     pub(super) fn named(&self) -> Vec<(FlagKey, Timestamp)> {
-        let mut flags = self.flags.values();
-        if self.resync.is_some()
-            || self.flags.len() > MAX_NAMED
-            || flags.any(|change| change.time == Timestamp::UNIX_EPOCH)
-        {
+        if self.resync.is_some() || self.flags.len() > MAX_NAMED {
             return Vec::new();
         }
         let flags = self.flags.iter();
-        flags
-            .map(|(flag, change)| (flag.clone(), change.time))
-            .collect()
+        let flags: Option<Vec<_>> = flags
+            .map(|(flag, change)| Some((flag.clone(), change.revision_time?)))
+            .collect();
+        flags.unwrap_or_default()
     }
 }

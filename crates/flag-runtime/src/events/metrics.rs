@@ -18,7 +18,7 @@ pub(super) struct EventMetrics {
     pub(super) missed: Counter,
     /// Calls that noted changes in projects with subscribers: one call may note several flags, and a flag may be noted twice.
     pub(super) noted: Counter,
-    published: Counter,
+    announced: Counter,
     delay: Histogram,
 }
 
@@ -29,7 +29,7 @@ impl EventMetrics {
             sent: Counter::default(),
             missed: Counter::default(),
             noted: Counter::default(),
-            published: Counter::default(),
+            announced: Counter::default(),
             delay: Histogram::new(SECONDS),
         };
         let counters = [
@@ -47,7 +47,7 @@ impl EventMetrics {
             (
                 "events_published",
                 "Events that announced changes for the first time, each for all streams of a project",
-                &metrics.published,
+                &metrics.announced,
             ),
         ];
         for (name, help, counter) in counters {
@@ -62,8 +62,8 @@ impl EventMetrics {
     }
 
     /// Counts an event that announces changes, of these flags as far as they are named, for the first time.
-    pub(super) fn published(&self, flags: &[(FlagKey, Timestamp)]) {
-        self.published.inc();
+    pub(super) fn announced(&self, flags: &[(FlagKey, Timestamp)]) {
+        self.announced.inc();
         let now = SystemClock.now();
         for (_, time) in flags {
             self.delay.observe(now.since(*time).as_secs_f64());

@@ -8,13 +8,13 @@ use tokio::sync::watch;
 
 use super::event::Event;
 use super::metrics::EventMetrics;
-use super::topic::Published;
+use super::topic::LatestEvent;
 
 /// A subscription to the events of a project. It holds no event: a subscriber that missed an event learns that any flag may
 /// have changed.
 #[derive(Debug)]
 pub struct Subscription {
-    latest: watch::Receiver<Option<Arc<Published>>>,
+    latest: watch::Receiver<Option<Arc<LatestEvent>>>,
     /// The digest that the subscriber knew at the start.
     last_event_digest: Option<ProjectDigest>,
     /// The number of the last event that it saw; 0 for none.
@@ -24,7 +24,7 @@ pub struct Subscription {
 
 impl Subscription {
     pub(super) fn new(
-        latest: watch::Receiver<Option<Arc<Published>>>,
+        latest: watch::Receiver<Option<Arc<LatestEvent>>>,
         last_event_digest: Option<ProjectDigest>,
         metrics: Arc<EventMetrics>,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Subscription {
         }
     }
 
-    fn take(&mut self, latest: &Published) -> Option<Arc<Event>> {
+    fn take(&mut self, latest: &LatestEvent) -> Option<Arc<Event>> {
         let seen = replace(&mut self.seen, latest.number);
         if seen == 0 {
             let resync = &latest.resync;

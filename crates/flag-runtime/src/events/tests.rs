@@ -35,10 +35,12 @@ impl World {
         let events = Events::new(&mut registry);
         let is_served = Arc::new(AtomicBool::new(true));
         let served = Arc::clone(&is_served);
-        let publish = events.clone().publish(REPEAT_AFTER, move |flag, _, _| {
-            served.load(Ordering::Relaxed) && flag.name.as_str() != UNREADABLE
-        });
-        tokio::spawn(publish);
+        let announce = events
+            .clone()
+            .announce_changes(REPEAT_AFTER, move |flag, _, _| {
+                served.load(Ordering::Relaxed) && flag.name.as_str() != UNREADABLE
+            });
+        tokio::spawn(announce);
         Self {
             events,
             is_served,
@@ -62,11 +64,9 @@ impl World {
 
     fn note(&self, of_project: &str, changed: &[&str]) {
         let time = Some(SystemClock.now());
-        let changed = changed
-            .iter()
-            .map(|name| (flag(name), time, Instant::now()));
+        let changed = changed.iter().map(|name| changed_to(name, time));
         self.events
-            .note_head(&project(), digest(of_project), true, changed.collect());
+            .note_digest(&project(), digest(of_project), true, changed.collect());
     }
 
     fn counted(&self, metric: &str) -> String {
@@ -77,6 +77,24 @@ impl World {
             .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '))
             .unwrap()
             .to_owned()
+    }
+}
+
+/// A change of a flag that is seen now.
+fn changed_to(name: &str, published: Option<Timestamp>) -> HeadChange {
+    HeadChange {
+        flag: flag(name),
+        published,
+        seen_at: Instant::now(),
+    }
+}
+
+/// A flag of a project that went back to an older state, of which only a read shows the revision.
+fn restored(name: &str) -> RestoredFlag {
+    RestoredFlag {
+        flag: flag(name),
+        revision_time: None,
+        seen_at: Instant::now(),
     }
 }
 
@@ -171,7 +189,7 @@ async fn a_change_is_repeated_once_as_other_replicas_may_have_been_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_event_does_not_promise_what_is_still_to_be_published() {
+async fn a_repeated_event_does_not_promise_what_is_still_to_be_announced() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
     world.note(D1, &["a"]);
@@ -252,20 +270,20 @@ async fn each_change_waits_for_the_cache_by_itself() {
 /// A flag is gone, or the store was restored.
 #[tokio::test(start_paused = true)]
 async fn a_flag_that_the_cache_cannot_read_does_not_keep_others_from_being_repeated() {
-    for restored in [false, true] {
+    for is_restored in [false, true] {
         let world = World::new();
         let mut subscriber = world.subscriber().await;
-        if restored {
-            let flags = vec![(flag(UNREADABLE), Timestamp::UNIX_EPOCH, Instant::now())];
-            world.events.note_restored(&project(), flags);
+        if is_restored {
+            let flags = vec![restored(UNREADABLE)];
+            world.events.request_resync(&project(), flags);
             world.note(D2, &[]);
         } else {
-            let gone = (flag("gone"), None, Instant::now());
-            let changed = (flag(UNREADABLE), Some(SystemClock.now()), Instant::now());
+            let gone = changed_to("gone", None);
+            let changed = changed_to(UNREADABLE, Some(SystemClock.now()));
             let changed = vec![gone, changed];
             world
                 .events
-                .note_head(&project(), digest(D2), true, changed);
+                .note_digest(&project(), digest(D2), true, changed);
         }
         sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
         assert_eq!(received(&mut subscriber), event(D2, &[]));
@@ -373,8 +391,8 @@ async fn an_event_names_no_flags_if_there_are_many_or_one_is_gone() {
     assert_eq!(received(&mut subscriber), event(D1, &[]));
     sleep(REPEAT_AFTER + SHORTLY).await;
     assert!(received(&mut subscriber).is_some());
-    let gone = vec![(flag("a"), None, Instant::now())];
-    world.events.note_head(&project(), digest(D2), true, gone);
+    let gone = vec![changed_to("a", None)];
+    world.events.note_digest(&project(), digest(D2), true, gone);
     sleep(COLLECTED_FOR + SHORTLY).await;
     assert_eq!(received(&mut subscriber), event(D2, &[]));
 }
@@ -384,8 +402,8 @@ async fn a_restored_project_is_announced_once_the_cache_serves_its_flags() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
     world.is_served.store(false, Ordering::Relaxed);
-    let in_memory = vec![(flag("a"), Timestamp::UNIX_EPOCH, Instant::now())];
-    world.events.note_restored(&project(), in_memory);
+    let in_memory = vec![restored("a")];
+    world.events.request_resync(&project(), in_memory);
     world.note(D2, &["b"]);
     sleep(COLLECTED_FOR + SHORTLY).await;
     assert_eq!(received(&mut subscriber), None);
@@ -431,7 +449,7 @@ async fn invented_projects_have_subscribers_up_to_a_limit() {
     assert!(world.events.subscribe(&invented(0), None).is_ok());
     world
         .events
-        .note_head(&invented(1), digest(D1), true, vec![]);
+        .note_digest(&invented(1), digest(D1), true, vec![]);
     assert!(world.events.subscribe(&project(), None).is_ok());
     drop(held);
     advance(SHORTLY).await;

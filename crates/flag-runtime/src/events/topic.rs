@@ -1,4 +1,4 @@
-//! A project with subscribers: what is to be published, and what was published last.
+//! A project with subscribers: what is to be announced, and what was announced last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,27 +23,27 @@ const CHECK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     audience: Audience,
-    /// Counts what was published.
+    /// Counts the events.
     number: u64,
     /// The digest of the project, once its head row was read.
     pub(super) digest: Option<ProjectDigest>,
-    /// The digest that was sent with the latest event. It does not cover pending changes, so whoever reconnects with it is told
-    /// of them.
-    published: Option<ProjectDigest>,
+    /// The digest that was sent with the latest event. It does not cover pending changes, so a subscriber that reconnects with
+    /// it gets an event.
+    announced_digest: Option<ProjectDigest>,
     /// Whether a flag of the project is known.
     pub(super) has_flags: bool,
     pending: Option<Changes>,
-    /// Published changes that are due to be published again.
+    /// Announced changes that are due to be announced again.
     repeat: Option<Changes>,
-    /// Changes that were published while `repeat` was waiting.
+    /// Changes that were announced while `repeat` was waiting.
     repeat_later: Option<Changes>,
-    /// Changes that were published although the cache does not serve them yet: they are repeated once it does.
+    /// Changes that were announced although the cache does not serve them yet: they are repeated once it does.
     unserved: Option<Changes>,
 }
 
 /// The latest event of a project.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(super) struct LatestEvent {
     /// Its number; the first one is 1.
     pub(super) number: u64,
     /// The event.
@@ -53,7 +53,7 @@ pub(super) struct Published {
 }
 
 impl Topic {
-    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<Published>>> {
+    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<LatestEvent>>> {
         self.audience.subscribe()
     }
 
@@ -67,7 +67,7 @@ impl Topic {
         self.number > 0 && pending.is_some_and(|changes| !changes.is_empty())
     }
 
-    /// Returns the changes that are to be published next. The first event is a resync.
+    /// Returns the changes that are to be announced next. The first event is a resync.
     pub(super) fn pending(&mut self) -> &mut Changes {
         let is_first = self.number == 0;
         self.pending.get_or_insert_with(|| {
@@ -79,7 +79,7 @@ impl Topic {
         })
     }
 
-    /// When something is to be published, or more subscribers are to be told of what was.
+    /// When something is to be announced, or more subscribers are to be told of the latest event.
     pub(super) fn due(&self) -> Option<Instant> {
         self.digest?;
         if let Some(turn) = self.audience.next_turn() {
@@ -90,14 +90,14 @@ impl Topic {
         due.min()
     }
 
-    /// Publishes what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for all
+    /// Announces what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for all
     /// flags.
     /// `is_served` says whether the cache serves a revision of a flag.
-    pub(super) fn publish_due(
+    pub(super) fn announce_due(
         &mut self,
         now: Instant,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
         metrics: &EventMetrics,
     ) {
         let Some(digest) = self.digest else { return };
@@ -106,19 +106,19 @@ impl Topic {
             return;
         }
         if let Some(changes) = self.take_ready(now, repeat_after, &is_served) {
-            self.publish(digest, &changes, now, metrics);
-            self.note_published(changes, now + repeat_after, is_served);
+            self.announce(digest, &changes, now, metrics);
+            self.note_announced(changes, now + repeat_after, is_served);
         } else if let Some(changes) = self.take_repeated(now, now + repeat_after, is_served) {
-            self.send(self.published.unwrap_or(digest), &changes, now);
+            self.send(self.announced_digest.unwrap_or(digest), &changes, now);
         }
     }
 
-    /// Takes the pending changes that can be published.
+    /// Takes the pending changes that can be announced.
     fn take_ready(
         &mut self,
         now: Instant,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Changes> {
         let mut pending = self.pending.take_if(|changes| changes.due <= now)?;
         // The first event is not repeated, so it waits until other replicas have polled.
@@ -135,8 +135,8 @@ impl Topic {
         ready
     }
 
-    /// Publishes changes for the first time. The first event of a topic only tells subscribers whether they are up to date.
-    fn publish(
+    /// Announces changes for the first time. The first event of a topic only tells subscribers whether they are up to date.
+    fn announce(
         &mut self,
         digest: ProjectDigest,
         changes: &Changes,
@@ -144,21 +144,21 @@ impl Topic {
         metrics: &EventMetrics,
     ) {
         let promised = match &self.pending {
-            Some(_) => self.published.unwrap_or(digest),
+            Some(_) => self.announced_digest.unwrap_or(digest),
             None => digest,
         };
         self.send(promised, changes, now);
         if self.number > 1 {
-            metrics.published(&changes.named());
+            metrics.announced(&changes.named());
         }
     }
 
-    /// Has published changes repeated at `again`; of the first event only those that the cache did not serve.
-    fn note_published(
+    /// Has announced changes repeated at `again`; of the first event only those that the cache did not serve.
+    fn note_announced(
         &mut self,
         mut changes: Changes,
         again: Instant,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) {
         if let Some(unserved) = &mut self.unserved {
             unserved.remove(&changes);
@@ -177,13 +177,13 @@ impl Topic {
         }
     }
 
-    /// Takes the published changes that are due to be published again and that the cache serves. The others are checked again
+    /// Takes the announced changes that are due to be announced again and that the cache serves. The others are checked again
     /// at `again`; they delay no change that the cache serves.
     fn take_repeated(
         &mut self,
         now: Instant,
         again: Instant,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Changes> {
         let unserved = self.unserved.take_if(|changes| changes.due <= now);
         let repeat = self.repeat.take_if(|changes| changes.due <= now);
@@ -207,12 +207,12 @@ impl Topic {
 
     fn send(&mut self, digest: ProjectDigest, changes: &Changes, now: Instant) {
         self.number += 1;
-        self.published = Some(digest);
-        let published = Published {
+        self.announced_digest = Some(digest);
+        let latest = LatestEvent {
             number: self.number,
             event: Arc::new(Event::new(digest, changes.named())),
             resync: Arc::new(Event::new(digest, Vec::new())),
         };
-        self.audience.announce(published, now);
+        self.audience.announce(latest, now);
     }
 }

@@ -58,24 +58,24 @@ impl BucketCache {
     }
 
     /// Returns the bucket of an instance.
-    pub fn bucket(&self, format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
+    pub fn bucket(&self, scheme: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
         match &self.0 {
-            None => bucket(format, instance),
-            Some(enabled) => enabled.bucket(format, instance),
+            None => bucket(scheme, instance),
+            Some(enabled) => enabled.bucket(scheme, instance),
         }
     }
 }
 
 impl Enabled {
-    fn bucket(&self, format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
-        let key = BucketKeyRef::new(format, instance);
+    fn bucket(&self, scheme: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
+        let key = BucketKeyRef::new(scheme, instance);
         let now = Instant::now();
         if let Some((bucket, until)) = self.buckets.get(&key)
             && now < until
         {
             return bucket;
         }
-        let bucket = bucket(format, instance);
+        let bucket = bucket(scheme, instance);
         self.buckets
             .insert(key.to_owned(), (bucket, now + self.lifetime));
         bucket
@@ -83,10 +83,10 @@ impl Enabled {
 }
 
 impl<'a> BucketKeyRef<'a> {
-    fn new(format: &'a BucketScheme, instance: &'a InstanceId<'_>) -> Self {
+    fn new(scheme: &'a BucketScheme, instance: &'a InstanceId<'_>) -> Self {
         Self {
-            algorithm: format.algorithm(),
-            salt: format.salt().map(Salt::as_str),
+            algorithm: scheme.algorithm(),
+            salt: scheme.salt().map(Salt::as_str),
             instance: instance.as_str(),
         }
     }
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    fn formats() -> Vec<BucketScheme> {
+    fn schemes() -> Vec<BucketScheme> {
         let salted = |algorithm, salt| BucketScheme::V2 {
             algorithm,
             salt: Salt::new(salt).unwrap(),
@@ -145,10 +145,10 @@ mod tests {
 
     #[track_caller]
     fn check(cache: &BucketCache) {
-        for format in formats() {
+        for scheme in schemes() {
             for n in 0..100 {
                 let instance = InstanceId::new(format!("A{n}")).unwrap();
-                assert_eq!(cache.bucket(&format, &instance), bucket(&format, &instance));
+                assert_eq!(cache.bucket(&scheme, &instance), bucket(&scheme, &instance));
             }
         }
     }
@@ -182,19 +182,19 @@ mod tests {
     async fn a_bucket_is_remembered_for_its_lifetime() {
         let (lifetime, entries) = (Duration::from_hours(48), 10);
         let cache = BucketCache::new(BucketCacheSettings { lifetime, entries });
-        let format = BucketScheme::v1(HashAlgorithm::Md5);
+        let scheme = BucketScheme::v1(HashAlgorithm::Md5);
         let [one, other] = ["A", "B"].map(|id| InstanceId::new(id).unwrap());
-        let (right, wrong) = (bucket(&format, &one), bucket(&format, &other));
+        let (right, wrong) = (bucket(&scheme, &one), bucket(&scheme, &other));
         assert_ne!(right, wrong);
-        cache.bucket(&format, &one);
+        cache.bucket(&scheme, &one);
         let remembered = &cache.0.as_ref().unwrap().buckets;
-        let key = BucketKeyRef::new(&format, &one);
+        let key = BucketKeyRef::new(&scheme, &one);
         let (_, until) = remembered.get(&key).unwrap();
         assert_eq!(until, Instant::now() + lifetime);
         remembered.insert(key.to_owned(), (wrong, until));
         advance(lifetime.saturating_sub(Duration::from_micros(1))).await;
-        assert_eq!(cache.bucket(&format, &one), wrong);
+        assert_eq!(cache.bucket(&scheme, &one), wrong);
         advance(Duration::from_micros(1)).await;
-        assert_eq!(cache.bucket(&format, &one), right);
+        assert_eq!(cache.bucket(&scheme, &one), right);
     }
 }

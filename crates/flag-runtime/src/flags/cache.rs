@@ -25,7 +25,7 @@ use super::existing_flags::{Existence, ExistingFlags};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
 use super::negative_cache::{self, NegativeCache, UnavailableReason};
-use super::project_flags::ProjectFlags;
+use super::project_flag_keys::ProjectFlagKeys;
 use super::project_reports::ProjectReports;
 use super::read_task::ReadTask;
 use super::restored_projects::RestoredProjects;
@@ -84,7 +84,7 @@ pub(super) struct Inner {
     pub(super) entries: Cache<FlagKey, Arc<CacheEntry>>,
     pub(super) negative: NegativeCache,
     pub(super) existing: ExistingFlags,
-    pub(super) project_flags: ProjectFlags,
+    pub(super) project_flag_keys: ProjectFlagKeys,
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
     pub(super) events: Events,
@@ -140,7 +140,7 @@ impl FlagCache {
             entries: Cache::new(settings.entries),
             negative: NegativeCache::new(settings.entries),
             existing: ExistingFlags::default(),
-            project_flags: ProjectFlags::default(),
+            project_flag_keys: ProjectFlagKeys::default(),
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
             events: Events::new(registry),
@@ -280,9 +280,9 @@ impl Inner {
         }
         match self.existence(flag).await {
             Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseRecent).await,
-            Ok(Existence::Missing) => {
-                self.metrics.absent.inc();
-                ReadOutcome::Unavailable(UnavailableReason::NoRevision)
+            Ok(Existence::NotFound) => {
+                self.metrics.not_in_index.inc();
+                ReadOutcome::Unavailable(UnavailableReason::NotFound)
             }
             Err(error) => ReadOutcome::failed(error),
         }
@@ -305,7 +305,7 @@ impl Inner {
 
     /// Reads a flag again in the background, if it is due.
     fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &CacheEntry, now: Instant) {
-        if !entry.claim_read(now) || self.circuit.is_open() {
+        if !entry.begin_due_read(now) || self.circuit.is_open() {
             return;
         }
         if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
@@ -397,7 +397,7 @@ impl ReadOutcome {
     fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
             Self::CacheEntry(entry) => Ok(ServedPlan::new(entry, Source::Store)),
-            Self::Unavailable(UnavailableReason::NoRevision) => {
+            Self::Unavailable(UnavailableReason::NotFound) => {
                 Err(CacheError::NotFound(flag.clone()))
             }
             Self::Unavailable(UnavailableReason::Unreadable(row)) => {

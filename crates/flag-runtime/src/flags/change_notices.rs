@@ -17,31 +17,31 @@ pub(crate) enum NoticeOutcome {
     UpToDate,
     /// The flag is in memory, and the first read since the notice is under way in the background.
     AwaitingRead,
-    /// A read is under way, but after it the next outcome may be this one again: a read since the notice has already
-    /// contradicted the head row, or the flag is not in memory.
+    /// A read is under way, and the next poll may have to start another one: the flag is not in memory, or it was read since
+    /// the notice, and that read did not find the revision of the head row.
     Unsettled,
 }
 
 impl FlagCache {
-    /// Applies the state of a flag in the head row, unchanged since `since`; `None` if the head row does not contain the flag
-    /// any more. If the state contradicts the cache, the flag is read.
+    /// Applies the state of a flag in the head row, which was first seen at `seen_at`; `None` if the head row does not contain
+    /// the flag any more. If the state contradicts the cache, the flag is read.
     pub(crate) fn apply_notice(
         &self,
         flag: &FlagKey,
-        head: Option<HeadCell>,
-        since: Instant,
+        head_cell: Option<HeadCell>,
+        seen_at: Instant,
     ) -> NoticeOutcome {
         let inner = &self.shared;
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
-            Some(entry) => must_be_read(entry, head, since),
-            None => head.is_some_and(|head| inner.invalidate_uncached(flag, head)),
+            Some(entry) => must_be_read(entry, head_cell, seen_at),
+            None => head_cell.is_some_and(|head_cell| inner.must_read_uncached(flag, head_cell)),
         };
         if !must_read {
             return NoticeOutcome::UpToDate;
         }
         drop(inner.join_or_start_read(flag, ReadMode::SkipCached));
-        if entry.is_some_and(|entry| !entry.is_read_since(since)) {
+        if entry.is_some_and(|entry| !entry.is_read_since(seen_at)) {
             NoticeOutcome::AwaitingRead
         } else {
             NoticeOutcome::Unsettled
@@ -51,10 +51,10 @@ impl FlagCache {
     /// Has a flag read again of which this process has just appended a revision, and waits until requests are answered with
     /// it. The watcher would see it a moment later.
     pub async fn read_appended(&self, flag: &FlagKey, created: Timestamp) {
-        let head = Some(HeadCell::Newest(created));
+        let head_cell = Some(HeadCell::Newest(created));
         // The first read may have begun before the revision was there.
         for _ in 0..2 {
-            if self.apply_notice(flag, head, Instant::now()) == NoticeOutcome::UpToDate {
+            if self.apply_notice(flag, head_cell, Instant::now()) == NoticeOutcome::UpToDate {
                 break;
             }
             self.shared
@@ -63,20 +63,23 @@ impl FlagCache {
         }
     }
 
-    /// Whether no request can get a revision of a flag that is older than this published one: that is cached, or was read after
-    /// the change was seen, or the flag is not cached, and the next request reads it. False while it is being read, as that read
-    /// may have begun before, or if it cannot be read.
+    /// Whether no request can get a revision of a flag that is older than the published one: that is cached, or was read after the
+    /// change was seen, or the flag is not cached, and the next request reads it. False while it is being read, as that read
+    /// may have begun before, or if it cannot be read. `revision_time` is the time of the published revision; `None` if only a
+    /// read shows which one is in force.
     pub(crate) fn serves_nothing_older(
         &self,
         flag: &FlagKey,
-        published: Timestamp,
-        seen: Instant,
+        revision_time: Option<Timestamp>,
+        seen_at: Instant,
     ) -> bool {
         let inner = &self.shared;
         let is_being_read = inner.is_being_read(flag);
-        let head = Some(HeadCell::Newest(published));
+        let head_cell = revision_time.map(HeadCell::Newest);
         match inner.entries.peek(flag) {
-            Some(entry) => !must_be_read(&entry, head, seen) || entry.is_read_since(seen),
+            Some(entry) => {
+                !must_be_read(&entry, head_cell, seen_at) || entry.is_read_since(seen_at)
+            }
             // Of one that cannot be read no value is served.
             None => !is_being_read && !inner.unreadable().contains_key(flag),
         }
@@ -95,13 +98,15 @@ impl FlagCache {
         }
     }
 
-    /// Notes that a project went back to an older state; returns its flags in memory.
-    pub(crate) fn note_restored(&self, project: &ProjectName) -> Vec<FlagKey> {
-        let inner = &self.shared;
-        inner.metrics.restores.inc();
-        inner.restored.note(project);
-        let flags = inner.entries.iter().map(|(flag, _)| flag);
-        flags.filter(|flag| flag.project == *project).collect()
+    /// Notes that a project went back to an older state.
+    pub(crate) fn note_restored(&self, project: &ProjectName) {
+        self.shared.metrics.restores.inc();
+        self.shared.restored.note(project);
+    }
+
+    /// Returns the keys of the flags of a project that are in memory.
+    pub(crate) fn cached_flag_keys(&self, project: &ProjectName) -> Vec<FlagKey> {
+        self.shared.cached_flag_keys(project)
     }
 
     /// Returns the projects whose changes must be watched: those with requests, and those with subscribers.
@@ -119,9 +124,10 @@ impl FlagCache {
 }
 
 impl Inner {
-    /// Notes that a flag that is not in memory has changed; returns whether the flag must be read.
-    fn invalidate_uncached(&self, flag: &FlagKey, head: HeadCell) -> bool {
-        self.negative.forget_older(flag, head.time());
+    /// Whether a flag that is not in memory must be read, as the head row has this state of it: only if it was unreadable, and may
+    /// no longer be. Any other flag is read by its next request, as it is no longer remembered as not found.
+    fn must_read_uncached(&self, flag: &FlagKey, head_cell: HeadCell) -> bool {
+        self.negative.forget_older(flag, head_cell.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
         }
@@ -131,14 +137,14 @@ impl Inner {
 }
 
 /// Whether the flag must be read to find out which revision is in force.
-fn must_be_read(entry: &CacheEntry, head: Option<HeadCell>, since: Instant) -> bool {
+fn must_be_read(entry: &CacheEntry, head_cell: Option<HeadCell>, seen_at: Instant) -> bool {
     let created = entry.plan().created();
-    match head.map(|head| head.time().cmp(&created)) {
+    match head_cell.map(|cell| cell.time().cmp(&created)) {
         Some(Ordering::Equal) => false,
         // The newer revision is written, or about to be.
         Some(Ordering::Greater) => true,
         // The tooling of the Python framework does not update the head row, so the entry may be newer. Or the store was
         // restored to an older state; only a read that began later can show which.
-        _ => !entry.is_read_since(since),
+        _ => !entry.is_read_since(seen_at),
     }
 }

@@ -44,7 +44,7 @@ pub(super) enum Existence {
     /// It has revisions.
     Exists,
     /// It had no revision a moment ago.
-    Missing,
+    NotFound,
 }
 
 impl ExistingFlags {
@@ -94,7 +94,7 @@ impl ExistingFlags {
             if page.existing.contains(&hash(place)) {
                 Existence::Exists
             } else {
-                Existence::Missing
+                Existence::NotFound
             }
         })
     }
@@ -174,19 +174,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_page_tells_for_a_while_which_flags_of_its_range_exist() {
-        use Existence::{Exists, Missing};
+        use Existence::{Exists, NotFound};
 
         let pages = ExistingFlags::default();
         pages.check("b", None);
         pages.add("b", Some("d"), &["b", "c"]);
         let exists = |name| (name, Some(Exists));
-        let missing = |name| (name, Some(Missing));
+        let not_found = |name| (name, Some(NotFound));
         for (name, expected) in [
             ("a", None),
             exists("b"),
-            missing("bb"),
+            not_found("bb"),
             exists("c"),
-            missing("cz"),
+            not_found("cz"),
             ("d", None),
             ("e", None),
         ] {
@@ -196,7 +196,7 @@ mod tests {
         pages.check("bb", Some(Exists));
         pages.add("x", None, &["y"]);
         pages.check("y", Some(Exists));
-        pages.check("zzz", Some(Missing));
+        pages.check("zzz", Some(NotFound));
         advance(VALID_FOR.saturating_sub(A_MOMENT)).await;
         pages.check("b", Some(Exists));
         advance(A_MOMENT).await;

@@ -20,13 +20,14 @@ pub(super) struct CacheMetrics {
     pub(super) misses: Counter,
     /// Requests answered from memory after the flag's lifetime.
     pub(super) stale: Counter,
-    /// Requests for flags in the negative cache.
+    /// Requests for flags in the negative cache: not found, unreadable, or not read because the store failed.
     pub(super) negative_hits: Counter,
-    /// Requests for flags that the index of existing flags excludes.
-    pub(super) absent: Counter,
+    /// Requests for flags that are not in the index of existing flags.
+    pub(super) not_in_index: Counter,
     /// Projects that went back to an older state.
     pub(super) restores: Counter,
-    refreshes: [Counter; 4],
+    /// Reads by result, in the order of [`ReadResult`].
+    reads: [Counter; 4],
     propagation: Histogram,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct CacheMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadResult {
     Read,
-    Unknown,
+    NotFound,
     Unreadable,
     Failed,
 }
@@ -45,7 +46,7 @@ struct LookupLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefreshLabels {
+struct ReadLabels {
     outcome: &'static str,
 }
 
@@ -53,7 +54,7 @@ impl CacheMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let lookups = Family::<LookupLabels, Counter>::default();
-        let refreshes = Family::<RefreshLabels, Counter>::default();
+        let reads = Family::<ReadLabels, Counter>::default();
         let propagation = Histogram::new(SECONDS);
         let restores = Counter::default();
         registry.register(
@@ -64,7 +65,7 @@ impl CacheMetrics {
         registry.register(
             "cache_refreshes",
             "Reads of a flag, first reads included, by result",
-            refreshes.clone(),
+            reads.clone(),
         );
         registry.register(
             "propagation_seconds",
@@ -77,25 +78,25 @@ impl CacheMetrics {
             restores.clone(),
         );
         let looked = |result| lookups.get_or_create_owned(&LookupLabels { result });
-        let ended = |outcome| refreshes.get_or_create_owned(&RefreshLabels { outcome });
+        let ended = |outcome| reads.get_or_create_owned(&ReadLabels { outcome });
         Self {
             hits: looked("hit"),
             misses: looked("miss"),
             stale: looked("stale"),
             negative_hits: looked("unknown"),
-            absent: looked("absent"),
+            not_in_index: looked("absent"),
             restores,
-            refreshes: ["read", "unknown", "unreadable", "failed"].map(ended),
+            reads: ["read", "unknown", "unreadable", "failed"].map(ended),
             propagation,
         }
     }
 
     /// Counts a read.
     pub(super) fn count_read(&self, result: ReadResult) {
-        let [read, unknown, unreadable, failed] = &self.refreshes;
+        let [read, not_found, unreadable, failed] = &self.reads;
         let counter = match result {
             ReadResult::Read => read,
-            ReadResult::Unknown => unknown,
+            ReadResult::NotFound => not_found,
             ReadResult::Unreadable => unreadable,
             ReadResult::Failed => failed,
         };

@@ -27,7 +27,7 @@ const JITTER: Jitter = Jitter::between(0.7, 1.0);
 #[derive(Clone, Debug)]
 pub(super) enum UnavailableReason {
     /// It has no revision.
-    NoRevision,
+    NotFound,
     /// Its newest revision cannot be read.
     Unreadable(Arc<UnreadableRow>),
     /// The store failed.
@@ -65,7 +65,7 @@ impl NegativeCache {
     /// Forgets a flag if its newest revision is newer than the one, if any, that it is remembered for.
     pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
         self.0.remove_if(flag, |(reason, _)| match reason {
-            UnavailableReason::NoRevision => true,
+            UnavailableReason::NotFound => true,
             UnavailableReason::Unreadable(row) => {
                 row.created().is_none_or(|created| created < newest)
             }
@@ -116,7 +116,7 @@ mod tests {
         let cache = NegativeCache::new(10);
         let shortest = VALID_FOR * 7 / 10;
         for (reason, least, most) in [
-            (UnavailableReason::NoRevision, shortest, VALID_FOR),
+            (UnavailableReason::NotFound, shortest, VALID_FOR),
             (failed(), FAILURE_VALID_FOR, FAILURE_VALID_FOR),
         ] {
             cache.remember(&flag(), reason, VALID_FOR);
@@ -136,7 +136,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = NegativeCache::new(10);
         for (reason, newest, is_forgotten) in [
-            (UnavailableReason::NoRevision, created, true),
+            (UnavailableReason::NotFound, created, true),
             (unreadable(created), created, false),
             (unreadable(created.saturating_add(second)), created, false),
             (unreadable(created), created.saturating_add(second), true),

@@ -29,7 +29,7 @@ struct State {
 #[derive(Debug)]
 struct Project {
     /// The digest of its head row.
-    head: ProjectDigest,
+    digest: ProjectDigest,
     /// The changed flags that the cache does not serve yet, and when the change was seen.
     unserved: HashMap<FlagKey, (Timestamp, Instant)>,
     served: ServedRevisions,
@@ -37,11 +37,11 @@ struct Project {
 }
 
 impl ProjectReports {
-    /// Notes the head row of a project, and which of its flags have changed; `None` stands for a flag that is gone.
-    pub(crate) fn note_head(
+    /// Notes the digest of a project, and which of its flags have changed; `None` stands for a flag that is gone.
+    pub(crate) fn note_digest(
         &self,
         project: &ProjectName,
-        head: ProjectDigest,
+        digest: ProjectDigest,
         changed: Vec<HeadChange>,
     ) {
         let mut state = self.state();
@@ -50,16 +50,21 @@ impl ProjectReports {
             .projects
             .entry(project.clone())
             .or_insert_with(|| Project {
-                head,
+                digest,
                 unserved: HashMap::new(),
                 served: ServedRevisions::default(),
                 is_reported: false,
             });
-        report.head = head;
-        for (flag, time, seen) in changed {
+        report.digest = digest;
+        for change in changed {
+            let HeadChange {
+                flag,
+                published,
+                seen_at,
+            } = change;
             report.served.forget(&flag);
-            match time {
-                Some(time) => report.unserved.insert(flag, (time, seen)),
+            match published {
+                Some(time) => report.unserved.insert(flag, (time, seen_at)),
                 None => report.unserved.remove(&flag),
             };
         }
@@ -91,15 +96,15 @@ impl ProjectReports {
         for project in self.state().projects.values_mut() {
             let served = project
                 .unserved
-                .extract_if(|flag, (time, seen)| is_served(flag, *time, *seen));
+                .extract_if(|flag, (time, seen_at)| is_served(flag, *time, *seen_at));
             for (flag, (time, _)) in served {
                 project.served.note(flag, time);
                 project.is_reported = false;
             }
             let unserved = project.unserved.values();
-            latest = latest.max(unserved.map(|(_, seen)| *seen).max());
-            if project.unserved.is_empty() && project.served.digest != Some(project.head) {
-                project.served.digest = Some(project.head);
+            latest = latest.max(unserved.map(|(_, seen_at)| *seen_at).max());
+            if project.unserved.is_empty() && project.served.digest != Some(project.digest) {
+                project.served.digest = Some(project.digest);
                 project.is_reported = false;
             }
         }
@@ -171,9 +176,12 @@ mod tests {
         ProjectName::new("p").unwrap()
     }
 
-    fn change(name: &str, time: Option<Timestamp>) -> HeadChange {
-        let flag = format!("p/data/{name}").parse().unwrap();
-        (flag, time, Instant::now())
+    fn change(name: &str, published: Option<Timestamp>) -> HeadChange {
+        HeadChange {
+            flag: format!("p/data/{name}").parse().unwrap(),
+            published,
+            seen_at: Instant::now(),
+        }
     }
 
     /// What is to be reported of the project, if it is.
@@ -184,18 +192,18 @@ mod tests {
     #[test]
     fn a_digest_counts_once_all_changes_are_served() {
         let (reports, now) = (ProjectReports::default(), SystemClock.now());
-        reports.note_head(&project(), digest("1"), vec![]);
+        reports.note_digest(&project(), digest("1"), vec![]);
         assert_eq!(reports.mark_served(|_, _, _| true), None);
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
         assert_eq!(taken(&reports), Some(expected.clone()));
         assert_eq!(taken(&reports), None);
         let changes = [change("a", Some(now)), change("b", Some(now))];
-        let [a, b] = changes.clone().map(|(flag, ..)| flag);
-        reports.note_head(&project(), digest("2"), changes.clone().into());
-        let seen = changes[1].2;
+        let [a, b] = changes.clone().map(|change| change.flag);
+        reports.note_digest(&project(), digest("2"), changes.clone().into());
+        let seen_at = changes[1].seen_at;
         let unserved = reports.mark_served(|flag, _, _| *flag == a);
-        assert_eq!(unserved, Some(seen));
+        assert_eq!(unserved, Some(seen_at));
         expected.note(a, now);
         assert_eq!(taken(&reports), Some(expected.clone()));
         assert_eq!(reports.mark_served(|_, _, _| true), None);
@@ -207,7 +215,7 @@ mod tests {
     #[test]
     fn what_could_not_be_reported_is_reported_later() {
         let reports = ProjectReports::default();
-        reports.note_head(&project(), digest("1"), vec![]);
+        reports.note_digest(&project(), digest("1"), vec![]);
         let first = reports.take(9);
         assert!(!reports.has_news());
         reports.put_back(&first);
@@ -218,14 +226,14 @@ mod tests {
     #[test]
     fn a_project_that_is_not_watched_any_more_is_gone_until_it_is_watched_again() {
         let reports = ProjectReports::default();
-        reports.note_head(&project(), digest("1"), vec![]);
+        reports.note_digest(&project(), digest("1"), vec![]);
         reports.take(9);
         reports.retain(&HashSet::new());
         assert_eq!(
             (reports.gone(), reports.has_news()),
             (vec![project()], true)
         );
-        reports.note_head(&project(), digest("1"), vec![]);
+        reports.note_digest(&project(), digest("1"), vec![]);
         assert_eq!(reports.gone(), []);
         reports.retain(&HashSet::new());
         reports.forget(&[project()]);
@@ -238,7 +246,7 @@ mod tests {
         let is_noted = || reports.wait_for_change().now_or_never().is_some();
         reports.retain(&HashSet::new());
         assert!(!is_noted());
-        reports.note_head(&project(), digest("1"), vec![]);
+        reports.note_digest(&project(), digest("1"), vec![]);
         assert!(is_noted());
         assert!(!is_noted());
         reports.retain(&[project()].into());
@@ -252,7 +260,7 @@ mod tests {
         let reports = ProjectReports::default();
         let other = ProjectName::new("q").unwrap();
         for project in [project(), other.clone()] {
-            reports.note_head(&project, digest("1"), vec![]);
+            reports.note_digest(&project, digest("1"), vec![]);
         }
         reports.retain(&[other.clone()].into());
         let mut all = reports.all();
@@ -268,14 +276,14 @@ mod tests {
     fn a_digest_is_reported_again_only_when_it_has_changed() {
         let reports = ProjectReports::default();
         for text in ["1", "2"] {
-            reports.note_head(&project(), digest(text), vec![]);
+            reports.note_digest(&project(), digest(text), vec![]);
             reports.mark_served(|_, _, _| true);
             assert_eq!(taken(&reports).unwrap().digest, Some(digest(text)));
             reports.mark_served(|_, _, _| true);
             assert_eq!(taken(&reports), None);
         }
         // One that is not served is not reported.
-        reports.note_head(
+        reports.note_digest(
             &project(),
             digest("3"),
             vec![change("a", Some(SystemClock.now()))],

@@ -37,7 +37,7 @@ impl ReadTask {
             newest.row
         });
         let outcome = match row {
-            Ok(None) => ReadOutcome::Unavailable(UnavailableReason::NoRevision),
+            Ok(None) => ReadOutcome::Unavailable(UnavailableReason::NotFound),
             Err(error) => ReadOutcome::failed(error),
             Ok(Some(row)) => match decode_revision(&row, store.options()) {
                 Err(row) => ReadOutcome::Unavailable(UnavailableReason::Unreadable(Arc::new(row))),
@@ -71,7 +71,7 @@ impl ReadTask {
                     shared.metrics.count_read(ReadResult::Unreadable);
                     self.note_unreadable(row);
                 } else {
-                    shared.metrics.count_read(ReadResult::Unknown);
+                    shared.metrics.count_read(ReadResult::NotFound);
                     self.note_readable();
                 }
                 let valid_for = shared.negative_lifetime(&flag.project);
@@ -99,7 +99,7 @@ impl ReadTask {
         }
         let is_other = |before: &Arc<CacheEntry>| before.plan().created() != created;
         if before.as_ref().is_some_and(is_other) {
-            // Noted first: it is published once the entry below is served.
+            // Noted first: it is announced once the entry below is served.
             shared.events.note_change(flag, created);
         }
         if before.as_ref().is_none_or(is_other) {

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use flag_model::{Jitter, ProjectName};
+use flag_model::{Jitter, ProjectName, Timestamp};
 use flag_store::{FlagStore, HeadRow, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -38,16 +38,16 @@ const SUBSCRIBED_PAUSE: Duration = Duration::from_millis(20);
 /// The most head rows that one such round reads, so that it does not hold up the next poll of all projects.
 const MAX_SUBSCRIBED: usize = 64;
 
-/// Polls for changes for ever, about every `period`, and publishes them as events.
+/// Polls for changes for ever, about every `period`, and announces them as events.
 pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration) {
     let events = flags.events().clone();
     let serving = flags.clone();
     // By then other replicas have polled too.
     let repeat_after = period + SUBSCRIBED_PAUSE;
-    let publish = events.publish(repeat_after, |flag, time, seen| {
-        serving.serves_nothing_older(flag, time, seen)
+    let announce = events.announce_changes(repeat_after, |flag, revision_time, seen_at| {
+        serving.serves_nothing_older(flag, revision_time, seen_at)
     });
-    tokio::join!(watch(store, flags, period), publish);
+    tokio::join!(watch(store, flags, period), announce);
 }
 
 async fn watch(store: FlagStore, flags: FlagCache, period: Duration) {
@@ -73,12 +73,12 @@ async fn watch(store: FlagStore, flags: FlagCache, period: Duration) {
     }
 }
 
-/// The change watcher: what it has seen of the head rows.
+/// The change watcher, with the last head row of each project.
 #[derive(Debug)]
 struct ChangeWatcher {
     store: FlagStore,
     flags: FlagCache,
-    seen: HashMap<ProjectName, SeenHeadRow>,
+    head_rows: HashMap<ProjectName, SeenHeadRow>,
     is_failing: bool,
 }
 
@@ -87,7 +87,7 @@ impl ChangeWatcher {
         Self {
             store,
             flags,
-            seen: HashMap::new(),
+            head_rows: HashMap::new(),
             is_failing: false,
         }
     }
@@ -117,9 +117,9 @@ impl ChangeWatcher {
         &mut self,
         projects: impl IntoIterator<Item = ProjectName>,
     ) -> Option<StoreError> {
-        let (store, seen) = (&self.store, &self.seen);
+        let (store, head_rows) = (&self.store, &self.head_rows);
         let polls = projects.into_iter().map(|project| async move {
-            let polled = poll_project(store, &project, seen.get(&project)).await;
+            let polled = poll_project(store, &project, head_rows.get(&project)).await;
             (polled, project)
         });
         let polls: Vec<_> = stream::iter(polls)
@@ -141,39 +141,47 @@ impl ChangeWatcher {
     fn sweep(&mut self) {
         self.flags.forget_projects();
         let watched = self.flags.watched();
-        self.seen.retain(|project, _| watched.contains(project));
+        self.head_rows
+            .retain(|project, _| watched.contains(project));
         self.flags.project_reports().retain(&watched);
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
     fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
-        let Some(seen) = self.seen.get_mut(&project) else {
+        let Some(seen) = self.head_rows.get_mut(&project) else {
             let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
-            self.flags.note_flags_of(&project, seen.head_row());
+            self.flags.note_flag_keys_of(&project, seen.head_row());
             note_for_events(self.flags.events(), &project, &seen, Replaced::default());
-            let mut changed = seen.recently_published();
-            changed.retain(|(flag, time, since)| {
-                time.is_some_and(|time| !self.flags.serves_nothing_older(flag, time, *since))
+            let mut unserved = seen.published_to_compare();
+            unserved.retain(|change| {
+                let (flag, published) = (&change.flag, change.published);
+                !self
+                    .flags
+                    .serves_nothing_older(flag, published, change.seen_at)
             });
-            note_for_reports(&self.flags, &project, &seen, changed);
+            note_for_reports(&self.flags, &project, &seen, unserved);
             seen.notify(&self.flags);
-            self.seen.insert(project, seen);
+            self.head_rows.insert(project, seen);
             return;
         };
         if let Some(head_row) = &changed {
-            self.flags.note_flags_of(&project, head_row);
+            self.flags.note_flag_keys_of(&project, head_row);
         }
         let replaced = changed.map(|head_row| seen.replace(head_row));
         let replaced = replaced.unwrap_or_default();
         let mut changed = replaced.published.clone();
         if replaced.undone > 0 {
             warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
-            let restored = self.flags.note_restored(&project);
-            self.flags.reread_flags_of(&project);
-            let flags = seen.mark_changed(restored);
-            let reread = flags.iter().cloned();
-            changed.extend(reread.map(|(flag, time, since)| (flag, Some(time), since)));
-            self.flags.events().note_restored(&project, flags);
+            self.flags.note_restored(&project);
+            self.flags.expire_flag_keys_of(&project);
+            let restored = seen.compare_again(self.flags.cached_flag_keys(&project));
+            changed.extend(restored.iter().map(|restored| HeadChange {
+                flag: restored.flag.clone(),
+                // Reports name 1970 for a revision whose time is not known.
+                published: Some(restored.revision_time.unwrap_or(Timestamp::UNIX_EPOCH)),
+                seen_at: restored.seen_at,
+            }));
+            self.flags.events().request_resync(&project, restored);
         }
         if !changed.is_empty() {
             note_for_reports(&self.flags, &project, seen, changed);
@@ -205,8 +213,10 @@ fn note_for_reports(
     seen: &SeenHeadRow,
     changed: Vec<HeadChange>,
 ) {
-    let head = seen.head_row().digest();
-    flags.project_reports().note_head(project, head, changed);
+    let digest = seen.head_row().digest();
+    flags
+        .project_reports()
+        .note_digest(project, digest, changed);
 }
 
 /// Notes the head row of a project for the events of its subscribers, if it has any.
@@ -214,10 +224,10 @@ fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, r
     let head_row = seen.head_row();
     let report = |changed| {
         let has_flags = head_row.flags().next().is_some();
-        events.note_head(project, head_row.digest(), has_flags, changed);
+        events.note_digest(project, head_row.digest(), has_flags, changed);
     };
     match events.head_row_needed(project) {
-        HeadRowNeeded::Now => report(seen.recently_published()),
+        HeadRowNeeded::Now => report(seen.published_to_compare()),
         HeadRowNeeded::WhenChanged if !replaced.published.is_empty() => report(replaced.published),
         HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }

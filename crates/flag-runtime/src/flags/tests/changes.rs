@@ -15,10 +15,10 @@ impl World {
     }
 
     async fn notice(&self) {
-        let since = Instant::now();
+        let seen_at = Instant::now();
         let head_row = self.store.head_row(&flag("known").project).await.unwrap();
         for (flag, state) in head_row.flags() {
-            self.cache.apply_notice(&flag, Some(state), since);
+            self.cache.apply_notice(&flag, Some(state), seen_at);
         }
     }
 }
@@ -133,20 +133,20 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() {
     let world = World::new().await;
-    let since = Instant::now();
+    let seen_at = Instant::now();
     let created = world.created().await;
     world.reads();
     let later = created.saturating_add(Duration::from_micros(1));
-    for (head, since, expected) in [
-        (later, since, NoticeOutcome::Unsettled),
-        (created, since, NoticeOutcome::UpToDate),
+    for (head, expected) in [
+        (later, NoticeOutcome::Unsettled),
+        (created, NoticeOutcome::UpToDate),
         // An older one, as after a restoration, is settled by one read.
-        (Timestamp::UNIX_EPOCH, since, NoticeOutcome::UpToDate),
-        (later, since, NoticeOutcome::Unsettled),
+        (Timestamp::UNIX_EPOCH, NoticeOutcome::UpToDate),
+        (later, NoticeOutcome::Unsettled),
     ] {
-        let head = Some(HeadCell::Newest(head));
-        let outcome = world.cache.apply_notice(&flag("known"), head, since);
-        assert_eq!(outcome, expected, "{head:?}");
+        let head_cell = Some(HeadCell::Newest(head));
+        let outcome = world.cache.apply_notice(&flag("known"), head_cell, seen_at);
+        assert_eq!(outcome, expected, "{head_cell:?}");
         world.finish_reads().await;
         assert_eq!(
             world.reads(),
@@ -165,14 +165,24 @@ async fn nothing_older_is_served_once_the_flag_was_read_or_is_not_in_memory() {
     let created = world.created().await;
     let later = created.saturating_add(Duration::from_micros(1));
     let read = Instant::now();
-    let serves = |name, published, seen| {
+    let serves = |name, revision_time, seen_at| {
         let flag = flag(name);
-        world.cache.serves_nothing_older(&flag, published, seen)
+        world
+            .cache
+            .serves_nothing_older(&flag, Some(revision_time), seen_at)
     };
     assert!(serves("known", created, read));
     assert!(!serves("known", later, read));
     // It was read since, so the rows contradict the head row.
     assert!(serves("known", later, read - Duration::from_secs(1)));
+    // Without a time only a read since then counts.
+    let is_read_since = |seen_at| {
+        world
+            .cache
+            .serves_nothing_older(&flag("known"), None, seen_at)
+    };
+    assert!(!is_read_since(read));
+    assert!(is_read_since(read - Duration::from_secs(1)));
     assert!(serves("other", later, read));
     world.revise("other", true).await;
     world.break_flag("broken");
@@ -196,10 +206,10 @@ async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_told() {
     world.reads();
     let unreadable = SystemClock.now().saturating_add(Duration::from_hours(2));
     for (head, reads) in [(Timestamp::UNIX_EPOCH, 0), (unreadable, 1)] {
-        let head = Some(HeadCell::Newest(head));
+        let head_cell = Some(HeadCell::Newest(head));
         let outcome = world
             .cache
-            .apply_notice(&flag("broken"), head, Instant::now());
+            .apply_notice(&flag("broken"), head_cell, Instant::now());
         world.finish_reads().await;
         assert_eq!(
             (world.reads(), outcome == NoticeOutcome::UpToDate),
@@ -213,8 +223,11 @@ async fn a_restored_project_gives_its_flags_in_memory() {
     let world = World::new().await;
     world.ask("known").await.unwrap();
     let project = |name| ProjectName::new(name).unwrap();
-    assert_eq!(world.cache.note_restored(&project("q")), []);
-    assert_eq!(world.cache.note_restored(&project("p")), [flag("known")]);
+    assert_eq!(world.cache.cached_flag_keys(&project("q")), []);
+    assert_eq!(world.cache.cached_flag_keys(&project("p")), [flag("known")]);
+    for name in ["q", "p"] {
+        world.cache.note_restored(&project(name));
+    }
     assert_eq!(world.metric("store_restores_total"), 2.0);
 }
 

@@ -4,7 +4,11 @@ use super::*;
 
 /// The names of the flags of the project, in order; `None` if the store failed.
 async fn names(world: &World) -> Option<Vec<String>> {
-    let flags = world.cache.flags_of(&flag("known").project).await.ok()?;
+    let flags = world
+        .cache
+        .flag_keys_of(&flag("known").project)
+        .await
+        .ok()?;
     Some(flags.iter().map(|flag| flag.name.to_string()).collect())
 }
 
@@ -35,7 +39,7 @@ async fn a_head_row_adds_flags_at_once() {
     let project = flag("known").project;
     let head_row = world.writers.head_row(&project).await.unwrap();
     world.reads();
-    world.cache.note_flags_of(&project, &head_row);
+    world.cache.note_flag_keys_of(&project, &head_row);
     assert_eq!(names(&world).await.unwrap(), ["a_new_one", "known"]);
     assert_eq!(world.reads(), 0);
 }
@@ -69,11 +73,11 @@ async fn a_project_without_flags_is_asked_for_again_soon() {
     let unknown = ProjectName::new("unknown").unwrap();
     world.reads();
     for _ in 0..3 {
-        assert!(world.cache.flags_of(&unknown).await.unwrap().is_empty());
+        assert!(world.cache.flag_keys_of(&unknown).await.unwrap().is_empty());
     }
     assert_eq!(world.reads(), 1);
     advance(Duration::from_secs(10)).await;
-    world.cache.flags_of(&unknown).await.unwrap();
+    world.cache.flag_keys_of(&unknown).await.unwrap();
     assert_eq!(world.reads(), 1);
 }
 
@@ -117,7 +121,7 @@ async fn a_project_without_flags_is_not_read_in_the_background() {
     let unknown = ProjectName::new("unknown").unwrap();
     world.reads();
     for _ in 0..3 {
-        assert!(world.cache.flags_of(&unknown).await.unwrap().is_empty());
+        assert!(world.cache.flag_keys_of(&unknown).await.unwrap().is_empty());
         world.finish_reads().await;
     }
     assert_eq!(world.reads(), 1);
@@ -129,7 +133,7 @@ async fn the_flags_of_a_restored_project_are_read_again_while_the_last_known_cou
     names(&world).await.unwrap();
     world.revise("another", true).await;
     world.reads();
-    world.cache.reread_flags_of(&flag("known").project);
+    world.cache.expire_flag_keys_of(&flag("known").project);
     assert_eq!(names(&world).await.unwrap(), ["known"]);
     world.finish_reads().await;
     assert_eq!(world.reads(), 1);

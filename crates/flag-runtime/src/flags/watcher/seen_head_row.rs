@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flag_model::{FlagKey, Timestamp};
+use flag_model::FlagKey;
 use flag_store::{HeadCell, HeadRow};
 use tokio::time::Instant;
 
-use crate::events::{ChangedFlag, HeadChange};
+use crate::events::{HeadChange, RestoredFlag};
 use crate::flags::cache::FlagCache;
 use crate::flags::change_notices::NoticeOutcome;
 
@@ -23,8 +23,8 @@ const MAX_READS: usize = 256;
 #[derive(Debug)]
 pub(super) struct SeenHeadRow {
     head_row: HeadRow,
-    /// The state and the time of the last change of each flag that is compared with the cache.
-    changed: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
+    /// The flags that are compared with the cache: their state in the head row, and when it was first seen.
+    to_compare: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
     /// The flag that the next poll begins with.
     next: Option<FlagKey>,
 }
@@ -39,16 +39,16 @@ pub(super) struct Replaced {
 }
 
 impl SeenHeadRow {
-    /// Starts with the first head row.
+    /// Starts with the first head row, of which all flags are compared with the cache.
     pub(super) fn new(head_row: HeadRow) -> Self {
         let now = Instant::now();
-        let changed = head_row
+        let to_compare = head_row
             .flags()
             .map(|(flag, state)| (flag, (Some(state), now)))
             .collect();
         Self {
             head_row,
-            changed,
+            to_compare,
             next: None,
         }
     }
@@ -56,7 +56,7 @@ impl SeenHeadRow {
     /// Whether a flag is compared with the cache.
     #[cfg(test)]
     pub(super) fn compares(&self, flag: &FlagKey) -> bool {
-        self.changed.contains_key(flag)
+        self.to_compare.contains_key(flag)
     }
 
     /// Returns the last head row.
@@ -75,52 +75,64 @@ impl SeenHeadRow {
             replaced.undone += usize::from(is_undone);
             let published = state.and_then(HeadCell::published);
             if old.and_then(HeadCell::published) != published {
-                replaced.published.push((flag.clone(), published, now));
+                replaced.published.push(HeadChange {
+                    flag: flag.clone(),
+                    published,
+                    seen_at: now,
+                });
             }
-            self.changed.insert(flag, (state, now));
+            self.to_compare.insert(flag, (state, now));
         }
         replaced
     }
 
-    /// Returns the recent changes of published revisions.
-    pub(super) fn recently_published(&self) -> Vec<HeadChange> {
-        let changed = self.changed.iter();
-        let changed = changed.filter_map(|(flag, (state, since))| {
-            let published = (*state)?.published()?;
-            Some((flag.clone(), Some(published), *since))
-        });
-        changed.collect()
+    /// Returns the published revisions of the flags that are compared with the cache.
+    pub(super) fn published_to_compare(&self) -> Vec<HeadChange> {
+        let published = self
+            .to_compare
+            .iter()
+            .filter_map(|(flag, (state, seen_at))| {
+                Some(HeadChange {
+                    flag: flag.clone(),
+                    published: Some((*state)?.published()?),
+                    seen_at: *seen_at,
+                })
+            });
+        published.collect()
     }
 
-    /// Marks flags as changed just now; returns the times of their published revisions.
-    pub(super) fn mark_changed(&mut self, flags: Vec<FlagKey>) -> Vec<ChangedFlag> {
+    /// Has flags compared with the cache as if their state had been seen just now; returns their published revisions.
+    pub(super) fn compare_again(&mut self, flags: Vec<FlagKey>) -> Vec<RestoredFlag> {
         let now = Instant::now();
-        let mark = |flag: FlagKey| {
+        let compare = |flag: FlagKey| {
             let state = self.head_row.get(&flag);
-            self.changed.insert(flag.clone(), (state, now));
-            let published = state.and_then(HeadCell::published);
-            // Only a read that began later shows which revision of such a flag is in force.
-            (flag, published.unwrap_or(Timestamp::UNIX_EPOCH), now)
+            self.to_compare.insert(flag.clone(), (state, now));
+            RestoredFlag {
+                flag,
+                revision_time: state.and_then(HeadCell::published),
+                seen_at: now,
+            }
         };
-        flags.into_iter().map(mark).collect()
+        flags.into_iter().map(compare).collect()
     }
 
-    /// Notifies the cache of recent changes, and of older ones whose flags it has not read yet.
+    /// Notifies the cache of the states of the flags to compare. A flag is compared for [`COMPARED_FOR`], and longer if the cache
+    /// has not read it by then.
     pub(super) fn notify(&mut self, flags: &FlagCache) {
-        let mut earlier = std::mem::take(&mut self.changed);
+        let mut earlier = std::mem::take(&mut self.to_compare);
         let next = self.next.take();
         let later = next.map_or_else(BTreeMap::new, |next| earlier.split_off(&next));
         let mut budget = MAX_READS;
-        for (flag, (state, since)) in later.into_iter().chain(earlier) {
+        for (flag, (state, seen_at)) in later.into_iter().chain(earlier) {
             if budget == 0 {
                 self.next.get_or_insert_with(|| flag.clone());
-                self.changed.insert(flag, (state, since));
+                self.to_compare.insert(flag, (state, seen_at));
                 continue;
             }
-            let outcome = flags.apply_notice(&flag, state, since);
+            let outcome = flags.apply_notice(&flag, state, seen_at);
             budget -= usize::from(outcome != NoticeOutcome::UpToDate);
-            if outcome == NoticeOutcome::AwaitingRead || since.elapsed() < COMPARED_FOR {
-                self.changed.insert(flag, (state, since));
+            if outcome == NoticeOutcome::AwaitingRead || seen_at.elapsed() < COMPARED_FOR {
+                self.to_compare.insert(flag, (state, seen_at));
             }
         }
     }

@@ -235,10 +235,10 @@ async fn a_head_row_is_forgotten_when_its_project_is() {
     world.flags.current(&unknown).await.unwrap_err();
     world.poll().await;
     world.watch.sweep();
-    assert_eq!(world.watch.seen.len(), 2);
+    assert_eq!(world.watch.head_rows.len(), 2);
     sleep(Duration::from_secs(11)).await;
     world.watch.sweep();
-    assert_eq!(world.watch.seen.len(), 1);
+    assert_eq!(world.watch.head_rows.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -479,7 +479,7 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_change_is_compared_with_the_cache_for_30_seconds_and_until_it_was_read() {
     let mut world = World::new().await;
-    let compares = |world: &World| world.watch.seen[&flag("f").project].compares(&flag("f"));
+    let compares = |world: &World| world.watch.head_rows[&flag("f").project].compares(&flag("f"));
     world.revise("f", true).await;
     world.poll().await;
     let ends = Instant::now() + COMPARED_FOR;

@@ -34,7 +34,7 @@ pub(in crate::handlers) async fn evaluate_flags(
     let project = context.project()?;
     context.check_project(&project)?;
     let instance = read_instance(context, body).await?;
-    let flags = state.flags.flags_of(&project).await;
+    let flags = state.flags.flag_keys_of(&project).await;
     let flags = flags.map_err(|error| ApiError::Project(project.clone(), error))?;
     let flags = flags.get(..state.ofrep.max_flags).unwrap_or(&flags);
     let items = look_up_all(context, flags).await?;

@@ -152,7 +152,13 @@ async fn many_subscribers_of_a_project_that_is_not_watched_cost_one_read() {
     world.watch.poll_subscribed().await;
     world.watch.poll_subscribed().await;
     assert_eq!(world.counted().0, 1);
-    tokio::spawn(world.flags.events().clone().publish(PERIOD, |_, _, _| true));
+    tokio::spawn(
+        world
+            .flags
+            .events()
+            .clone()
+            .announce_changes(PERIOD, |_, _, _| true),
+    );
     for subscription in &mut subscriptions {
         let event = subscription.next().await.unwrap();
         assert!(event.flags.is_empty());

@@ -7,7 +7,9 @@ use super::*;
 /// What is to be reported of the project now, if anything is.
 fn report(world: &World) -> Option<ServedRevisions> {
     let served = world.flags.project_reports();
-    served.mark_served(|flag, time, seen| world.flags.serves_nothing_older(flag, time, seen));
+    served.mark_served(|flag, time, seen_at| {
+        world.flags.serves_nothing_older(flag, Some(time), seen_at)
+    });
     served.take(9).pop().map(|(_, served)| served)
 }
 

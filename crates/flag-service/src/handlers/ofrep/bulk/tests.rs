@@ -55,7 +55,7 @@ async fn cost(count: u32) -> (AllocationInfo, usize) {
     let request = TestRequest::default().app_data(state.clone());
     let context = RequestContext::extract(&request.to_http_request());
     let context = context.into_inner().unwrap();
-    let flags = state.flags.flags_of(&project).await.unwrap();
+    let flags = state.flags.flag_keys_of(&project).await.unwrap();
     assert_eq!(flags.len(), count as usize);
     look_up_all(&context, &flags).await.unwrap();
     let mut size = 0;

@@ -1,7 +1,7 @@
-//! Which flags a project has, for answers about all of them.
+//! The keys of the flags that a project has, for answers about all of them.
 //!
-//! The keys of the rows are read once per lifetime of a flag; in between, the head row adds new flags. While the store cannot be
-//! reached, the last known flags count.
+//! They are read from the keys of the rows once per lifetime of a flag; in between, the head row adds new ones. While the store
+//! cannot be reached, the last known keys count. The revisions of the flags are in the cache.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,11 +22,11 @@ const MAX_FLAGS: usize = 100_000;
 /// Pause after a failed read.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The flags of each project that was requested.
+/// The flag keys of each project that was requested.
 #[derive(Debug)]
-pub(super) struct ProjectFlags(Cache<ProjectName, Arc<ProjectEntry>>);
+pub(super) struct ProjectFlagKeys(Cache<ProjectName, Arc<ProjectEntry>>);
 
-/// The flags of one project.
+/// The flag keys of one project.
 #[derive(Debug, Default)]
 struct ProjectEntry {
     known: Mutex<Option<Known>>,
@@ -37,14 +37,14 @@ struct ProjectEntry {
 #[derive(Clone, Debug)]
 struct Known {
     /// By name, then `feature` before `data`.
-    flags: Arc<[FlagKey]>,
+    keys: Arc<[FlagKey]>,
     /// When they are due to be read again.
     due: Instant,
     /// Until when they may be served.
     until: Instant,
 }
 
-impl Default for ProjectFlags {
+impl Default for ProjectFlagKeys {
     fn default() -> Self {
         Self(Cache::new(PROJECTS))
     }
@@ -62,30 +62,31 @@ impl ProjectEntry {
 }
 
 impl FlagCache {
-    /// Returns the flags of a project, by name; those with equal names, `feature` first. They are read if they are not known.
-    pub async fn flags_of(&self, project: &ProjectName) -> Result<Arc<[FlagKey]>, StoreError> {
+    /// Returns the keys of the flags of a project, by name; of those with equal names, `feature` first. They are read if they are
+    /// not known.
+    pub async fn flag_keys_of(&self, project: &ProjectName) -> Result<Arc<[FlagKey]>, StoreError> {
         let inner = &self.shared;
-        let entry = inner.project_flags.entry(project);
+        let entry = inner.project_flag_keys.entry(project);
         let now = Instant::now();
         if let Some(known) = entry.servable(now) {
             if known.due <= now {
-                inner.refresh_flags_of(project, &entry);
+                inner.refresh_flag_keys_of(project, &entry);
             }
-            return Ok(known.flags);
+            return Ok(known.keys);
         }
         let _reading = entry.reading.lock().await;
         if let Some(known) = entry.servable(Instant::now()) {
-            return Ok(known.flags);
+            return Ok(known.keys);
         }
-        match inner.read_flags_of(project, &entry).await {
-            Err(error) => inner.flags_in_memory(project, &entry).ok_or(error),
+        match inner.read_flag_keys_of(project, &entry).await {
+            Err(error) => inner.serve_cached_flag_keys(project, &entry).ok_or(error),
             read => read,
         }
     }
 
-    /// Adds the flags of a head row that are new.
-    pub(crate) fn note_flags_of(&self, project: &ProjectName, head_row: &HeadRow) {
-        let Some(entry) = self.shared.project_flags.0.get(project) else {
+    /// Adds the keys of flags of a head row that are new.
+    pub(crate) fn note_flag_keys_of(&self, project: &ProjectName, head_row: &HeadRow) {
+        let Some(entry) = self.shared.project_flag_keys.0.get(project) else {
             return;
         };
         let mut known = entry.known();
@@ -94,7 +95,7 @@ impl FlagCache {
         };
         let is_new = |flag: &FlagKey| {
             let found = known
-                .flags
+                .keys
                 .binary_search_by(|other| order(other).cmp(&order(flag)));
             found.is_err()
         };
@@ -104,13 +105,13 @@ impl FlagCache {
             .filter(is_new)
             .collect();
         if !new.is_empty() {
-            known.flags = sorted(known.flags.iter().cloned().chain(new).collect());
+            known.keys = sorted(known.keys.iter().cloned().chain(new).collect());
         }
     }
 
-    /// Has the flags of a project that was restored read again.
-    pub(crate) fn reread_flags_of(&self, project: &ProjectName) {
-        if let Some(entry) = self.shared.project_flags.0.get(project)
+    /// Has the flag keys of a project read again with the next request for them; until then those that are known count.
+    pub(crate) fn expire_flag_keys_of(&self, project: &ProjectName) {
+        if let Some(entry) = self.shared.project_flag_keys.0.get(project)
             && let Some(known) = &mut *entry.known()
         {
             known.due = Instant::now();
@@ -118,7 +119,7 @@ impl FlagCache {
     }
 }
 
-impl ProjectFlags {
+impl ProjectFlagKeys {
     fn entry(&self, project: &ProjectName) -> Arc<ProjectEntry> {
         self.0.get(project).unwrap_or_else(|| {
             let entry = Arc::<ProjectEntry>::default();
@@ -129,8 +130,8 @@ impl ProjectFlags {
 }
 
 impl Inner {
-    /// Reads them again in the background, unless that is being done.
-    fn refresh_flags_of(self: &Arc<Self>, project: &ProjectName, entry: &Arc<ProjectEntry>) {
+    /// Reads the keys again in the background, unless that is being done.
+    fn refresh_flag_keys_of(self: &Arc<Self>, project: &ProjectName, entry: &Arc<ProjectEntry>) {
         if entry.reading.try_lock().is_err() {
             return;
         }
@@ -138,67 +139,72 @@ impl Inner {
         self.runtime.spawn(async move {
             if let Ok(_reading) = entry.reading.try_lock() {
                 // A failure keeps those that are known; the guard of the store logs it.
-                let _ = inner.read_flags_of(&project, &entry).await;
+                let _ = inner.read_flag_keys_of(&project, &entry).await;
             }
         });
     }
 
-    async fn read_flags_of(
+    async fn read_flag_keys_of(
         &self,
         project: &ProjectName,
         entry: &ProjectEntry,
     ) -> Result<Arc<[FlagKey]>, StoreError> {
         let read = self.store.flags_with_revisions(project, MAX_FLAGS).await;
         let now = Instant::now();
-        let flags = read.inspect_err(|_| {
+        let keys = read.inspect_err(|_| {
             if let Some(known) = &mut *entry.known() {
                 known.due = now + RETRY;
             }
         })?;
-        let flags = sorted(flags);
+        let keys = sorted(keys);
         let lifetime = self.settings.lifetime;
-        let (due, until) = if flags.is_empty() {
+        let (due, until) = if keys.is_empty() {
             let valid_for = self.negative_lifetime(project).min(lifetime);
             (now + valid_for, now + valid_for)
         } else {
             (now + lifetime, now + lifetime + self.settings.max_stale)
         };
         *entry.known() = Some(Known {
-            flags: Arc::clone(&flags),
+            keys: Arc::clone(&keys),
             due,
             until,
         });
-        Ok(flags)
+        Ok(keys)
     }
 }
 
 impl Inner {
-    /// Returns the flags of a project that are in memory, as from a snapshot, until the next attempt to read all; `None` if there
-    /// are none.
-    fn flags_in_memory(
+    /// Returns the keys of the flags of a project that are in the cache, in no order.
+    pub(super) fn cached_flag_keys(&self, project: &ProjectName) -> Vec<FlagKey> {
+        let keys = self.entries.iter().map(|(flag, _)| flag);
+        keys.filter(|flag| flag.project == *project).collect()
+    }
+
+    /// Serves the keys of the flags of a project that are in the cache, as from a snapshot, until the next attempt to read all;
+    /// `None` if there are none.
+    fn serve_cached_flag_keys(
         &self,
         project: &ProjectName,
         entry: &ProjectEntry,
     ) -> Option<Arc<[FlagKey]>> {
-        let flags = self.entries.iter().map(|(flag, _)| flag);
-        let flags: Vec<_> = flags.filter(|flag| flag.project == *project).collect();
-        if flags.is_empty() {
+        let keys = self.cached_flag_keys(project);
+        if keys.is_empty() {
             return None;
         }
-        let flags = sorted(flags);
+        let keys = sorted(keys);
         let retry = Instant::now() + RETRY;
         *entry.known() = Some(Known {
-            flags: Arc::clone(&flags),
+            keys: Arc::clone(&keys),
             due: retry,
             until: retry,
         });
-        Some(flags)
+        Some(keys)
     }
 }
 
-fn sorted(mut flags: Vec<FlagKey>) -> Arc<[FlagKey]> {
-    flags.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
-    flags.into()
+fn sorted(mut keys: Vec<FlagKey>) -> Arc<[FlagKey]> {
+    keys.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+    keys.into()
 }
 
 fn order(flag: &FlagKey) -> (&str, bool) {
