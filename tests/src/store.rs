@@ -149,7 +149,12 @@ impl TestStore {
                 let record = log.find(key.as_bytes()).await.unwrap().unwrap();
                 let (mut exposure, boolean_format) = record.exposure().unwrap();
                 alter(&mut exposure);
-                let cells = exposure.record(boolean_format).unwrap().row().cells.clone();
+                let cells = exposure
+                    .to_record(boolean_format)
+                    .unwrap()
+                    .row()
+                    .cells
+                    .clone();
                 let request = Expected {
                     column: "RequestID",
                     value: record.row().cells.get("RequestID"),
@@ -209,7 +214,7 @@ async fn altered_block(
     for batch in page.await.unwrap().batches {
         let mut exposures: Vec<_> = batch.exposures().collect();
         let found = exposures.iter_mut().find(|of| {
-            let record = of.record(batch.boolean_format()).unwrap();
+            let record = of.to_record(batch.boolean_format()).unwrap();
             record.key() == key.as_bytes()
         });
         if let Some(exposure) = found {

@@ -11,10 +11,10 @@ mod created_bounds;
 mod dedup;
 mod expiry;
 mod format;
+mod handled;
 mod metrics;
 mod overflow;
 mod queue;
-mod recorded;
 mod synchronous_writer;
 #[cfg(test)]
 mod tests;
@@ -36,7 +36,7 @@ use tracing::warn;
 
 use self::chunk::ServedDecision;
 use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
-use self::dedup::{Admitted, Dedup};
+use self::dedup::{Dedup, DedupOutcome};
 use self::metrics::{RecorderMetrics, WriteMetrics};
 use self::queue::{Pushed, Queue};
 use self::synchronous_writer::SynchronousWriter;
@@ -49,15 +49,15 @@ pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
 pub use self::format::ExposureFormat;
+pub use self::handled::{ExposureHandled, QueueFull, RecordLater};
 pub use self::overflow::Overflow;
-pub use self::recorded::{QueueFull, RecordLater, Recorded};
 
 /// How exposures are recorded.
 #[derive(Clone, Debug)]
 pub struct ExposureSettings {
     /// Whether served decisions are logged.
     pub recording: Recording,
-    /// The most exposures that wait to be written.
+    /// The most pending exposures.
     pub queue: usize,
     /// What happens to further ones.
     pub overflow: Overflow,
@@ -203,7 +203,8 @@ impl ExposureRecorder {
         }
     }
 
-    /// Records a served decision; the answer may be given once it is [`Recorded`].
+    /// Records a served decision: its exposure is queued, unless it is a duplicate. The result is the proof that the answer may be
+    /// given.
     ///
     /// # Errors
     ///
@@ -214,27 +215,27 @@ impl ExposureRecorder {
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
         current: &ServedPlan,
-    ) -> Result<Recorded, RecordLater<'_>> {
+    ) -> Result<ExposureHandled, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return Ok(Recorded::NOTHING_TO_RECORD);
+            return Ok(ExposureHandled::NONE_NEEDED);
         }
         let served = served(request_id, instance, decision, current);
         let Some(dedup) = &self.dedup else {
             return self.push(served);
         };
         let push = || self.queue.push(served);
-        match dedup.admit_once(
+        match dedup.push_once(
             current,
             instance,
             decision.treatment_index,
             served.created,
             push,
         ) {
-            Admitted::NoRoom(key) => Err(RecordLater::new(self, served.into(), Some(key))),
-            Admitted::New | Admitted::Dropped => Ok(Recorded::DONE),
-            Admitted::Before => {
+            DedupOutcome::NoRoom(key) => Err(RecordLater::new(self, served.into(), Some(key))),
+            DedupOutcome::New | DedupOutcome::Dropped => Ok(ExposureHandled::DONE),
+            DedupOutcome::Duplicate => {
                 self.metrics.deduplicated.inc();
-                Ok(Recorded::DONE)
+                Ok(ExposureHandled::DONE)
             }
         }
     }
@@ -251,9 +252,9 @@ impl ExposureRecorder {
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
         current: &ServedPlan,
-    ) -> Result<Recorded, RecordLater<'_>> {
+    ) -> Result<ExposureHandled, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return Ok(Recorded::NOTHING_TO_RECORD);
+            return Ok(ExposureHandled::NONE_NEEDED);
         }
         let mut served = served(request_id, instance, decision, current);
         served.decision = served.decision.delivered();
@@ -261,10 +262,10 @@ impl ExposureRecorder {
     }
 
     #[inline]
-    fn push(&self, served: ServedDecision<'_>) -> Result<Recorded, RecordLater<'_>> {
+    fn push(&self, served: ServedDecision<'_>) -> Result<ExposureHandled, RecordLater<'_>> {
         match self.queue.push(served) {
             Pushed::NoRoom => Err(RecordLater::new(self, served.into(), None)),
-            Pushed::Accepted | Pushed::Dropped => Ok(Recorded::DONE),
+            Pushed::Accepted | Pushed::Dropped => Ok(ExposureHandled::DONE),
         }
     }
 
@@ -296,7 +297,7 @@ impl ExposureRecorder {
         self.metrics.invalid.inc_by(entries as u64);
     }
 
-    /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
+    /// Writes all pending exposures and their counts until the deadline, and stops the writers; returns how many exposures
     /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
         let running = self.running.lock();

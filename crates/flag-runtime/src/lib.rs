@@ -19,9 +19,9 @@ mod store;
 
 pub use crate::events::{Event, Events, SubscribeError, Subscription};
 pub use crate::exposures::{
-    COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder,
-    ExposureSettings, Overflow, QueueFull, RecordLater, Recorded, Recording, expire_exposures,
-    exposure_runtime,
+    COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureHandled,
+    ExposureRecorder, ExposureSettings, Overflow, QueueFull, RecordLater, Recording,
+    expire_exposures, exposure_runtime,
 };
 pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,

@@ -28,7 +28,7 @@ const AT_ONCE: usize = 50;
 /// The most flags that the metric names.
 const NAMED: usize = 100;
 
-/// The flags whose answers are not split as configured.
+/// The flags whose exposures are not split as configured.
 #[derive(Clone, Debug, Default)]
 pub struct SampleRatios(Arc<Mutex<State>>);
 
@@ -195,8 +195,8 @@ mod tests {
         ))
     }
 
-    /// Counts answers of a flag shortly before [`NOW`].
-    async fn answer(log: &MemoryLog, entry: &CacheEntry, control: u64, treatment: u64) {
+    /// Counts exposures of a flag shortly before [`NOW`].
+    async fn expose(log: &MemoryLog, entry: &CacheEntry, control: u64, treatment: u64) {
         let minute = Minute::of(at("2026-11-25 11:00:00"));
         let mut counts = MinuteCounts::new(entry.plan().flag().clone(), minute);
         let groups = [("control", control), ("treatment_1", treatment)];
@@ -228,9 +228,9 @@ mod tests {
     async fn a_flag_that_is_not_split_as_configured_is_named_with_its_revision() {
         let (log, sample_ratios) = (MemoryLog::default(), SampleRatios::default());
         let flags = ["right", "wrong", "few", "none"].map(|name| flag(name, "50", MADE));
-        answer(&log, &flags[0], 5_000, 5_000).await;
-        answer(&log, &flags[1], 5_500, 4_500).await;
-        answer(&log, &flags[2], 4, 0).await;
+        expose(&log, &flags[0], 5_000, 5_000).await;
+        expose(&log, &flags[1], 5_500, 4_500).await;
+        expose(&log, &flags[2], 4, 0).await;
         sample_ratios.compare(flags.to_vec(), &log, at(NOW)).await;
         let series = r#"sample_ratio_mismatch{flag="p/feature/wrong",revision="2026-11-22 12:00:00.000000"} 1"#;
         assert_eq!(exposed(&sample_ratios), [series]);
@@ -240,7 +240,7 @@ mod tests {
     async fn a_new_revision_and_a_flag_that_is_gone_are_no_mismatch() {
         let (log, sample_ratios) = (MemoryLog::default(), SampleRatios::default());
         let old = flag("f", "50", MADE);
-        answer(&log, &old, 5_500, 4_500).await;
+        expose(&log, &old, 5_500, 4_500).await;
         sample_ratios
             .compare(vec![Arc::clone(&old)], &log, at(NOW))
             .await;
@@ -260,7 +260,7 @@ mod tests {
         let names = (0..AT_ONCE + 20).map(|number| format!("f_{number:03}"));
         let flags: Vec<_> = names.map(|name| flag(&name, "50", MADE)).collect();
         for entry in &flags {
-            answer(&log, entry, 5_500, 4_500).await;
+            expose(&log, entry, 5_500, 4_500).await;
         }
         for expected in [AT_ONCE, AT_ONCE + 20, AT_ONCE + 20] {
             sample_ratios.compare(flags.clone(), &log, at(NOW)).await;

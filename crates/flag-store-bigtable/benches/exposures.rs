@@ -63,7 +63,7 @@ fn batch() -> ExposureBatch {
 /// The request by way of rows and of the messages that `bigtable_rs` has.
 fn as_rows(batch: &ExposureBatch) -> Vec<u8> {
     let records = batch.exposures();
-    let records = records.map(|exposure| exposure.record(batch.boolean_format()).unwrap());
+    let records = records.map(|exposure| exposure.to_record(batch.boolean_format()).unwrap());
     let request = MutateRowsRequest {
         entries: records.map(|record| entry(record.row())).collect(),
         ..MutateRowsRequest::default()

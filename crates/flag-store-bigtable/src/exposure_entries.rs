@@ -95,7 +95,8 @@ mod tests {
     /// The same by way of rows.
     fn by_rows(batch: &ExposureBatch) -> Vec<Entry> {
         let records = batch.exposures();
-        let records = records.filter_map(|exposure| exposure.record(batch.boolean_format()).ok());
+        let records =
+            records.filter_map(|exposure| exposure.to_record(batch.boolean_format()).ok());
         let entries = records.map(|record| Entry {
             row_key: record.key().to_vec(),
             mutations: mutation::set(&record.row().cells),

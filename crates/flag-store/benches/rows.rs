@@ -62,7 +62,7 @@ fn exposures(criterion: &mut Criterion) {
         bencher.iter(|| -> Vec<ExposureRecord> {
             let exposures = black_box(&exposures).iter();
             exposures
-                .map(|exposure| exposure.record(CellFormat::Json).unwrap())
+                .map(|exposure| exposure.to_record(CellFormat::Json).unwrap())
                 .collect()
         });
     });

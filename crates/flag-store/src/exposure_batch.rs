@@ -246,7 +246,7 @@ impl ExposureBatch {
 
     /// Likewise, as the log would store it; `None` also for one that no log would take.
     pub fn record(&self, entry: BatchEntry<'_>) -> Option<ExposureRecord> {
-        self.exposure(entry)?.record(self.boolean_format()).ok()
+        self.exposure(entry)?.to_record(self.boolean_format()).ok()
     }
 
     fn entry(&self, entry: &Entry) -> BatchEntry<'_> {

@@ -43,7 +43,7 @@ pub struct ExposureRecord(Row);
 
 impl Exposure<'_> {
     /// The record of it, with its booleans written like this; an error if its key would be too long.
-    pub fn record(&self, boolean_format: CellFormat) -> Result<ExposureRecord, Invalid> {
+    pub fn to_record(&self, boolean_format: CellFormat) -> Result<ExposureRecord, Invalid> {
         self.row(boolean_format).map(ExposureRecord)
     }
 
@@ -178,11 +178,11 @@ mod tests {
             created: Timestamp::UNIX_EPOCH,
         };
         for boolean_format in [CellFormat::Json, CellFormat::Python] {
-            let record = served.record(boolean_format).unwrap();
+            let record = served.to_record(boolean_format).unwrap();
             assert_eq!(record.exposure(), Some((served.clone(), boolean_format)));
         }
         for (column, text) in [("Bucket", "007"), ("Added", "x"), ("InstanceID", "B")] {
-            let mut row = served.record(CellFormat::Json).unwrap().row().clone();
+            let mut row = served.to_record(CellFormat::Json).unwrap().row().clone();
             row.cells.set(column, text);
             assert_eq!(ExposureRecord::from(row).exposure(), None, "{column}");
         }

@@ -299,7 +299,7 @@ impl ExposureLog for ScriptedLog {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<AppendResult>> {
         let records = batch
             .exposures()
-            .flat_map(|scope| scope.record(batch.boolean_format()))
+            .flat_map(|scope| scope.to_record(batch.boolean_format()))
             .collect();
         Box::pin(async move {
             let store = self.store();

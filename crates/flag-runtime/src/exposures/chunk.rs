@@ -1,4 +1,4 @@
-//! Waiting exposures, compact: a few numbers each, and all texts in one string.
+//! Pending exposures, compact: a few numbers each, and all texts in one string.
 
 #[cfg(test)]
 mod tests;

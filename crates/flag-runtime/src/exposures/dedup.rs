@@ -60,14 +60,14 @@ impl Dedup {
     ///
     /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other, except
     /// while the queue is full.
-    pub(crate) fn admit_once(
+    pub(crate) fn push_once(
         &self,
         plan: &Plan,
         instance: &InstanceId<'_>,
         treatment: Option<usize>,
         now: Timestamp,
-        log: impl FnOnce() -> Pushed,
-    ) -> Admitted {
+        push: impl FnOnce() -> Pushed,
+    ) -> DedupOutcome {
         let content = (plan.flag(), plan.created(), treatment, instance.as_str());
         let key = DedupKey {
             hash: self.hashes.hash_one(content),
@@ -78,15 +78,15 @@ impl Dedup {
             .logged(key.hash)
             .is_some_and(|at| self.is_within_window(at, key.at))
         {
-            return Admitted::Before;
+            return DedupOutcome::Duplicate;
         }
-        match log() {
+        match push() {
             Pushed::Accepted => {
                 self.insert(&mut shard, key);
-                Admitted::New
+                DedupOutcome::New
             }
-            Pushed::Dropped => Admitted::Dropped,
-            Pushed::NoRoom => Admitted::NoRoom(key),
+            Pushed::Dropped => DedupOutcome::Dropped,
+            Pushed::NoRoom => DedupOutcome::NoRoom(key),
         }
     }
 
@@ -123,11 +123,11 @@ pub(crate) struct DedupKey {
     at: i64,
 }
 
-/// What became of an answer.
+/// What happened to the exposure of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admitted {
-    /// It was logged within the window.
-    Before,
+pub(crate) enum DedupOutcome {
+    /// An equal one was logged within the window; this one is left out.
+    Duplicate,
     /// It was new, and the queue has accepted it.
     New,
     /// It was new, and dropped.
@@ -183,28 +183,28 @@ mod tests {
         instance: &str,
         treatment: Option<usize>,
         seconds: i64,
-        expected: Admitted,
+        expected: DedupOutcome,
     ) {
         let instance = InstanceId::new(instance).unwrap();
         let pushed = match expected {
-            Admitted::Before | Admitted::New => Pushed::Accepted,
-            Admitted::Dropped => Pushed::Dropped,
-            Admitted::NoRoom(_) => Pushed::NoRoom,
+            DedupOutcome::Duplicate | DedupOutcome::New => Pushed::Accepted,
+            DedupOutcome::Dropped => Pushed::Dropped,
+            DedupOutcome::NoRoom(_) => Pushed::NoRoom,
         };
         let (plan, now) = (DECIDED.plan(), at(seconds));
-        let found = dedup.admit_once(plan, &instance, treatment, now, || pushed);
+        let found = dedup.push_once(plan, &instance, treatment, now, || pushed);
         assert_eq!(found, expected, "{instance} at {seconds}");
     }
 
-    const NEW: Admitted = Admitted::New;
+    const NEW: DedupOutcome = DedupOutcome::New;
 
     #[test]
     fn an_answer_is_new_again_after_the_window() {
         let dedup = dedup();
         check(&dedup, "A", None, 100, NEW);
-        check(&dedup, "A", None, 109, Admitted::Before);
+        check(&dedup, "A", None, 109, DedupOutcome::Duplicate);
         check(&dedup, "A", None, 110, NEW);
-        check(&dedup, "A", None, 111, Admitted::Before);
+        check(&dedup, "A", None, 111, DedupOutcome::Duplicate);
     }
 
     #[test]
@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn a_dropped_answer_is_logged_the_next_time() {
         let dedup = dedup();
-        check(&dedup, "A", None, 100, Admitted::Dropped);
-        check(&dedup, "A", None, 101, Admitted::Dropped);
+        check(&dedup, "A", None, 100, DedupOutcome::Dropped);
+        check(&dedup, "A", None, 101, DedupOutcome::Dropped);
         check(&dedup, "A", None, 102, NEW);
-        check(&dedup, "A", None, 103, Admitted::Before);
+        check(&dedup, "A", None, 103, DedupOutcome::Duplicate);
     }
 
     #[test]
@@ -237,14 +237,14 @@ mod tests {
         let instance = InstanceId::new("A").unwrap();
         let log = |seconds| {
             let (plan, now) = (DECIDED.plan(), at(seconds));
-            dedup.admit_once(plan, &instance, None, now, || Pushed::NoRoom)
+            dedup.push_once(plan, &instance, None, now, || Pushed::NoRoom)
         };
-        assert!(matches!(log(100), Admitted::NoRoom(_)));
-        let Admitted::NoRoom(key) = log(101) else {
+        assert!(matches!(log(100), DedupOutcome::NoRoom(_)));
+        let DedupOutcome::NoRoom(key) = log(101) else {
             panic!("an answer that was not accepted is remembered");
         };
         dedup.remember(key);
-        assert_eq!(log(102), Admitted::Before);
+        assert_eq!(log(102), DedupOutcome::Duplicate);
     }
 
     /// How many answers are remembered, and how many were forgotten within the window.

@@ -38,9 +38,9 @@ impl ExposureFormat {
         self.id_mode.apply(exposure)
     }
 
-    /// Returns the record of an exposure.
-    pub(crate) fn record(&self, exposure: Exposure<'_>) -> Result<ExposureRecord, Invalid> {
-        self.pseudonymize(exposure).record(self.booleans)
+    /// Encodes an exposure, with the instance named as in the exposure log.
+    pub(crate) fn to_record(&self, exposure: Exposure<'_>) -> Result<ExposureRecord, Invalid> {
+        self.pseudonymize(exposure).to_record(self.booleans)
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
         let (batch, _) = chunk.batch(BatchId(1), &hashed);
         let exposure = batch.exposures().next().unwrap();
         assert_eq!(exposure.instance.as_str(), expected);
-        let record = exposure.record(CellFormat::Json).unwrap();
+        let record = exposure.to_record(CellFormat::Json).unwrap();
         let key = str::from_utf8(record.key()).unwrap();
         assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
     }

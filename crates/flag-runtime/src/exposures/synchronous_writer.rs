@@ -112,7 +112,7 @@ impl ClientExposure {
             reason: exposure.reason,
         };
         Ok(Self {
-            record: format.record(exposure)?,
+            record: format.to_record(exposure)?,
             flag,
             count_key,
             served,

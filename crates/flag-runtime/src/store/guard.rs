@@ -1,8 +1,8 @@
 //! Guards the ports: every call is counted and timed.
 //!
-//! Reads through either port share a concurrency limit, a deadline and a circuit. Writes of exposures, and the look-up
-//! after an insertion, have a circuit of their own, and their callers limit them: failing writes must not stop reads, nor
-//! failing reads writes. Writes of flags are only counted.
+//! Reads through either port share a concurrency limit, a deadline and a circuit. Writes into the exposure log
+//! (exposures, counts, reports and their removal), and the look-up after an insertion, have a circuit of their own, and their
+//! callers limit them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only counted.
 
 mod log;
 mod rows;
@@ -266,8 +266,9 @@ impl CallLimits {
         result
     }
 
-    /// Guards a write of one exposure, or a look-up for it.
-    async fn write_exposure<T>(
+    /// Makes a call on the circuit of writes: a write of one exposure, of counts or of reports, their removal, or the look-up after
+    /// an insertion.
+    async fn call_on_write_circuit<T>(
         &self,
         operation: Operation,
         call: impl Future<Output = Result<T, StoreError>>,

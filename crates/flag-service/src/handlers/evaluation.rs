@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use flag_model::{FlagKey, InstanceId};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{RecordLater, Recorded, ServedPlan, Source};
+use flag_runtime::{ExposureHandled, RecordLater, ServedPlan, Source};
 
 use crate::http::{ApiError, AppState, RequestContext};
 
-/// Encodes a recorded decision.
+/// Encodes a decision whose exposure was handled.
 pub(super) trait Encode:
     Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse
 {
@@ -41,13 +41,13 @@ pub(super) fn decide_and_respond<'a>(
     encode: impl Encode,
 ) -> Result<HttpResponse, Box<RecordLater<'a>>> {
     let decision = decide(&context.state, instance, current);
-    let recorded = record(context, instance, &decision, current)?;
+    let handled = record(context, instance, &decision, current)?;
     Ok(finish(
-        context, instance, &decision, current, recorded, encode,
+        context, instance, &decision, current, handled, encode,
     ))
 }
 
-/// Waits until the exposure is recorded, and encodes the same decision.
+/// Waits until there is room for the exposure, and encodes the same decision.
 pub(super) async fn respond_later(
     context: &RequestContext,
     instance: &InstanceId<'_>,
@@ -55,10 +55,10 @@ pub(super) async fn respond_later(
     later: RecordLater<'_>,
     encode: impl Encode,
 ) -> Result<HttpResponse, ApiError> {
-    let recorded = later.wait().await?;
+    let handled = later.wait().await?;
     let decision = decide(&context.state, instance, current);
     Ok(finish(
-        context, instance, &decision, current, recorded, encode,
+        context, instance, &decision, current, handled, encode,
     ))
 }
 
@@ -74,28 +74,28 @@ pub(super) fn decide<'p>(
     })
 }
 
-/// Records a decision: its exposure waits in the queue to be written. An answer to a HEAD request is no exposure.
+/// Records a decision: its exposure is then pending in the queue. An answer to a HEAD request is no exposure.
 fn record<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     current: &ServedPlan,
-) -> Result<Recorded, Box<RecordLater<'a>>> {
+) -> Result<ExposureHandled, Box<RecordLater<'a>>> {
     if *context.request.method() == Method::HEAD {
-        return Ok(Recorded::NOTHING_TO_RECORD);
+        return Ok(ExposureHandled::NONE_NEEDED);
     }
     let exposures = &context.state.exposures;
-    let recorded = exposures.record(context.id.as_str(), instance, decision, current);
-    recorded.map_err(Box::new)
+    let handled = exposures.record(context.id.as_str(), instance, decision, current);
+    handled.map_err(Box::new)
 }
 
-/// Counts and traces a recorded decision, and encodes it.
+/// Counts and traces a decision whose exposure was handled, and encodes it.
 fn finish(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     current: &ServedPlan,
-    _: Recorded,
+    _: ExposureHandled,
     encode: impl Encode,
 ) -> HttpResponse {
     context.state.metrics.decisions.count(decision.reason);

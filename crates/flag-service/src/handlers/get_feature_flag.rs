@@ -162,7 +162,7 @@ async fn look_up_and_respond(
     }
 }
 
-/// Encodes a recorded decision.
+/// Encodes a decision whose exposure was handled.
 fn encode(
     reason_header: ReasonHeader,
 ) -> impl Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse {

@@ -52,7 +52,7 @@ async fn drain(mut server: Server, signalled_at: Instant, delay: Duration) -> an
     Ok(())
 }
 
-/// Writes the waiting exposures.
+/// Writes the pending exposures.
 async fn flush(state: &Data<AppState>, until: Instant) -> anyhow::Result<()> {
     let left = state.exposures.flush(until).await;
     if left > 0 {
@@ -72,7 +72,7 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A closed terminal sends it; waiting exposures are written in that case too.
+    // A closed terminal sends it; pending exposures are written in that case too.
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {

@@ -263,7 +263,7 @@ mod tests {
                 from_cache: None,
                 created: Timestamp::from_unix_micros(served * 1_000_000).unwrap(),
             };
-            let record = exposure.record(CellFormat::Json).unwrap();
+            let record = exposure.to_record(CellFormat::Json).unwrap();
             let row = record.row();
             let stored = StoredRow::new(&row.key, &row.cells).unwrap();
             Write::Insert(stored).make(&transaction).unwrap();

@@ -117,7 +117,7 @@ mod tests {
     fn keys(batch: &ExposureBatch) -> Vec<Vec<u8>> {
         let records = batch
             .exposures()
-            .map(|of| of.record(CellFormat::Json).unwrap());
+            .map(|of| of.to_record(CellFormat::Json).unwrap());
         records.map(|record| record.key().to_vec()).collect()
     }
 

@@ -73,7 +73,7 @@ fn old_rows() -> Vec<Row> {
         } else {
             CellFormat::Json
         };
-        let record = exposure(name, number).record(boolean_format).unwrap();
+        let record = exposure(name, number).to_record(boolean_format).unwrap();
         record.row().clone()
     });
     let mut rows: Vec<Row> = rows.collect();
@@ -200,7 +200,7 @@ async fn a_log_in_use_is_upgraded_and_shrinks_when_nobody_has_it_open() {
             let id = BatchId(u128::try_from(number + 1).unwrap());
             let batch = ExposureBatch::of(id, CellFormat::Json, [&served]);
             assert!(matches!(service.append(&batch).await[..], [Ok(())]));
-            appended.push(served.record(CellFormat::Json).unwrap());
+            appended.push(served.to_record(CellFormat::Json).unwrap());
         }
         appended
     });
@@ -238,7 +238,7 @@ async fn what_is_upgraded_while_it_is_followed_is_shown_once() {
     let log = EmbeddedLog::existing(directory.path()).unwrap();
     let send = async |number: i64| {
         let record = exposure("f", MANY + number)
-            .record(CellFormat::Json)
+            .to_record(CellFormat::Json)
             .unwrap();
         log.insert(&record).await.unwrap();
         record.text().request_id

@@ -168,7 +168,7 @@ pub async fn a_large_batch_is_written_whole<T: ExposureLog>(log: Log<T>) {
 pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Log<T>) {
     let subject = flag_named("f");
     let first = exposure(&subject, "A", "r", 2);
-    let first_record = first.record(CellFormat::Json).unwrap();
+    let first_record = first.to_record(CellFormat::Json).unwrap();
     for _ in 0..2 {
         log.insert(&first_record).await.unwrap();
     }
@@ -176,7 +176,7 @@ pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Lo
         bucket: None,
         ..first
     };
-    let other = other.record(CellFormat::Json).unwrap();
+    let other = other.to_record(CellFormat::Json).unwrap();
     let error = log.insert(&other).await.unwrap_err();
     assert!(
         matches!(&error, WriteExposureError::Differs { column } if column == "Bucket"),
@@ -193,13 +193,15 @@ pub async fn what_was_appended_cannot_be_replaced<T: ExposureLog>(log: Log<T>) {
     let others = ["B", "C"].map(|id| exposure(&subject, id, "r", 2));
     append(&*log, &[first.clone(), others[0].clone()]).await;
     append(&*log, &others[1..]).await;
-    let record = first.record(CellFormat::Json).unwrap();
+    let record = first.to_record(CellFormat::Json).unwrap();
     log.insert(&record).await.unwrap();
     let other = Exposure {
         value: Cow::Owned(FlagValue::Boolean(false)),
         ..first
     };
-    let error = log.insert(&other.record(CellFormat::Json).unwrap()).await;
+    let error = log
+        .insert(&other.to_record(CellFormat::Json).unwrap())
+        .await;
     assert!(
         matches!(&error, Err(WriteExposureError::Differs { column }) if column == "AssignedValue"),
         "{error:?}"
@@ -222,7 +224,7 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     append(&*log, &batch).await;
     // One more of each kind that a log may keep in a way of its own.
     let alone = exposure(&subject, "f", "f", 3);
-    log.insert(&alone.record(CellFormat::Json).unwrap())
+    log.insert(&alone.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (scope, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
@@ -258,7 +260,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
         let batch = batch.map(|(id, second)| exposure(&subject, "A", id, second));
         append(&*log, &batch.collect::<Vec<_>>()).await;
         let sent = exposure(&subject, "B", "sent", start + 5);
-        log.insert(&sent.record(CellFormat::Json).unwrap())
+        log.insert(&sent.to_record(CellFormat::Json).unwrap())
             .await
             .unwrap();
     }
@@ -310,7 +312,7 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
             append(&*log, &ids).await;
         }
         let sent = exposure(flag, "sent", "sent", start + 1);
-        let inserted = log.insert(&sent.record(CellFormat::Json).unwrap()).await;
+        let inserted = log.insert(&sent.to_record(CellFormat::Json).unwrap()).await;
         inserted.unwrap();
     }
     let (project, id) = (project(), instance("b"));
@@ -334,8 +336,9 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
                     for batch in &page.batches {
                         let records = batch.exposures();
                         found.extend(
-                            records
-                                .map(|exposure| exposure.record(batch.boolean_format()).unwrap()),
+                            records.map(|exposure| {
+                                exposure.to_record(batch.boolean_format()).unwrap()
+                            }),
                         );
                     }
                     found.extend(page.records);
@@ -396,7 +399,7 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
         rollout_group: "control".into(),
         ..exposure(&subject, "A", "alone", 30)
     };
-    log.insert(&alone.record(CellFormat::Json).unwrap())
+    log.insert(&alone.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let query = ExposureQuery {
@@ -434,7 +437,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     let [subject, other] = [flag_named("f"), flag_named("g")];
     append(&*log, &[exposure(&subject, "A", "before", 100)]).await;
     let sent = exposure(&subject, "A", "sent-before", 100);
-    log.insert(&sent.record(CellFormat::Json).unwrap())
+    log.insert(&sent.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (of_flag, id) = (ExposureScope::Flag(&subject), instance("B"));
@@ -449,7 +452,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     ];
     append(&*log, &batch).await;
     let sent = exposure(&subject, "B", "sent", 103);
-    log.insert(&sent.record(CellFormat::Json).unwrap())
+    log.insert(&sent.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     assert_eq!(followed(&*log, of_flag, &mut all).await, ["a", "b", "sent"]);

@@ -478,7 +478,7 @@ async fn an_exposure_that_is_logged_never_changes() {
     let flag = flag(FlagType::Feature);
     let of_flag = ExposureScope::Flag(&flag);
     let insert = async |exposure: Exposure<'_>| {
-        let record = exposure.record(CellFormat::Json).unwrap();
+        let record = exposure.to_record(CellFormat::Json).unwrap();
         let inserted = log.insert(&record).await;
         inserted.map_err(|error| error.to_string())
     };
@@ -526,7 +526,7 @@ async fn an_exposure_that_is_logged_never_changes() {
 #[test]
 fn booleans_of_exposures_are_written_as_told() {
     let row = |boolean_format| {
-        let record = exposure("A", "r").record(boolean_format).unwrap();
+        let record = exposure("A", "r").to_record(boolean_format).unwrap();
         record.row().clone()
     };
     for (boolean_format, text) in [(CellFormat::Json, "true"), (CellFormat::Python, "True")] {
@@ -541,7 +541,7 @@ fn booleans_of_exposures_are_written_as_told() {
         flag: Cow::Owned(flag(FlagType::Data)),
         ..exposure("A", "r")
     };
-    let record = text.record(CellFormat::Python).unwrap();
+    let record = text.to_record(CellFormat::Python).unwrap();
     let row = record.row();
     assert_eq!(row.cells.get("AssignedValue"), Some(b"true".as_slice()));
 }

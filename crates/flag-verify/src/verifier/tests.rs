@@ -90,7 +90,7 @@ async fn reports(exposures: &[Exposure<'_>], ids: &KnownIds) -> [Report; 2] {
     let batch = ExposureBatch::of(BatchId(1), CellFormat::Json, exposures);
     let records = exposures
         .iter()
-        .map(|of| of.record(CellFormat::Json).unwrap());
+        .map(|of| of.to_record(CellFormat::Json).unwrap());
     let records: Vec<_> = records.collect();
     let in_batch = BatchPage {
         batches: vec![batch],
@@ -266,7 +266,7 @@ async fn an_override_that_no_list_has_is_wrong_if_the_key_is_known() {
 
 #[tokio::test]
 async fn a_record_whose_cells_do_not_fit_its_key_is_named() {
-    let record = served("bob", 10, 11).record(CellFormat::Json).unwrap();
+    let record = served("bob", 10, 11).to_record(CellFormat::Json).unwrap();
     for (column, text) in [
         ("InstanceID", "eve"),
         ("Bucket", "x"),

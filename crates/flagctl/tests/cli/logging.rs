@@ -56,7 +56,7 @@ fn with_exposures(count: u32) -> TempDir {
         for start in (0..count - 1).step_by(500) {
             append(log, start..(start + 500).min(count - 1)).await;
         }
-        let sent = exposure(count - 1).record(CellFormat::Json).unwrap();
+        let sent = exposure(count - 1).to_record(CellFormat::Json).unwrap();
         log.insert(&sent).await.unwrap();
     });
     dir
@@ -233,7 +233,7 @@ fn what_is_logged_is_followed_once_until_ctrl_c() {
     on_log(dir.path(), async |log| {
         for start in (1_000..1_050).step_by(10) {
             append(log, start..start + 9).await;
-            let sent = exposure(start + 9).record(CellFormat::Json).unwrap();
+            let sent = exposure(start + 9).to_record(CellFormat::Json).unwrap();
             log.insert(&sent).await.unwrap();
         }
     });

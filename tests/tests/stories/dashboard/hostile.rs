@@ -103,7 +103,7 @@ async fn leave_hostile_log(store: &TestStore) {
         from_cache: None,
         created: SystemClock.now(),
     };
-    let mut row = exposure.record(CellFormat::Json).unwrap().row().clone();
+    let mut row = exposure.to_record(CellFormat::Json).unwrap().row().clone();
     for column in ["AssignedValue", "AssignedGroup", "Reason", "Revision"] {
         row.cells.set(column, HOSTILE);
     }

@@ -30,7 +30,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     ) -> BoxFuture<'a, Result<Insert, StoreError>> {
         let call = async { self.store.opened()?.insert_if_absent(record).await };
         let insert = Operation::InsertIfAbsent;
-        Box::pin(self.limits.write_exposure(insert, call))
+        Box::pin(self.limits.call_on_write_circuit(insert, call))
     }
 
     fn find<'a>(
@@ -38,7 +38,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>> {
         let call = async { self.store.opened()?.find(key).await };
-        Box::pin(self.limits.write_exposure(Operation::Get, call))
+        Box::pin(self.limits.call_on_write_circuit(Operation::Get, call))
     }
 
     fn page<'a>(
@@ -109,7 +109,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_counts(writer, counts).await };
-        Box::pin(self.limits.write_exposure(Operation::WriteBatch, call))
+        Box::pin(
+            self.limits
+                .call_on_write_circuit(Operation::WriteBatch, call),
+        )
     }
 
     fn counts<'a>(
@@ -134,7 +137,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_reports(rows).await };
-        Box::pin(self.limits.write_exposure(Operation::WriteBatch, call))
+        Box::pin(
+            self.limits
+                .call_on_write_circuit(Operation::WriteBatch, call),
+        )
     }
 
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
@@ -145,7 +151,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.remove_reports(keys).await };
-        Box::pin(self.limits.write_exposure(Operation::WriteBatch, call))
+        Box::pin(
+            self.limits
+                .call_on_write_circuit(Operation::WriteBatch, call),
+        )
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

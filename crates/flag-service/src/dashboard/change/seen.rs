@@ -190,7 +190,7 @@ mod tests {
                 from_cache: Some(true),
                 created: now.saturating_sub(Duration::from_hours(24 * days)),
             };
-            let record = exposure.record(CellFormat::Json).unwrap();
+            let record = exposure.to_record(CellFormat::Json).unwrap();
             log.insert(&record).await.unwrap();
         }
         let revisions = [&revision(&[]), &revision(&["A1", "B"])];

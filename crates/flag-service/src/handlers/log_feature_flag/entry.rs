@@ -72,7 +72,7 @@ impl<'a> Fields<'a, '_> {
         let created = self.optional("created_time", |value| {
             check(text(value, Timestamp::parse)?)
         });
-        let from_cache = self.optional("cache_flag", flag);
+        let from_cache = self.optional("cache_flag", boolean);
         let reason = self.optional("reason", |value| text(value, reason));
         let bucket = self.optional("bucket", |value| bucket(value, reason));
         let revision = self.optional("revision", |value| text(value, Timestamp::parse));
@@ -153,7 +153,8 @@ fn text<'a, T>(
     }
 }
 
-fn flag(value: &Value) -> Result<bool, Invalid> {
+/// Reads a boolean.
+fn boolean(value: &Value) -> Result<bool, Invalid> {
     value
         .as_bool()
         .ok_or_else(|| invalid(value, "true or false"))
@@ -231,7 +232,7 @@ mod tests {
         entry[field] = value;
         let now = Timestamp::parse(NOW).unwrap();
         let record = decode(&entry, "[3]", "r-0", now, Ok)?
-            .record(CellFormat::Json)
+            .to_record(CellFormat::Json)
             .unwrap();
         let cells = record.row().cells.iter();
         Ok(cells

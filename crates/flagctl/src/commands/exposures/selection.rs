@@ -266,7 +266,7 @@ mod tests {
         let log = MemoryLog::default();
         log.append(&batch).await;
         let untold = batch.exposures().next().map(|of: Exposure<'_>| {
-            let record = of.record(CellFormat::Json).unwrap();
+            let record = of.to_record(CellFormat::Json).unwrap();
             let Row { key, cells } = record.row().clone();
             let key = [&key[..], b"x"].concat();
             Row {

@@ -156,7 +156,7 @@ impl Answer {
             let decision = decide(&self.state, &self.instance, current);
             let logged = exposures.record_delivered(request_id, &self.instance, &decision, current);
             if let Err(later) = logged {
-                let _recorded = later.wait().await?;
+                let _handled = later.wait().await?;
             }
         }
         Ok(())

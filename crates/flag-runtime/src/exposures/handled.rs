@@ -1,4 +1,4 @@
-//! The proof that the exposure of an answer is recorded.
+//! The proof that the exposure of an answer was handled, so that the answer may be given.
 
 #[cfg(test)]
 mod tests;
@@ -7,10 +7,10 @@ use super::ExposureRecorder;
 use super::dedup::DedupKey;
 use super::waiting::OwnedDecision;
 
-/// Proof that an answer may be given: its exposure is accepted or counted as dropped, or it needs none.
+/// Proof that an answer may be given: its exposure is accepted, dropped and counted, or left out as a duplicate; or it needs none.
 #[derive(Debug)]
 #[must_use = "an answer needs it"]
-pub struct Recorded(());
+pub struct ExposureHandled(());
 
 /// There was no room for an exposure in time, so its answer must not be given. It is not counted as produced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +29,9 @@ struct Later<'a> {
     dedup_key: Option<DedupKey>,
 }
 
-impl Recorded {
-    /// For an answer without an exposure to record: to a HEAD request, or while exposures are not logged.
-    pub const NOTHING_TO_RECORD: Self = Self(());
+impl ExposureHandled {
+    /// For an answer that needs no exposure: to a HEAD request, or while exposures are not logged.
+    pub const NONE_NEEDED: Self = Self(());
 
     /// For an exposure that is accepted, dropped or deduplicated.
     pub(super) const DONE: Self = Self(());
@@ -53,7 +53,7 @@ impl<'a> RecordLater<'a> {
     /// Waits for room in the queue, as long as the settings allow.
     ///
     /// Dropping the future gives up the place, and the exposure if it is not accepted by then.
-    pub async fn wait(self) -> Result<Recorded, QueueFull> {
+    pub async fn wait(self) -> Result<ExposureHandled, QueueFull> {
         let Later {
             recorder,
             decision,
@@ -67,6 +67,6 @@ impl<'a> RecordLater<'a> {
         if let (Some(dedup), Some(key)) = (&recorder.dedup, dedup_key) {
             dedup.remember(key);
         }
-        Ok(Recorded::DONE)
+        Ok(ExposureHandled::DONE)
     }
 }
