@@ -36,7 +36,7 @@ use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
 pub(crate) use self::reload::KeysSettings;
-pub(crate) use self::requirement::Access;
+pub(crate) use self::requirement::AccessRequirement;
 pub(crate) use self::session::{FormTokens, SESSION_COOKIE, SESSION_LASTS};
 
 /// Settings of access control.
@@ -90,14 +90,14 @@ impl Authenticator {
     pub(crate) fn authenticate(
         &self,
         request: &HttpRequest,
-        access: Access,
+        requirement: AccessRequirement,
     ) -> Result<Principal, AccessError> {
-        match (&self.keys, access) {
-            (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
-            (Some(keys), Access::NeedsStreamToken) => {
+        match (&self.keys, requirement) {
+            (None, _) | (_, AccessRequirement::Open) => Ok(Principal::Anybody),
+            (Some(keys), AccessRequirement::NeedsStreamToken) => {
                 stream_token::valid_key(keys, request).map(Principal::Holder)
             }
-            (Some(keys), Access::SignIn) => {
+            (Some(keys), AccessRequirement::SignIn) => {
                 let key = self.person(keys, request);
                 let key = key.or_else(|| signed_in_key(keys, request));
                 Ok(key.map_or(Principal::Unauthenticated, Principal::Holder))
@@ -122,15 +122,15 @@ impl Authenticator {
             return Err(unknown);
         };
         let key = valid_secret(keys, presented)?;
-        Principal::Holder(Arc::clone(&key)).check_scope(Access::Needs(Scope::Read))?;
+        Principal::Holder(Arc::clone(&key)).check_scope(AccessRequirement::Needs(Scope::Read))?;
         session::seal(presented, &key.fingerprint, SystemClock.now()).ok_or(unknown)
     }
 
-    /// Whether a principal that was admitted earlier still has this access to the project.
+    /// Whether a principal that was admitted earlier still meets this requirement, for the project.
     pub(crate) fn still_admits(
         &self,
         principal: &Principal,
-        access: Access,
+        requirement: AccessRequirement,
         project: &ProjectName,
     ) -> bool {
         let (Some(keys), Principal::Holder(before)) = (&self.keys, principal) else {
@@ -140,7 +140,7 @@ impl Authenticator {
         key.is_some_and(|key| {
             let is_same = key.fingerprint.matches(&before.fingerprint) && !key.is_expired();
             let now = Principal::Holder(key);
-            is_same && now.check_scope(access).is_ok() && now.check_project(project).is_ok()
+            is_same && now.check_scope(requirement).is_ok() && now.check_project(project).is_ok()
         })
     }
 

@@ -9,7 +9,7 @@ use flag_model::{Invalid, OwnerId, ProjectName};
 
 use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
-use super::requirement::Access;
+use super::requirement::AccessRequirement;
 use super::session::FormTokens;
 use super::{session, stream_token};
 
@@ -86,8 +86,8 @@ impl Viewer {
 
 impl Principal {
     /// An error if it lacks the scope that a route needs.
-    pub(crate) fn check_scope(&self, access: Access) -> Result<(), AccessError> {
-        let Some(scope) = access.scope() else {
+    pub(crate) fn check_scope(&self, requirement: AccessRequirement) -> Result<(), AccessError> {
+        let Some(scope) = requirement.scope() else {
             return Ok(());
         };
         match self {
@@ -174,7 +174,7 @@ impl Authorization {
         match self.principal.get() {
             Some(Principal::Anybody) => Ok(Viewer(None)),
             Some(principal @ Principal::Holder(key)) => {
-                principal.check_scope(Access::Needs(Scope::Read))?;
+                principal.check_scope(AccessRequirement::Needs(Scope::Read))?;
                 Ok(Viewer(Some(Arc::clone(key))))
             }
             Some(Principal::Unauthenticated) | None => {
@@ -195,10 +195,10 @@ impl Authorization {
     }
 
     /// Whether the handler of a route about projects has not checked any. Its answer must not be sent.
-    pub(crate) fn project_check_missing(&self, access: Access) -> bool {
+    pub(crate) fn project_check_missing(&self, requirement: AccessRequirement) -> bool {
         let is_about_a_project = matches!(
-            access,
-            Access::NeedsForProject(_) | Access::NeedsStreamToken
+            requirement,
+            AccessRequirement::NeedsForProject(_) | AccessRequirement::NeedsStreamToken
         );
         let is_holder = matches!(self.principal.get(), Some(Principal::Holder(_)));
         is_about_a_project && is_holder && !self.is_project_checked.get()

@@ -4,7 +4,7 @@ use flag_keys::Scope;
 
 /// What a route requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum AccessRequirement {
     /// Nothing.
     Open,
     /// A key with this scope.
@@ -19,7 +19,7 @@ pub(crate) enum Access {
     NeedsStreamToken,
 }
 
-impl Access {
+impl AccessRequirement {
     /// Returns the scope that a key must have.
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {

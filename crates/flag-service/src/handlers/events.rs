@@ -15,7 +15,7 @@ use flag_store::ProjectDigest;
 pub(super) use self::encoding::{COMMENT, Encoding};
 pub(super) use self::for_dashboard::dashboard_events;
 use self::stream::EventStream;
-use crate::access::Access;
+use crate::access::AccessRequirement;
 use crate::http::{ApiError, RequestContext, Route, not_found, valid_project};
 
 const STREAM: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -30,10 +30,10 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) = (
 pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let (project, last_event_digest) = decode(context)?;
     context.check_project(&project)?;
-    let access = Route::Events.access();
+    let requirement = Route::Events.required_access();
     respond(
         context,
-        access,
+        requirement,
         project,
         last_event_digest,
         encoding::FOR_PROGRAMS,
@@ -41,10 +41,10 @@ pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, Api
     .await
 }
 
-/// Responds with a stream of events, encoded like this, as long as the caller has this access; with 404 if push is off.
+/// Responds with a stream of events, encoded like this, as long as the caller meets this requirement; with 404 if push is off.
 pub(super) async fn respond(
     context: &RequestContext,
-    access: Access,
+    requirement: AccessRequirement,
     project: ProjectName,
     last_event_digest: Option<ProjectDigest>,
     encoding: Encoding,
@@ -57,7 +57,7 @@ pub(super) async fn respond(
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, access, project, last_event_digest, encoding)?;
+    let stream = EventStream::open(context, requirement, project, last_event_digest, encoding)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 

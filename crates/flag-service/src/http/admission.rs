@@ -24,7 +24,9 @@ pub(super) async fn run_if_admitted(
         .await
         .inspect_err(|error| limits.count_refusal(error))?;
     let authorization = &context.authorization;
-    if response.status().is_success() && authorization.project_check_missing(route.access()) {
+    if response.status().is_success()
+        && authorization.project_check_missing(route.required_access())
+    {
         error!(
             route = route.path(),
             "answered without checking the project of the request"
@@ -37,7 +39,9 @@ pub(super) async fn run_if_admitted(
 /// Checks in this order: every request counts towards the rate, also a refused one, before the caller learns anything else.
 fn admit(context: &RequestContext, route: Route) -> Result<(), ApiError> {
     let RequestContext { request, state, .. } = context;
-    let principal = state.authenticator.authenticate(request, route.access());
+    let principal = state
+        .authenticator
+        .authenticate(request, route.required_access());
     let within_rate = state.authenticator.check_rate_limit(request, &principal);
     // A probe counts, but is never refused: others at its address must not be able to get the service killed.
     if !route.is_probe() {
@@ -46,7 +50,7 @@ fn admit(context: &RequestContext, route: Route) -> Result<(), ApiError> {
     state.limits.check_connection(request, route)?;
     Limits::check_size(request, state.max_body)?;
     let principal = principal?;
-    principal.check_scope(route.access())?;
+    principal.check_scope(route.required_access())?;
     context.authorization.grant(principal);
     Ok(())
 }

@@ -41,8 +41,8 @@ impl RequestContext {
         Ok(self.authorization.check_project(project)?)
     }
 
-    /// Returns the key of the requested flag, as the caller spelled it, if the path has one.
-    pub(crate) fn flag_key(&self) -> Option<Cow<'_, str>> {
+    /// Returns the OFREP key of the requested flag, as the caller spelled it, if the path has one.
+    pub(crate) fn ofrep_key(&self) -> Option<Cow<'_, str>> {
         self.path_part("key")
     }
 

@@ -5,7 +5,7 @@ use actix_web::http::{Method, StatusCode};
 use flag_api::{EVENTS, EXPLAIN, GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
 
-use crate::access::Access;
+use crate::access::AccessRequirement;
 
 /// A route of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,23 +100,23 @@ impl Route {
     }
 
     /// Returns what it requires of its caller. Every route is classified here, and nowhere else.
-    pub(crate) fn access(self) -> Access {
+    pub(crate) fn required_access(self) -> AccessRequirement {
         match self {
             Self::GetFeatureFlag | Self::OfrepFlag | Self::OfrepFlags | Self::Events => {
-                Access::NeedsForProject(Scope::Evaluate)
+                AccessRequirement::NeedsForProject(Scope::Evaluate)
             }
-            Self::OfrepEvents => Access::NeedsStreamToken,
-            Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
-            Self::Explain => Access::NeedsForProject(Scope::Read),
-            Self::Metrics => Access::Needs(Scope::Read),
-            Self::Dashboard | Self::DashboardEvents => Access::SignIn,
+            Self::OfrepEvents => AccessRequirement::NeedsStreamToken,
+            Self::LogFeatureFlag => AccessRequirement::NeedsForProject(Scope::Log),
+            Self::Explain => AccessRequirement::NeedsForProject(Scope::Read),
+            Self::Metrics => AccessRequirement::Needs(Scope::Read),
+            Self::Dashboard | Self::DashboardEvents => AccessRequirement::SignIn,
             Self::Livez
             | Self::Readyz
             | Self::OpenApi
             | Self::Docs
             | Self::DashboardAssets
             | Self::Preflight
-            | Self::Unknown => Access::Open,
+            | Self::Unknown => AccessRequirement::Open,
         }
     }
 

@@ -7,12 +7,12 @@ use flag_keys::Scope;
 use flag_store::ProjectDigest;
 
 use super::{encoding, last_event, respond};
-use crate::access::Access;
+use crate::access::AccessRequirement;
 use crate::dashboard::Dashboard;
 use crate::http::{ApiError, RequestContext, not_found, valid_project};
 
 /// What the viewer must still have while the stream is open.
-const ACCESS: Access = Access::NeedsForProject(Scope::Read);
+const REQUIREMENT: AccessRequirement = AccessRequirement::NeedsForProject(Scope::Read);
 
 /// Answers `GET /dashboard/events?project=…`: a stream of events.
 pub(in crate::handlers) async fn dashboard_events(
@@ -33,7 +33,7 @@ pub(in crate::handlers) async fn dashboard_events(
     let last_event_digest = last_event(context).and_then(ProjectDigest::parse);
     respond(
         context,
-        ACCESS,
+        REQUIREMENT,
         project,
         last_event_digest,
         encoding::FOR_PAGES,

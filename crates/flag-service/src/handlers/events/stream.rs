@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, Stream};
 use tokio::time::{Instant, sleep_until};
 
 use super::encoding::{self, Encoding};
-use crate::access::{Access, Principal};
+use crate::access::{AccessRequirement, Principal};
 use crate::http::{
     ApiError, AppState, ConnectionState, HEARTBEAT, RequestContext, StreamEnd, StreamPermit,
     begin_stream,
@@ -37,7 +37,7 @@ pub(super) struct EventStream {
     permit: StreamPermit,
     state: Data<AppState>,
     principal: Option<Principal>,
-    access: Access,
+    requirement: AccessRequirement,
     project: ProjectName,
     connection: Option<Rc<ConnectionState>>,
     encoding: Encoding,
@@ -53,7 +53,7 @@ impl EventStream {
     /// Opens the stream of an admitted request.
     pub(super) fn open(
         context: &RequestContext,
-        access: Access,
+        requirement: AccessRequirement,
         project: ProjectName,
         last_event_digest: Option<ProjectDigest>,
         encoding: Encoding,
@@ -70,7 +70,7 @@ impl EventStream {
             permit,
             state: state.clone(),
             principal: context.authorization.principal().cloned(),
-            access,
+            requirement,
             project,
             connection: begin_stream(&context.request),
             encoding,
@@ -138,7 +138,7 @@ impl EventStream {
         }
         let authenticator = &self.state.authenticator;
         let still_admits =
-            |principal| authenticator.still_admits(principal, self.access, &self.project);
+            |principal| authenticator.still_admits(principal, self.requirement, &self.project);
         if !self.principal.as_ref().is_some_and(still_admits) {
             return self.end(StreamEnd::Key);
         }

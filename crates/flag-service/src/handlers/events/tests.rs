@@ -65,8 +65,8 @@ impl Replica {
         let context = RequestContext::extract(&request.to_http_request());
         let context = context.into_inner().unwrap();
         context.authorization.grant(Principal::Anybody);
-        let access = Route::Events.access();
-        let stream = EventStream::open(&context, access, project(), held, encoding);
+        let requirement = Route::Events.required_access();
+        let stream = EventStream::open(&context, requirement, project(), held, encoding);
         let bytes = stream.unwrap().into_bytes();
         Box::pin(bytes.map(|bytes| String::from_utf8(bytes.unwrap().into()).unwrap()))
     }

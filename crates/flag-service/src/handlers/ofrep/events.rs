@@ -30,8 +30,8 @@ pub(in crate::handlers) async fn events(
     let project = context.project()?;
     context.check_project(&project)?;
     let last_event_digest = last_event(context).and_then(ProjectDigest::parse);
-    let access = Route::OfrepEvents.access();
-    respond(context, access, project, last_event_digest, ENCODING).await
+    let requirement = Route::OfrepEvents.required_access();
+    respond(context, requirement, project, last_event_digest, ENCODING).await
 }
 
 fn encode(event: &Event) -> Bytes {

@@ -24,7 +24,7 @@ pub(in crate::handlers) async fn evaluate_flag(
     let project = context.project()?;
     context.check_project(&project)?;
     let instance = read_instance(context, body).await?;
-    let key = context.flag_key().unwrap_or_default();
+    let key = context.ofrep_key().unwrap_or_default();
     let current = find(context, &project, &key).await?;
     let encode =
         |context: &RequestContext,
