@@ -173,7 +173,7 @@ fn group(count_key: &CountKey) -> &str {
     }
 }
 
-/// The groups with the most answers, by name, control first; the last one stands for all others, if there are more.
+/// The groups with the most exposures, by name, control first; the last one stands for all others, if there are more.
 fn groups(counts: &Tally) -> Vec<String> {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for (_, count_key, count) in counts.iter() {
@@ -194,10 +194,10 @@ fn groups(counts: &Tally) -> Vec<String> {
     names
 }
 
-/// Whether the answers of the revision in force are split as configured.
+/// Whether the exposures of the revision in force are split as configured.
 fn verdict(newest: &Revision, counts: &Tally) -> Markup {
     let created: Option<Timestamp> = Some(newest.created());
-    let mut answers: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut exposures: BTreeMap<&str, u64> = BTreeMap::new();
     for (_, count_key, count) in counts.iter() {
         if let CountKey::Group {
             revision,
@@ -207,17 +207,17 @@ fn verdict(newest: &Revision, counts: &Tally) -> Markup {
             && *revision == created
             && !matches!(reason, Some(Reason::Override | Reason::Delivered))
         {
-            let total: &mut u64 = answers.entry(rollout_group).or_default();
+            let total: &mut u64 = exposures.entry(rollout_group).or_default();
             *total = total.saturating_add(count);
         }
     }
     let ratio = SampleRatio::of(&Plan::compile(newest.clone()), |group| {
-        answers.get(group).copied().unwrap_or(0)
+        exposures.get(group).copied().unwrap_or(0)
     });
     let Some(ratio) = ratio else {
         return html! { p.hint { "All instances have the same group, so there is no split to check." } };
     };
-    let total = answers.values().sum();
+    let total = exposures.values().sum();
     let (class, verdict) = match ratio.result {
         RatioResult::TooFew => ("notice", "too few answers to tell whether it fits"),
         RatioResult::Fits => ("fits", "it fits the percentages"),

@@ -15,7 +15,7 @@ use crate::dashboard::query::{Query, parse_time, revision_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
-/// The most served answers on the page; with a time as many again after it.
+/// The most exposures on the page; with a time as many again after it.
 const SERVED: usize = 10;
 
 /// What was served to an instance lately, or why that is not known.
@@ -145,7 +145,7 @@ fn lately(served: &ServedLately) -> Markup {
     }
 }
 
-/// Whether the revision that an answer names decides the same.
+/// Whether the revision that an exposure names decides the same.
 fn agrees(again: &RecheckedExposure) -> &'static str {
     match again.agrees() {
         Some(true) => "yes",

@@ -14,10 +14,10 @@ const BUDGET: Duration = Duration::from_millis(1_200);
 /// How many minutes are read at once.
 const AT_ONCE: i64 = 2 * 24 * 60;
 
-/// Answers by bar and by what is counted together.
+/// Exposures by bar and by what is counted together.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    answers: HashMap<(i64, CountKey), u64>,
+    exposures: HashMap<(i64, CountKey), u64>,
     /// The first minute that was read, if those before it took too long.
     pub(super) cut_at: Option<Minute>,
     /// Whether that is because the exposure log failed, and not because time was up.
@@ -60,16 +60,16 @@ impl Tally {
         }
     }
 
-    /// Adds answers to a bar.
+    /// Adds exposures to a bar.
     pub(super) fn add(&mut self, bar: i64, count_key: &CountKey, count: u64) {
-        let total = self.answers.entry((bar, count_key.clone())).or_default();
+        let total = self.exposures.entry((bar, count_key.clone())).or_default();
         *total = total.saturating_add(count);
     }
 
-    /// All answers, with the bars that they are in.
+    /// All exposures, with the bars that they are in.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &CountKey, u64)> {
-        let answers = self.answers.iter();
-        answers.map(|((bar, count_key), count)| (*bar, count_key, *count))
+        let exposures = self.exposures.iter();
+        exposures.map(|((bar, count_key), count)| (*bar, count_key, *count))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// A log with one answer in each hour of 30 days, each read of which takes this long.
+    /// A log with one exposure in each hour of 30 days, each read of which takes this long.
     async fn log(flag: &FlagKey, takes: Duration) -> ScriptedLog {
         let log = ScriptedLog::default();
         let counts = (0..30 * 24).map(|hour| {

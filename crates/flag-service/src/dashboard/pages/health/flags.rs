@@ -25,7 +25,7 @@ enum Finding {
     Unreadable(String),
     /// The row.
     PassedOver(String),
-    /// The revision whose answers are split otherwise than configured.
+    /// The revision whose exposures are split otherwise than configured.
     Mismatch(String),
 }
 
@@ -105,7 +105,7 @@ pub(super) fn section(of_cache: &OfCache, request: &PageRequest, readings: &Read
     }
 }
 
-/// Flags whose answers are not split as configured. The metric names at most 100.
+/// Flags whose exposures are not split as configured. The metric names at most 100.
 fn mismatches(readings: &Readings) -> impl Iterator<Item = (FlagKey, Finding)> {
     let named = readings.all("flag_sample_ratio_mismatch");
     named.filter_map(|reading| {
