@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::reply::ReplyValue;
 
 /// The most entries of one request.
-pub const MAX_ENTRIES: usize = 500;
+pub const MAX_ENTRIES_PER_REQUEST: usize = 500;
 
 /// A value that was served, to be logged by `POST /log-feature-flag`; the request has one entry, or a list.
 ///

@@ -16,7 +16,7 @@ pub use crate::events::{
 pub use crate::explain::{
     AT, EXPLAIN, EXPLAIN_PARTS, ExplainQuery, ExplainedTreatment, Explanation, ServedAnswer,
 };
-pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
+pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES_PER_REQUEST};
 pub use crate::ofrep::{
     EVALUATE_FLAGS, OfrepContext, OfrepEndpoint, OfrepErrorCode, OfrepEventStream, OfrepFailure,
     OfrepFlag, OfrepFlags, OfrepItem, OfrepMetadata, OfrepReason, OfrepRequest,

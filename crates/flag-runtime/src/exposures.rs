@@ -219,7 +219,7 @@ impl ExposureRecorder {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
-        let served = served(request_id, instance, decision, current);
+        let served = served_decision(request_id, instance, decision, current);
         let Some(dedup) = &self.dedup else {
             return self.push(served);
         };
@@ -256,7 +256,7 @@ impl ExposureRecorder {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
-        let mut served = served(request_id, instance, decision, current);
+        let mut served = served_decision(request_id, instance, decision, current);
         served.decision = served.decision.delivered();
         self.push(served)
     }
@@ -327,7 +327,7 @@ impl ExposureRecorder {
     }
 }
 
-fn served<'a>(
+fn served_decision<'a>(
     request_id: &'a str,
     instance: &'a InstanceId<'_>,
     decision: &Decision<'_>,

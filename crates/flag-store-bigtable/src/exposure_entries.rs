@@ -1,7 +1,7 @@
 //! Encodes a batch of exposures directly into the entries of a request, without a `Row` for each.
 
 use flag_store::{
-    AppendResult, CellFormat, EntryText, ExposureBatch, ExposureTemplate, StoreError,
+    AppendResult, CellFormat, EntryEncoder, ExposureBatch, ExposureTemplate, StoreError,
 };
 
 use crate::prepared::{Entries, Mutations, PreparedRows};
@@ -41,10 +41,10 @@ pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<AppendResult>)
             let source = "an exposure has a template of another batch".into();
             return Err(StoreError::Broken { source }.into());
         };
-        let entry = EntryText::from(entry);
-        entry.write_key(&shared.key_prefix, &mut key)?;
+        let encoder = EntryEncoder::from(entry);
+        encoder.write_key(&shared.key_prefix, &mut key)?;
         own.clear();
-        entry.each_cell(|column, value| own.set(column.as_bytes(), value.as_bytes()));
+        encoder.each_cell(|column, value| own.set(column.as_bytes(), value.as_bytes()));
         entries.push(key.as_bytes(), &[&shared.cells, &own]);
         Ok(())
     });

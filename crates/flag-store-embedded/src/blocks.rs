@@ -47,7 +47,7 @@ pub(crate) fn append(
     blocks: &[ExposureBlock],
 ) -> Result<(), Failure> {
     let transaction = begin(database)?;
-    schema::add_blocks(&transaction)?;
+    schema::ensure_block_tables(&transaction)?;
     for block in blocks {
         add_written(&transaction, batch, block, None)?;
     }

@@ -26,7 +26,7 @@ pub(crate) fn write(
     counts: &[MinuteCounts],
 ) -> Result<(), Failure> {
     let transaction = begin(database)?;
-    schema::add_blocks(&transaction)?;
+    schema::ensure_block_tables(&transaction)?;
     for of_minute in counts {
         let prefix = prefix(&of_minute.flag);
         let flag = flag_id(&transaction, &String::from_utf8_lossy(&prefix))?;
@@ -49,7 +49,7 @@ pub(crate) fn read(
 ) -> Result<Vec<MinuteCounts>, Failure> {
     let connection = database.connection();
     let mut sum = CountsSum::default();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(sum.into_counts());
     }
     let mut statement = connection.prepare_cached(READ)?;
@@ -73,7 +73,7 @@ pub(crate) fn last(
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<Option<Minute>>, Failure> {
     let connection = database.connection();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(vec![None; flags.len()]);
     }
     let mut statement = connection.prepare_cached(LAST)?;

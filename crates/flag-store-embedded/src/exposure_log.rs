@@ -400,7 +400,7 @@ mod tests {
             key: b"PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#somebody-who-wants-to-go#REQUESTID#1".to_vec(),
             cells: Cells::default().with("InstanceID", id.as_str()),
         };
-        log.insert(&row.into()).await.unwrap();
+        log.insert_or_compare(&row.into()).await.unwrap();
         let found = log.of_instance(&flag().project, &id).await.unwrap();
         let counts: Vec<_> = found.iter().map(InstanceExposures::count).collect();
         assert_eq!(counts, [2]);

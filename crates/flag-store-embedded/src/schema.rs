@@ -136,8 +136,9 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
     Ok(transaction.commit()?)
 }
 
-/// Whether a file of exposures has tables of blocks and counts; one of an older release does not before something is appended to it.
-pub(crate) fn has_blocks(connection: &Connection) -> rusqlite::Result<bool> {
+/// Whether a file of exposures has the tables of blocks and counts. A file of an older release lacks them until a block or
+/// counts are written to it.
+pub(crate) fn has_block_tables(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(version >= BLOCKS)
 }
@@ -148,9 +149,9 @@ pub(crate) fn has_times(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached(times)?.exists([])
 }
 
-/// Makes the tables of blocks and counts where an older release made the file of exposures; it refuses the file from then on.
-pub(crate) fn add_blocks(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    if !has_blocks(transaction)? {
+/// Creates the tables of blocks and counts in a file of exposures of an older release, which refuses the file from then on.
+pub(crate) fn ensure_block_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if !has_block_tables(transaction)? {
         transaction.execute_batch(CREATE_BLOCKS)?;
         transaction.pragma_update(None, "user_version", BLOCKS)?;
     }

@@ -189,8 +189,8 @@ impl ExposureBatch {
         self.entries.iter().map(|entry| self.entry(entry))
     }
 
-    /// What was served of its exposures, and when, in the order in which they were added.
-    pub fn served(&self) -> impl ExactSizeIterator<Item = (TemplateIndex, Timestamp)> {
+    /// The template of each of its exposures, and when it was served, in the order in which they were added.
+    pub fn templates_and_times(&self) -> impl ExactSizeIterator<Item = (TemplateIndex, Timestamp)> {
         let entries = self.entries.iter();
         entries.map(|entry| (entry.template, entry.created))
     }

@@ -14,7 +14,7 @@ use crate::exposure_log::ExposureLog;
 use crate::store_error::StoreError;
 
 /// The most entries in the cell of a minute; the last one may be [`CountKey::Others`].
-pub const MAX_ENTRIES: usize = 100;
+pub const MAX_ENTRIES_PER_MINUTE: usize = 100;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
@@ -90,7 +90,7 @@ pub enum CountKey {
         /// Which rule decided.
         reason: Option<Reason>,
     },
-    /// The others, where there are more than [`MAX_ENTRIES`] groups. In cells its group is `null`, which no group can be.
+    /// The others, where there are more than [`MAX_ENTRIES_PER_MINUTE`] groups. In cells its group is `null`, which no group can be.
     Others,
 }
 
@@ -125,10 +125,10 @@ impl MinuteCounts {
         }
     }
 
-    /// Adds to a count; to that of the others if there are [`MAX_ENTRIES`].
+    /// Adds to a count; to that of the others if there are [`MAX_ENTRIES_PER_MINUTE`].
     pub fn add(&mut self, count_key: &CountKey, exposures: u64) {
         let is_there = self.entries.iter().any(|(there, _)| there == count_key);
-        if is_there || self.entries.len() + 1 < MAX_ENTRIES {
+        if is_there || self.entries.len() + 1 < MAX_ENTRIES_PER_MINUTE {
             self.add_entry(count_key.clone(), exposures);
         } else {
             self.add_entry(CountKey::Others, exposures);
@@ -301,7 +301,7 @@ mod tests {
         }
         counts.add(&group("group_0"), 1);
         counts.add(&group("Others"), 1);
-        assert_eq!(counts.entries().len(), MAX_ENTRIES);
+        assert_eq!(counts.entries().len(), MAX_ENTRIES_PER_MINUTE);
         assert_eq!(counts.entries().first(), Some(&(group("group_0"), 2)));
         assert_eq!(counts.entries().last(), Some(&(CountKey::Others, 52)));
         assert_eq!(counts.total(), 152);
@@ -361,7 +361,7 @@ mod tests {
             for (count_key, count) in &added {
                 counts.add(count_key, *count);
             }
-            prop_assert!(counts.entries().len() <= MAX_ENTRIES);
+            prop_assert!(counts.entries().len() <= MAX_ENTRIES_PER_MINUTE);
             let cell = counts.cell();
             let read = MinuteCounts::of_cell(flag(), counts.minute, cell.as_bytes());
             prop_assert_eq!(read, Ok(counts));

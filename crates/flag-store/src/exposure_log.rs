@@ -142,8 +142,9 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// Closes files and connections; later calls fail, also those of clones.
     fn close(&self) -> BoxFuture<'_, ()>;
 
-    /// Inserts a record unless it is logged already; a logged record never changes.
-    fn insert<'a>(
+    /// Inserts a record unless there is one with its key, which is compared with it: if they differ, that is the error. A logged
+    /// record never changes.
+    fn insert_or_compare<'a>(
         &'a self,
         record: &'a ExposureRecord,
     ) -> BoxFuture<'a, Result<Insert, WriteExposureError>> {

@@ -128,7 +128,9 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Vec<Result<Revision, UnreadableRow>>, StoreError> {
-        let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
+        let rows = self
+            .rows_newest_first(RowType::Revision, flag, limit)
+            .await?;
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
     }
 
@@ -151,7 +153,9 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Option<BucketScheme>, StoreError> {
-        let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
+        let rows = self
+            .rows_newest_first(RowType::Revision, flag, limit)
+            .await?;
         let schemes = rows.iter();
         let mut schemes = schemes
             .filter_map(|row| read_bucket_scheme(row, &self.options))
@@ -166,7 +170,9 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Vec<Result<Metadata, UnreadableRow>>, StoreError> {
-        let rows = self.newest_rows_of(RowType::Metadata, flag, limit).await?;
+        let rows = self
+            .rows_newest_first(RowType::Metadata, flag, limit)
+            .await?;
         Ok(rows.iter().map(decode_metadata).collect())
     }
 
@@ -177,7 +183,7 @@ impl FlagStore {
         project: &ProjectName,
     ) -> Result<Vec<FlagEntry>, StoreError> {
         let entries = self
-            .newest_rows(RowType::Metadata, project)
+            .newest_row_of_each_flag(RowType::Metadata, project)
             .await?
             .into_iter()
             .map(|(flag, row)| {
@@ -200,7 +206,10 @@ impl FlagStore {
             .into_iter()
             .map(|entry| (entry.flag.clone(), entry));
         let mut entries: BTreeMap<FlagKey, FlagEntry> = entries.collect();
-        for (flag, row) in self.newest_rows(RowType::Revision, project).await? {
+        for (flag, row) in self
+            .newest_row_of_each_flag(RowType::Revision, project)
+            .await?
+        {
             let entry = entries.entry(flag).or_insert_with_key(|flag| FlagEntry {
                 flag: flag.clone(),
                 metadata: None,
@@ -216,8 +225,8 @@ impl FlagStore {
         decode_revision(row, &self.options)
     }
 
-    /// The newest row of each flag, by type and name, hopping from flag to flag. Rows of no flag are passed over.
-    async fn newest_rows(
+    /// The row in force of each flag of a project, by type and name, hopping from flag to flag. Rows of no flag are skipped.
+    async fn newest_row_of_each_flag(
         &self,
         row_type: RowType,
         project: &ProjectName,

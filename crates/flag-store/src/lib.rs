@@ -1,7 +1,7 @@
 //! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
 //!
-//! Knows no vendor: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
-//! decisions that were served. Start with [`FlagStore`].
+//! Calls no vendor's store: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
+//! decisions that were served. Only [`sql()`] knows one, as it writes statements for Bigtable Studio. Start with [`FlagStore`].
 mod ahead;
 mod append;
 mod clock;
@@ -51,7 +51,8 @@ pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    CountKey, CountsSum, CountsWriterId, MAX_ENTRIES, Minute, MinuteCounts, exposures_by_group,
+    CountKey, CountsSum, CountsWriterId, MAX_ENTRIES_PER_MINUTE, Minute, MinuteCounts,
+    exposures_by_group,
 };
 pub use crate::exposure_log::{
     AppendResult, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
@@ -85,6 +86,6 @@ pub use crate::rows::{
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};
 pub use crate::stored::{
-    EntryText, FAMILY, Link, Oddity, UnreadableRow, check_exposure, decode_metadata,
+    EntryEncoder, FAMILY, Link, Oddity, UnreadableRow, check_exposure, decode_metadata,
     decode_revision, encode_metadata, encode_revision,
 };

@@ -113,7 +113,7 @@ impl FlagStore {
             return Ok(times);
         }
         let prefix = flag_prefix(row_type, flag);
-        let rows = self.newest_rows_of(row_type, flag, limit).await?;
+        let rows = self.rows_newest_first(row_type, flag, limit).await?;
         let times = rows.iter().filter_map(|row| created(&prefix, &row.key));
         Ok(times.collect())
     }

@@ -60,8 +60,8 @@ impl FlagStore {
         })
     }
 
-    /// The flags of a project that have revisions, by type and name; stops after the page with which there are `at_least`.
-    /// Scans of 1,000 keys each, which pass over most rows of a flag with a long history.
+    /// The flags of a project that have revisions, by type and name; stops after the first scan that brings them to `at_least`
+    /// flags. Scans of 1,000 keys each, which skip most rows of a flag with a long history.
     pub async fn flags_with_revisions(
         &self,
         project: &ProjectName,
@@ -87,8 +87,8 @@ impl FlagStore {
         Ok(flags)
     }
 
-    /// The flags of a project that have rows of this type, in scans of `page` keys each; stops after the page with which
-    /// there are `at_least`.
+    /// The flags of a project that have rows of this type, in scans of `page` keys each; stops after the first scan that
+    /// brings them to `at_least` flags.
     async fn flags_with_rows(
         &self,
         row_type: RowType,

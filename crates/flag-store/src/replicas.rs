@@ -17,7 +17,7 @@ use crate::stored::{decode_replica, decode_served, encode_replica, encode_served
 /// A replica that has not reported for this long does not count; it reports each minute.
 const SILENCE: Duration = Duration::from_mins(3);
 
-/// After this silence it is not named either: by default it may not serve any flag any more that it has.
+/// After this silence it is not named either: what it has in its cache is then too old to be served, with the default settings.
 const NAMED: Duration = Duration::from_hours(24);
 
 /// Smaller differences of clocks are ignored: a report takes a moment, and some stores keep whole seconds.

@@ -25,7 +25,7 @@ pub(crate) use self::exposure::{
     bucket_cell, created_cell, decode_exposure, encode_exposure, group_cell, instance_cell,
     read_exposure,
 };
-pub use self::exposure_parts::EntryText;
+pub use self::exposure_parts::EntryEncoder;
 pub use self::link::Link;
 pub(crate) use self::link::{MAX_LINKED, covers_rows_below};
 pub(crate) use self::metadata::read_metadata;

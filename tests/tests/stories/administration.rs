@@ -252,7 +252,7 @@ async fn an_instance_is_forgotten_and_every_flag_stays(store: TestStore) {
             cells,
         }
         .into();
-        log.insert(&record).await.unwrap();
+        log.insert_or_compare(&record).await.unwrap();
     }
     log.close().await;
     let flags = rows.scan(Scan::prefix("")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Counts of logged exposures by flag and minute, in memory until they are written and can change no more.
+//! Counts of exposures by flag and minute, in memory until they are written and can change no more.
 //!
 //! The writer of exposures counts each batch before its first attempt. A minute counts what was served in it; an exposure
 //! that is taken more than [`LATE`] after it was served, such as after an outage, counts in the minute in which it is
@@ -30,7 +30,7 @@ const LATE: i64 = 60;
 
 /// The most entries in memory, about 200 bytes each, besides those of the latest minute. Beyond that the oldest minutes
 /// are given up.
-const MAX_ENTRIES: usize = 50_000;
+const MAX_ENTRIES_IN_MEMORY: usize = 50_000;
 
 /// Counts that the writer of exposures adds to, and the writer of counts takes from.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl MinuteCounter {
         let mut state = self.state();
         state.restart_if_clock_went_back(now);
         let mut current = None;
-        for (template, created) in batch.served() {
+        for (template, created) in batch.templates_and_times() {
             let minute = state.minute_of(created, now);
             // Nearly all exposures of a batch were served in one minute.
             if current != Some(minute) {
@@ -244,7 +244,7 @@ impl State {
 
     /// Gives up the oldest minutes while there are too many entries, but never the latest one.
     fn make_room(&mut self) {
-        while self.entries > MAX_ENTRIES
+        while self.entries > MAX_ENTRIES_IN_MEMORY
             && self.minutes.len() > 1
             && let Some((minute, flags)) = self.minutes.pop_first()
         {

@@ -207,8 +207,8 @@ impl Queue {
     /// Adds an exposure to those that wait; `None` if it was accepted at once.
     fn wait(&self, decision: OwnedDecision) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
         let mut state = self.state();
-        if state.has_room(self.capacity, &decision.served()) {
-            self.append(state, decision.served());
+        if state.has_room(self.capacity, &decision.as_served()) {
+            self.append(state, decision.as_served());
             return None;
         }
         let (ticket, acceptance) = state.waiting.add(decision);
@@ -280,7 +280,7 @@ impl Queue {
             ..
         }) = state.next_with_room(self.capacity)
         {
-            has_sealed |= state.append(decision.served());
+            has_sealed |= state.append(decision.as_served());
             accepted.push(request);
         }
         // What requests wait for must not wait for a chunk to become full.

@@ -158,7 +158,7 @@ async fn insert_one(
     counts: &MinuteCounter,
     entry: &ClientExposure,
 ) -> Result<(), WriteExposureError> {
-    if log.insert(&entry.record).await? == Insert::Inserted {
+    if log.insert_or_compare(&entry.record).await? == Insert::Inserted {
         let now = SystemClock.now();
         counts.add_one(&entry.flag, &entry.count_key, entry.served, now);
     }

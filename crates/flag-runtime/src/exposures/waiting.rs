@@ -35,7 +35,7 @@ impl From<ServedDecision<'_>> for OwnedDecision {
 
 impl OwnedDecision {
     /// Borrows it.
-    pub(crate) fn served(&self) -> ServedDecision<'_> {
+    pub(crate) fn as_served(&self) -> ServedDecision<'_> {
         ServedDecision {
             request_id: &self.request_id,
             instance: &self.instance,
@@ -87,7 +87,7 @@ impl WaitingQueue {
         &mut self,
         fits: impl FnOnce(&ServedDecision<'_>) -> bool,
     ) -> Option<WaitingExposure> {
-        let first = self.line.front()?.decision.served();
+        let first = self.line.front()?.decision.as_served();
         if fits(&first) {
             self.line.pop_front()
         } else {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-use flag_api::{Code, EntryResult, LogReply, MAX_ENTRIES};
+use flag_api::{Code, EntryResult, LogReply, MAX_ENTRIES_PER_REQUEST};
 use flag_model::Timestamp;
 use flag_runtime::{CreatedBounds, ExposureRecorder};
 use flag_store::{Clock as _, Exposure, StoreError, SystemClock, WriteExposureError};
@@ -60,7 +60,7 @@ impl TryFrom<Value> for Entries {
 
     fn try_from(body: Value) -> Result<Self, ApiError> {
         let expected = |found: String| {
-            let expected = format!("an entry, or a list of at most {MAX_ENTRIES}");
+            let expected = format!("an entry, or a list of at most {MAX_ENTRIES_PER_REQUEST}");
             Err(ApiError::InvalidBody(format!(
                 "body: found {found}, expected {expected}"
             )))
@@ -70,7 +70,7 @@ impl TryFrom<Value> for Entries {
                 shape: BodyShape::One,
                 values: vec![body],
             }),
-            Value::Array(values) if values.len() <= MAX_ENTRIES => Ok(Self {
+            Value::Array(values) if values.len() <= MAX_ENTRIES_PER_REQUEST => Ok(Self {
                 shape: BodyShape::List,
                 values,
             }),

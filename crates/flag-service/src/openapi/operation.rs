@@ -2,8 +2,8 @@
 
 use flag_api::{
     AT, Code, EVENT_STREAM, EntryResult, Explanation, ExposureEntry, FLAG_NAME, FLAG_TYPE,
-    FlagReply, INSTANCE_ID, LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON,
-    PROJECT, PROJECT_NAME, REQUEST_ID, SINCE, WITH_REASON,
+    FlagReply, INSTANCE_ID, LAST_EVENT_ID, LogReply, MAX_ENTRIES_PER_REQUEST, OfrepFailure,
+    PROBLEM_JSON, PROJECT, PROJECT_NAME, REQUEST_ID, SINCE, WITH_REASON,
 };
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ fn get_feature_flag() -> Operation {
 
 fn log_feature_flag() -> Operation {
     let entry = reference::<ExposureEntry<'_>>();
-    let list = json!({ "type": "array", "items": entry, "maxItems": MAX_ENTRIES });
+    let list = json!({ "type": "array", "items": entry, "maxItems": MAX_ENTRIES_PER_REQUEST });
     let result = reference::<EntryResult<'_>>();
     Operation {
         id: "logFeatureFlag",

@@ -49,13 +49,15 @@ fn add_blocks(
     page: &mut BatchPage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(None);
     }
     let PageQuery { scope, within, .. } = query;
     let mut exposures = page.exposures();
     while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
-        let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
+        let from = block
+            .take()
+            .unwrap_or((flag.newest_bound(*within), i64::MAX));
         let mut next = None;
         walk(connection, &flag, from, |found| {
             if within.is_after(time(found.newest)) {

@@ -13,11 +13,12 @@ use super::span_class::SpanClass;
 use crate::failure::Failure;
 use crate::schema;
 
-/// The blocks that hold an instant: those of the first class, and whichever others end as soon.
+/// The blocks that hold an instant and end within the span of the first class after it: all of that class, and some of longer
+/// classes.
 const SHORT: &str = "SELECT id FROM blocks
     WHERE flag = ?1 AND newest BETWEEN ?2 AND ?3 AND oldest <= ?2
     ORDER BY newest DESC, id DESC";
-/// Those of a longer class.
+/// The blocks of a longer class that hold an instant.
 const LONG: &str = "SELECT id FROM blocks INDEXED BY long_blocks
     WHERE flag = ?1 AND span_class = ?4 AND span_class > 0 AND newest BETWEEN ?2 AND ?3 AND oldest <= ?2
     ORDER BY newest DESC";
@@ -27,7 +28,7 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
     let Some((prefix, created)) = flag_store::flag_and_time(key) else {
         return Ok(None);
     };
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(None);
     }
     let Some(flag) = flag(connection, prefix)? else {
@@ -51,8 +52,8 @@ fn find_in_class(
     key: &[u8],
 ) -> Result<Option<ExposureRecord>, Failure> {
     let instant = created.unix_micros();
-    let newest = class.newest(instant);
-    let (from, to) = (newest.start(), newest.end());
+    let newest_range = class.newest_range(instant);
+    let (from, to) = (newest_range.start(), newest_range.end());
     let mut blocks;
     let mut found = if class == SpanClass::FIRST {
         blocks = connection.prepare_cached(SHORT)?;

@@ -67,7 +67,7 @@ fn next_block(
     of: &ScopeOwned,
     followed: &mut Followed,
 ) -> Result<Option<Vec<ExposureRecord>>, Failure> {
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(None);
     }
     let last: i64 = connection
@@ -142,7 +142,7 @@ fn now(connection: &Connection) -> Result<i64, Failure> {
 impl Followed {
     fn from_now(connection: &Connection) -> Result<Self, Failure> {
         let now = now(connection)?;
-        let block = if schema::has_blocks(connection)? {
+        let block = if schema::has_block_tables(connection)? {
             let mut last = connection.prepare_cached(LAST)?;
             last.query_row([], |row| row.get(0))?
         } else {

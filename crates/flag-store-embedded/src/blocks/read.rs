@@ -64,7 +64,7 @@ pub(super) struct Flag {
 impl Flag {
     /// An upper limit, in microseconds, for the newest exposure of every block of the flag that has an exposure in this range:
     /// no block is longer than `span`.
-    pub(super) fn newest_of(&self, within: TimeRange) -> i64 {
+    pub(super) fn newest_bound(&self, within: TimeRange) -> i64 {
         let until = within.until.map_or(i64::MAX, Timestamp::unix_micros);
         until.saturating_add(self.span)
     }
@@ -151,12 +151,14 @@ fn page_of_blocks(
     page: &mut ExposurePage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(None);
     }
     let PageQuery { scope, within, .. } = query;
     while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
-        let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
+        let from = block
+            .take()
+            .unwrap_or((flag.newest_bound(*within), i64::MAX));
         let mut next = None;
         walk(connection, &flag, from, |found| {
             if within.is_after(time(found.newest)) {
@@ -213,12 +215,12 @@ pub(crate) fn newest_in_blocks(
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     let connection = database.connection();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(());
     }
     let mut start = scope.flags.start.clone();
     while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
-        let from = flag.newest_of(newest.within());
+        let from = flag.newest_bound(newest.within());
         walk(connection, &flag, (from, i64::MAX), |found| {
             if !is_awaited() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
@@ -254,7 +256,7 @@ pub(crate) fn of_instance(
     let mut found = Vec::new();
     let mut start = flags.start.clone();
     let connection = database.connection();
-    if !schema::has_blocks(connection)? {
+    if !schema::has_block_tables(connection)? {
         return Ok(found);
     }
     while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
@@ -279,7 +281,7 @@ pub(crate) fn holding(
 ) -> Result<Vec<i64>, Failure> {
     let connection = database.connection();
     let mut blocks = Vec::new();
-    if schema::has_blocks(connection)?
+    if schema::has_block_tables(connection)?
         && let Some(flag) = flag(connection, prefix)?
     {
         each_holding(connection, &flag, instance, is_awaited, |block, _| {

@@ -26,8 +26,8 @@ impl SpanClass {
         (1..=self.0).map(Self)
     }
 
-    /// Where the newest exposure of a block of this class is, if the block holds this instant; in microseconds.
-    pub(super) fn newest(self, instant: i64) -> RangeInclusive<i64> {
+    /// The times, in microseconds, that the newest exposure of a block of this class can have if the block holds this instant.
+    pub(super) fn newest_range(self, instant: i64) -> RangeInclusive<i64> {
         let span = 1_i64.checked_shl(self.0 + FIRST_BITS);
         let span = span.filter(|span| *span > 0).unwrap_or(i64::MAX);
         instant..=instant.saturating_add(span)
@@ -47,7 +47,11 @@ mod tests {
     fn check(span: i64, expected: u32) {
         let class = SpanClass::of(span);
         assert_eq!(class, SpanClass(expected));
-        assert!(class.newest(7).contains(&(7_i64.saturating_add(span))));
+        assert!(
+            class
+                .newest_range(7)
+                .contains(&(7_i64.saturating_add(span)))
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ async fn append(log: &EmbeddedLog, batch: u128, exposures: i64) {
 /// Sends one as a caller does, which is kept as a row.
 async fn send(log: &EmbeddedLog, number: i64) {
     let record = exposure("f", number).to_record(CellFormat::Json).unwrap();
-    log.insert(&record).await.unwrap();
+    log.insert_or_compare(&record).await.unwrap();
 }
 
 fn execute(directory: &Path, statements: &str) {

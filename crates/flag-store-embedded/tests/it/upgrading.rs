@@ -240,7 +240,7 @@ async fn what_is_upgraded_while_it_is_followed_is_shown_once() {
         let record = exposure("f", MANY + number)
             .to_record(CellFormat::Json)
             .unwrap();
-        log.insert(&record).await.unwrap();
+        log.insert_or_compare(&record).await.unwrap();
         record.text().request_id
     };
     let mut cursor = None;

@@ -102,7 +102,7 @@ impl Append<'_> {
             }
             let rows = self
                 .store
-                .newest_rows_of(self.row_type, self.flag, limit)
+                .rows_newest_first(self.row_type, self.flag, limit)
                 .await?;
             if rows.first() != before.first() {
                 return Ok(false);

@@ -170,14 +170,14 @@ pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Lo
     let first = exposure(&subject, "A", "r", 2);
     let first_record = first.to_record(CellFormat::Json).unwrap();
     for _ in 0..2 {
-        log.insert(&first_record).await.unwrap();
+        log.insert_or_compare(&first_record).await.unwrap();
     }
     let other = Exposure {
         bucket: None,
         ..first
     };
     let other = other.to_record(CellFormat::Json).unwrap();
-    let error = log.insert(&other).await.unwrap_err();
+    let error = log.insert_or_compare(&other).await.unwrap_err();
     assert!(
         matches!(&error, WriteExposureError::Differs { column } if column == "Bucket"),
         "{error:?}"
@@ -194,13 +194,13 @@ pub async fn what_was_appended_cannot_be_replaced<T: ExposureLog>(log: Log<T>) {
     append(&*log, &[first.clone(), others[0].clone()]).await;
     append(&*log, &others[1..]).await;
     let record = first.to_record(CellFormat::Json).unwrap();
-    log.insert(&record).await.unwrap();
+    log.insert_or_compare(&record).await.unwrap();
     let other = Exposure {
         value: Cow::Owned(FlagValue::Boolean(false)),
         ..first
     };
     let error = log
-        .insert(&other.to_record(CellFormat::Json).unwrap())
+        .insert_or_compare(&other.to_record(CellFormat::Json).unwrap())
         .await;
     assert!(
         matches!(&error, Err(WriteExposureError::Differs { column }) if column == "AssignedValue"),
@@ -214,7 +214,7 @@ pub async fn a_record_of_somebody_else_comes_back_byte_for_byte<T: ExposureLog>(
     let foreign = row("PROJECT#p#FLAGTYPE#x#1", "Name", "\u{1}'日本語'\n");
     let cells = foreign.cells.with("Other", [0, 255]).with("Empty", "");
     let foreign = ExposureRecord::from(Row { cells, ..foreign });
-    log.insert(&foreign).await.unwrap();
+    log.insert_or_compare(&foreign).await.unwrap();
     assert_eq!(all(&*log).await, [foreign]);
 }
 
@@ -224,7 +224,7 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     append(&*log, &batch).await;
     // One more of each kind that a log may keep in a way of its own.
     let alone = exposure(&subject, "f", "f", 3);
-    log.insert(&alone.to_record(CellFormat::Json).unwrap())
+    log.insert_or_compare(&alone.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (scope, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
@@ -260,7 +260,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
         let batch = batch.map(|(id, second)| exposure(&subject, "A", id, second));
         append(&*log, &batch.collect::<Vec<_>>()).await;
         let sent = exposure(&subject, "B", "sent", start + 5);
-        log.insert(&sent.to_record(CellFormat::Json).unwrap())
+        log.insert_or_compare(&sent.to_record(CellFormat::Json).unwrap())
             .await
             .unwrap();
     }
@@ -270,7 +270,7 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
         "RequestID",
         "untold",
     );
-    log.insert(&untold.into()).await.unwrap();
+    log.insert_or_compare(&untold.into()).await.unwrap();
     let id = instance("A");
     let of_flag = ExposureScope::Flag(&subject);
     let of_one = ExposureScope::Instance(&subject, &id);
@@ -312,7 +312,9 @@ pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
             append(&*log, &ids).await;
         }
         let sent = exposure(flag, "sent", "sent", start + 1);
-        let inserted = log.insert(&sent.to_record(CellFormat::Json).unwrap()).await;
+        let inserted = log
+            .insert_or_compare(&sent.to_record(CellFormat::Json).unwrap())
+            .await;
         inserted.unwrap();
     }
     let (project, id) = (project(), instance("b"));
@@ -399,7 +401,7 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
         rollout_group: "control".into(),
         ..exposure(&subject, "A", "alone", 30)
     };
-    log.insert(&alone.to_record(CellFormat::Json).unwrap())
+    log.insert_or_compare(&alone.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let query = ExposureQuery {
@@ -437,7 +439,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     let [subject, other] = [flag_named("f"), flag_named("g")];
     append(&*log, &[exposure(&subject, "A", "before", 100)]).await;
     let sent = exposure(&subject, "A", "sent-before", 100);
-    log.insert(&sent.to_record(CellFormat::Json).unwrap())
+    log.insert_or_compare(&sent.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     let (of_flag, id) = (ExposureScope::Flag(&subject), instance("B"));
@@ -452,7 +454,7 @@ pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
     ];
     append(&*log, &batch).await;
     let sent = exposure(&subject, "B", "sent", 103);
-    log.insert(&sent.to_record(CellFormat::Json).unwrap())
+    log.insert_or_compare(&sent.to_record(CellFormat::Json).unwrap())
         .await
         .unwrap();
     assert_eq!(followed(&*log, of_flag, &mut all).await, ["a", "b", "sent"]);
@@ -478,7 +480,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
         "RequestID",
         "untold",
     );
-    log.insert(&untold.into()).await.unwrap();
+    log.insert_or_compare(&untold.into()).await.unwrap();
     let query = ExposureQuery {
         scope: ExposureScope::Flag(&subject),
         within: TimeRange::ALL,

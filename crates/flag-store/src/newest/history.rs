@@ -10,7 +10,7 @@ use crate::store_error::StoreError;
 
 impl FlagStore {
     /// At most `limit` rows with a valid time that is not ahead, the newest first; the last `limit` rows if there are none.
-    pub(crate) async fn newest_rows_of(
+    pub(crate) async fn rows_newest_first(
         &self,
         row_type: RowType,
         flag: &FlagKey,

@@ -39,14 +39,14 @@ impl ExposureTemplate {
     }
 }
 
-/// An exposure of a batch whose time is formatted.
+/// Writes the key and the cells of one exposure of a batch; its time is formatted once for both.
 #[derive(Clone, Copy, Debug)]
-pub struct EntryText<'a> {
+pub struct EntryEncoder<'a> {
     entry: BatchEntry<'a>,
     created: TimestampText,
 }
 
-impl<'a> From<BatchEntry<'a>> for EntryText<'a> {
+impl<'a> From<BatchEntry<'a>> for EntryEncoder<'a> {
     fn from(entry: BatchEntry<'a>) -> Self {
         Self {
             entry,
@@ -55,7 +55,7 @@ impl<'a> From<BatchEntry<'a>> for EntryText<'a> {
     }
 }
 
-impl EntryText<'_> {
+impl EntryEncoder<'_> {
     /// Replaces `key` by its key, which begins with the prefix of its template; an error if it would be too long.
     pub fn write_key(&self, prefix: &str, key: &mut String) -> Result<(), Invalid> {
         key.clear();
@@ -166,11 +166,11 @@ mod tests {
             let created = Timestamp::from_unix_micros(micros).unwrap();
             batch.push(index, &request_id, &instance, bucket.and_then(Bucket::new), created);
             let whole = batch.exposures().next().unwrap().row(boolean_format);
-            let entry = EntryText::from(batch.entries().next().unwrap());
+            let encoder = EntryEncoder::from(batch.entries().next().unwrap());
             let (mut key, mut cells) = (String::new(), Cells::default());
             template.each_cell(boolean_format, |column, value| cells.set(column, value));
-            entry.each_cell(|column, value| cells.set(column, value));
-            let parts = entry.write_key(&template.key_prefix(), &mut key);
+            encoder.each_cell(|column, value| cells.set(column, value));
+            let parts = encoder.write_key(&template.key_prefix(), &mut key);
             prop_assert_eq!(parts.map(|()| Row { key: key.into(), cells }), whole);
         }
     }

@@ -479,7 +479,7 @@ async fn an_exposure_that_is_logged_never_changes() {
     let of_flag = ExposureScope::Flag(&flag);
     let insert = async |exposure: Exposure<'_>| {
         let record = exposure.to_record(CellFormat::Json).unwrap();
-        let inserted = log.insert(&record).await;
+        let inserted = log.insert_or_compare(&record).await;
         inserted.map_err(|error| error.to_string())
     };
     let first = exposure("A", "r");

@@ -42,7 +42,10 @@ impl Coverage {
     /// Adds the exposures of a page.
     pub(super) fn add(&mut self, page: &BatchPage) {
         let of_records = page.records.iter().map(ExposureRecord::created);
-        let of_batches = page.batches.iter().flat_map(ExposureBatch::served);
+        let of_batches = page
+            .batches
+            .iter()
+            .flat_map(ExposureBatch::templates_and_times);
         let of_batches = of_batches.map(|(_, created)| Some(created));
         let created = of_records.chain(of_batches);
         self.logged += created.filter(|at| self.minutes.contains(*at)).count() as u64;

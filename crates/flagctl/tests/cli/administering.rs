@@ -360,7 +360,7 @@ fn exposures_that_cannot_be_read_are_named() {
     let key = key.replace("request-of-6", "another");
     broken.key = key.clone().into();
     on_log(&store, async |log| {
-        log.insert(&broken.into()).await.unwrap();
+        log.insert_or_compare(&broken.into()).await.unwrap();
     });
     let found = problems(&doctor(&store, &[], 0));
     let says = format!(
@@ -463,7 +463,7 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     let revise = [&["revise", "--comment=x", "--percent=7"], &flag[..]].concat();
     on_log(&store, async |log| {
         let row = left_behind(MADE[0], "[]");
-        log.insert(&row.into()).await.unwrap();
+        log.insert_or_compare(&row.into()).await.unwrap();
         std::fs::write(store.join("exposures.db-wal"), "").unwrap();
         for args in [
             &revise[..],

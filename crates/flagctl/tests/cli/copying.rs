@@ -139,7 +139,7 @@ fn pages_of_many_rows_are_copied_whole() {
         };
         let rows: Vec<Row> = (0..1_001).map(row).collect();
         for row in rows {
-            log.insert(&row.into()).await.unwrap();
+            log.insert_or_compare(&row.into()).await.unwrap();
         }
     });
     let to = TempDir::new().unwrap();

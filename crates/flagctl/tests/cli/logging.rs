@@ -57,7 +57,7 @@ fn with_exposures(count: u32) -> TempDir {
             append(log, start..(start + 500).min(count - 1)).await;
         }
         let sent = exposure(count - 1).to_record(CellFormat::Json).unwrap();
-        log.insert(&sent).await.unwrap();
+        log.insert_or_compare(&sent).await.unwrap();
     });
     dir
 }
@@ -234,7 +234,7 @@ fn what_is_logged_is_followed_once_until_ctrl_c() {
         for start in (1_000..1_050).step_by(10) {
             append(log, start..start + 9).await;
             let sent = exposure(start + 9).to_record(CellFormat::Json).unwrap();
-            log.insert(&sent).await.unwrap();
+            log.insert_or_compare(&sent).await.unwrap();
         }
     });
     for _ in 0..50 {

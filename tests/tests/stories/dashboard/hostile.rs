@@ -107,7 +107,7 @@ async fn leave_hostile_log(store: &TestStore) {
     for column in ["AssignedValue", "AssignedGroup", "Reason", "Revision"] {
         row.cells.set(column, HOSTILE);
     }
-    log.insert(&row.into()).await.unwrap();
+    log.insert_or_compare(&row.into()).await.unwrap();
     let mut counts = MinuteCounts::new(flag, Minute::of(SystemClock.now()));
     let count_key = CountKey::Group {
         revision: None,

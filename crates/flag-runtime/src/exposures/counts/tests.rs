@@ -186,7 +186,7 @@ fn a_part_has_at_most_the_counts_that_are_asked_for() {
 #[test]
 fn the_latest_minute_is_never_given_up() {
     let counts = MinuteCounter::new();
-    let names: Vec<String> = (0..=MAX_ENTRIES)
+    let names: Vec<String> = (0..=MAX_ENTRIES_IN_MEMORY)
         .map(|number| format!("f_{number}"))
         .collect();
     let exposures = names.iter().map(|name| (&**name, "a", at(100, 0)));
@@ -216,7 +216,7 @@ fn memory_is_bounded_and_what_is_given_up_is_counted() {
         let exposures = names.iter().map(|name| (&**name, "a", at(minute, 0)));
         counts.add(&batch(&exposures.collect::<Vec<_>>()), at(minute, 1));
     }
-    assert_eq!(counts.state().entries, MAX_ENTRIES);
+    assert_eq!(counts.state().entries, MAX_ENTRIES_IN_MEMORY);
     assert_eq!((counts.unwritten(), counts.take_lost()), (50_000, 10_000));
     // It would replace what may have been written of that minute.
     counts.add(&batch(&[("f_0", "a", at(3, 0))]), at(59, 30));

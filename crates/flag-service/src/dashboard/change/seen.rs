@@ -191,7 +191,7 @@ mod tests {
                 created: now.saturating_sub(Duration::from_hours(24 * days)),
             };
             let record = exposure.to_record(CellFormat::Json).unwrap();
-            log.insert(&record).await.unwrap();
+            log.insert_or_compare(&record).await.unwrap();
         }
         let revisions = [&revision(&[]), &revision(&["A1", "B"])];
         seen_instances(&log, &InstanceIdMode::Plain, (&flag, now), revisions).await

@@ -274,7 +274,9 @@ mod tests {
                 cells: cells.with("CreatedTimestamp", "soon"),
             }
         });
-        log.insert(&untold.unwrap().into()).await.unwrap();
+        log.insert_or_compare(&untold.unwrap().into())
+            .await
+            .unwrap();
         log
     }
 
