@@ -23,9 +23,9 @@ pub(crate) struct Cache {
     negative_entries: BoundedMap<NegativeEntry>,
 }
 
-/// What the cache holds about a question.
+/// What the cache holds about a question at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum CacheLookup {
     /// A value that has not expired.
     Unexpired(Arc<KnownValue>),
     /// The service lately gave no value, for this reason; the last value before that.
@@ -77,17 +77,17 @@ impl Cache {
     }
 
     /// What the cache holds about a question at this time.
-    pub(crate) fn look_up(&self, question: Question<'_>, now: Instant) -> Found {
+    pub(crate) fn look_up(&self, question: Question<'_>, now: Instant) -> CacheLookup {
         let entry = self.entries.get(&question);
         if let Some(entry) = &entry
             && now < entry.until
         {
-            return Found::Unexpired(Arc::clone(&entry.known));
+            return CacheLookup::Unexpired(Arc::clone(&entry.known));
         }
         let last_known = entry.map(|entry| entry.known);
         match self.negative(question, now) {
-            Some(failure) => Found::Negative(failure, last_known),
-            None => Found::Miss(last_known),
+            Some(failure) => CacheLookup::Negative(failure, last_known),
+            None => CacheLookup::Miss(last_known),
         }
     }
 
@@ -202,13 +202,13 @@ mod tests {
         cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME.mul_f64(0.999)),
-            Found::Unexpired(Arc::clone(&known))
+            CacheLookup::Unexpired(Arc::clone(&known))
         );
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME),
-            Found::Miss(Some(known))
+            CacheLookup::Miss(Some(known))
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("b"), now), CacheLookup::Miss(None));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
                 flag: other,
                 instance_id: "a",
             };
-            assert_eq!(cache.look_up(question, now), Found::Miss(None));
+            assert_eq!(cache.look_up(question, now), CacheLookup::Miss(None));
         }
     }
 
@@ -233,8 +233,9 @@ mod tests {
             for id in &ids {
                 cache.remember(question(id), known(Freshness::Current), None, now);
             }
-            let held =
-                |id: &&String| matches!(cache.look_up(question(id), now), Found::Unexpired(_));
+            let held = |id: &&String| {
+                matches!(cache.look_up(question(id), now), CacheLookup::Unexpired(_))
+            };
             assert_eq!(ids.iter().filter(held).count(), entries);
         }
     }
@@ -246,7 +247,7 @@ mod tests {
         cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + SHORT),
-            Found::Miss(Some(known))
+            CacheLookup::Miss(Some(known))
         );
     }
 
@@ -257,9 +258,12 @@ mod tests {
         cache.remember_negative(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("b"), now),
-            Found::Negative(failure, None)
+            CacheLookup::Negative(failure, None)
         );
-        assert_eq!(cache.look_up(question("b"), now + SHORT), Found::Miss(None));
+        assert_eq!(
+            cache.look_up(question("b"), now + SHORT),
+            CacheLookup::Miss(None)
+        );
     }
 
     #[test]
@@ -269,16 +273,16 @@ mod tests {
         cache.remember_negative(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("a"), now),
-            Found::Negative(failure, None)
+            CacheLookup::Negative(failure, None)
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("b"), now), CacheLookup::Miss(None));
     }
 
     #[test]
     fn a_failed_service_is_not_remembered_here() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         cache.remember_negative(question("a"), &Failure::TimedOut, now);
-        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("a"), now), CacheLookup::Miss(None));
     }
 
     #[test]
@@ -297,12 +301,15 @@ mod tests {
         cache.expire(|key| key.is_of("f"), now);
         let outdated = Arc::new(known.outdated());
         for id in ["a", "b"] {
-            let expected = Found::Miss(Some(Arc::clone(&outdated)));
+            let expected = CacheLookup::Miss(Some(Arc::clone(&outdated)));
             assert_eq!(cache.look_up(question(id), now), expected);
         }
-        assert_eq!(cache.look_up(other, now), Found::Negative(unknown, None));
+        assert_eq!(
+            cache.look_up(other, now),
+            CacheLookup::Negative(unknown, None)
+        );
         cache.expire(|_| true, now);
-        assert_eq!(cache.look_up(other, now), Found::Miss(None));
+        assert_eq!(cache.look_up(other, now), CacheLookup::Miss(None));
         assert_eq!(cache.len(), 2);
     }
 
@@ -324,7 +331,7 @@ mod tests {
         cache.remember(question("a"), known(Freshness::Current), None, now);
         cache.remember_negative(question("b"), &Failure::FlagNotFound("f".into()), now);
         cache.forget(|key| key.is_of("f"));
-        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
-        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("a"), now), CacheLookup::Miss(None));
+        assert_eq!(cache.look_up(question("b"), now), CacheLookup::Miss(None));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::client_state::ClientState;
 use crate::detail::{Evaluation, KnownValue};
 use crate::failure::Failure;
-use crate::in_flight::SharedReply;
+use crate::in_flight::SharedOutcome;
 use crate::{block_on, worker};
 
 /// How much longer than the timeout a blocked caller waits for the thread of the client.
@@ -21,7 +21,7 @@ pub(crate) enum Call {
 /// The answer of a request in flight, and what to answer if it fails.
 pub(crate) struct AwaitedAnswer {
     pub(crate) state: Arc<ClientState>,
-    pub(crate) reply: SharedReply,
+    pub(crate) outcome: SharedOutcome,
     pub(crate) last_known: Option<Arc<KnownValue>>,
     /// The end of the timeout.
     pub(crate) deadline: Instant,
@@ -48,7 +48,7 @@ impl Call {
 impl AwaitedAnswer {
     /// See [`Call::answer`].
     pub(crate) async fn answer(self) -> Evaluation {
-        match self.reply.await.unwrap_or(Err(Failure::Closed)) {
+        match self.outcome.await.unwrap_or(Err(Failure::Closed)) {
             Ok(known) => Evaluation::from_service(known, self.state.assurance(Instant::now())),
             Err(failure) => self.state.fall_back(failure, self.last_known),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bounded_map::BoundedMap;
-use crate::cache::{Cache, Found};
+use crate::cache::{Cache, CacheLookup};
 use crate::circuit::Circuit;
 use crate::detail::{Assurance, Evaluation, KnownValue};
 use crate::failure::Failure;
@@ -38,12 +38,15 @@ pub(crate) struct ClientState {
     pub(crate) last_known_values: LastKnownValues,
 }
 
-/// What the cache has for a question.
-pub(crate) enum CacheResult {
-    /// An answer that can be returned.
-    Evaluation(Evaluation),
-    /// No valid answer; the last known value, if there is one.
-    LastKnown(Option<Arc<KnownValue>>),
+/// Whether the cache answers a question.
+pub(crate) enum Recall {
+    /// It does: the answer to return.
+    Hit(Evaluation),
+    /// It does not: the service has to be asked.
+    Miss {
+        /// The value that has expired, if there is one.
+        last_known: Option<Arc<KnownValue>>,
+    },
 }
 
 impl ClientState {
@@ -63,15 +66,15 @@ impl ClientState {
     }
 
     /// Answers from the cache, if it can. May wait for a lock.
-    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheResult {
+    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> Recall {
         match self.cache.look_up(question, now) {
-            Found::Unexpired(known) => {
-                CacheResult::Evaluation(Evaluation::from_cache(known, self.assurance(now)))
+            CacheLookup::Unexpired(known) => {
+                Recall::Hit(Evaluation::from_cache(known, self.assurance(now)))
             }
-            Found::Negative(failure, last_known) => {
-                CacheResult::Evaluation(self.fall_back(failure, last_known))
+            CacheLookup::Negative(failure, last_known) => {
+                Recall::Hit(self.fall_back(failure, last_known))
             }
-            Found::Miss(last_known) => CacheResult::LastKnown(last_known),
+            CacheLookup::Miss(last_known) => Recall::Miss { last_known },
         }
     }
 

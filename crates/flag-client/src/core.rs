@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::asking::{AskResult, ask};
+use crate::asking::{AskResult, join_or_submit};
 use crate::call::{AwaitedAnswer, Call};
-use crate::client_state::{CacheResult, ClientState};
+use crate::client_state::{ClientState, Recall};
 use crate::detail::Evaluation;
 use crate::listeners::Callback;
 use crate::per_process::PerProcess;
@@ -101,14 +101,14 @@ impl Core {
 fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Call {
     let (state, worker) = (&parts.state, &parts.worker);
     let last_known = match state.recall(question, now) {
-        CacheResult::Evaluation(answer) => return Call::Answered(answer),
-        CacheResult::LastKnown(last_known) => last_known,
+        Recall::Hit(answer) => return Call::Answered(answer),
+        Recall::Miss { last_known } => last_known,
     };
     let deadline = now + state.timeout;
-    match ask(state, |job| worker.submit(job), question, now, deadline) {
-        Ok(AskResult::InFlight(reply)) => Call::InFlight(AwaitedAnswer {
+    match join_or_submit(state, |job| worker.submit(job), question, now, deadline) {
+        Ok(AskResult::InFlight(outcome)) => Call::InFlight(AwaitedAnswer {
             state: Arc::clone(state),
-            reply,
+            outcome,
             last_known,
             deadline,
         }),

@@ -15,7 +15,7 @@ use crate::question::QuestionKey;
 pub(crate) type RequestResult = Result<Arc<KnownValue>, Failure>;
 
 /// The outcome of a request in flight, for any number of callers; fails if the client is closed.
-pub(crate) type SharedReply = Shared<oneshot::Receiver<RequestResult>>;
+pub(crate) type SharedOutcome = Shared<oneshot::Receiver<RequestResult>>;
 
 /// The requests in flight.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct InFlight {
 struct Entry {
     /// Of the permit.
     number: u64,
-    reply: SharedReply,
+    outcome: SharedOutcome,
 }
 
 /// The requests in flight, locked.
@@ -46,9 +46,9 @@ impl InFlight {
 
 impl InFlightGuard<'_> {
     /// The request for this question, by its number, if there is one.
-    pub(crate) fn find(&self, key: &QuestionKey) -> Option<(u64, SharedReply)> {
+    pub(crate) fn find(&self, key: &QuestionKey) -> Option<(u64, SharedOutcome)> {
         let entry = self.requests.get(key)?;
-        Some((entry.number, entry.reply.clone()))
+        Some((entry.number, entry.outcome.clone()))
     }
 
     /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one is discarded.
@@ -56,15 +56,15 @@ impl InFlightGuard<'_> {
         &mut self,
         key: QuestionKey,
         number: u64,
-    ) -> (oneshot::Sender<RequestResult>, SharedReply) {
+    ) -> (oneshot::Sender<RequestResult>, SharedOutcome) {
         let (sender, receiver) = oneshot::channel();
-        let reply = receiver.shared();
+        let outcome = receiver.shared();
         let entry = Entry {
             number,
-            reply: reply.clone(),
+            outcome: outcome.clone(),
         };
         self.requests.insert(key, entry);
-        (sender, reply)
+        (sender, outcome)
     }
 
     /// Removes a request; false if it was removed or replaced before, so that its outcome is discarded.

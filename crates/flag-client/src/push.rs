@@ -101,7 +101,8 @@ impl Push {
         self.is_started.store(false, Ordering::Relaxed);
     }
 
-    /// Whether a stream is open that would have announced a change. Waits for no lock and allocates nothing.
+    /// Whether a stream is open that would have announced a change, as long as its replica reaches the store. Waits for no lock
+    /// and allocates nothing.
     pub(crate) fn is_good(&self, now: Instant) -> bool {
         self.good_until.is_after(now)
     }

@@ -17,8 +17,9 @@ use crate::question::QuestionKey;
 pub(crate) struct Request {
     state: Arc<ClientState>,
     key: QuestionKey,
-    /// When it was sent last. If a change is announced later, it is sent again, and the older answer is not cached.
-    asked: Instant,
+    /// When the current attempt began; it may have waited for its turn after that. If a change is announced later, there is a
+    /// second attempt, and the answer of the first is not cached.
+    attempt_began: Instant,
     permit: Permit,
     sender: Option<oneshot::Sender<RequestResult>>,
 }
@@ -34,7 +35,7 @@ impl Request {
         Self {
             state,
             key,
-            asked: Instant::now(),
+            attempt_began: Instant::now(),
             permit,
             sender: Some(sender),
         }
@@ -42,36 +43,37 @@ impl Request {
 
     /// Asks the service, remembers what it answers, and passes it on.
     pub(crate) async fn run(mut self, deadline: Instant) {
-        let asked = timeout_at(deadline.into(), self.ask_for_current()).await;
-        let outcome = asked.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
+        let sent = timeout_at(deadline.into(), self.send_until_current()).await;
+        let outcome = sent.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
         let outcome = self.record(outcome.map(Arc::new));
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(outcome);
         }
     }
 
-    /// Asks once more if a change was announced meanwhile, so that no caller gets an outdated value.
-    async fn ask_for_current(&mut self) -> Result<KnownValue, RequestFailure> {
-        let known = self.ask().await?;
+    /// Sends it, and once more if a change was announced meanwhile, so that no caller gets an outdated value.
+    async fn send_until_current(&mut self) -> Result<KnownValue, RequestFailure> {
+        let known = self.send_in_turn().await?;
         let recent_changes = &self.state.push.recent_changes;
-        if recent_changes.is_overtaken(self.key.question().flag, self.asked) {
-            self.asked = Instant::now();
-            return self.ask().await;
+        if recent_changes.is_overtaken(self.key.question().flag, self.attempt_began) {
+            self.attempt_began = Instant::now();
+            return self.send_in_turn().await;
         }
         Ok(known)
     }
 
-    async fn ask(&self) -> Result<KnownValue, RequestFailure> {
+    /// Sends it when it has its turn.
+    async fn send_in_turn(&self) -> Result<KnownValue, RequestFailure> {
         let ClientState {
             circuit, transport, ..
         } = &*self.state;
         // A probe skips the queue: the requests in it may wait for a service that answers again by now.
         if self.permit.is_probe() {
-            return transport.ask(self.key.question()).await;
+            return transport.send(self.key.question()).await;
         }
         let _turn = transport.turn().await;
         circuit.recheck()?;
-        transport.ask(self.key.question()).await
+        transport.send(self.key.question()).await
     }
 
     /// Records the outcome in circuit and cache, before any caller receives it.
@@ -100,7 +102,7 @@ impl Request {
                     let max_lifetime = state
                         .push
                         .recent_changes
-                        .max_lifetime(question.flag, self.asked);
+                        .max_lifetime(question.flag, self.attempt_began);
                     let known = Arc::clone(known);
                     state.cache.remember(question, known, max_lifetime, now);
                 }

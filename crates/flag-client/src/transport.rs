@@ -104,8 +104,8 @@ impl Transport {
     }
 
     /// Sends a question. A failure names the proxy in between, as it may be the cause.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
-        let answer = self.ask_service(question).await;
+    pub(crate) async fn send(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
+        let answer = self.send_with_retry(question).await;
         answer.map_err(|failure| match self.http.proxy() {
             Some(proxy) => failure.through(&proxy.name()),
             None => failure,
@@ -114,10 +114,10 @@ impl Transport {
 
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
-    async fn ask_service(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
+    async fn send_with_retry(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
         let HttpClients { pooled, unpooled } = self.connections()?;
-        let response = match self.send(pooled, question).await {
-            Err(error) if is_cut_off(&error) => self.send(unpooled, question).await,
+        let response = match self.send_once(pooled, question).await {
+            Err(error) if is_cut_off(&error) => self.send_once(unpooled, question).await,
             other => other,
         };
         let response = response.map_err(|error| RequestFailure::from(failure_of(&error)))?;
@@ -203,7 +203,7 @@ impl Transport {
         Ok(self.connections.get_or_init(|| made))
     }
 
-    async fn send(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {
+    async fn send_once(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())

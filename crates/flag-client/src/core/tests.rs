@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 
 use super::*;
 use crate::bounded_map::BoundedMap;
-use crate::cache::{Cache, Found};
+use crate::cache::{Cache, CacheLookup};
 use crate::circuit::Circuit;
 use crate::client_state::LastKnownValues;
 use crate::connections::Http;
@@ -130,15 +130,18 @@ fn a_child_remembers_what_its_parent_knew() {
             .cache
             .look_up(question("a"), now)
     };
-    assert_eq!(newest(&core), Found::Unexpired(known()));
+    assert_eq!(newest(&core), CacheLookup::Unexpired(known()));
     let of_child = &core.per_process.for_this_pid().state.cache;
     assert_eq!(
         of_child.look_up(question("a"), now),
-        Found::Unexpired(known())
+        CacheLookup::Unexpired(known())
     );
-    assert_eq!(of_child.look_up(other, now), Found::Negative(failure, None));
+    assert_eq!(
+        of_child.look_up(other, now),
+        CacheLookup::Negative(failure, None)
+    );
     core.forget(|_| true);
-    assert_eq!(newest(&core), Found::Miss(None));
+    assert_eq!(newest(&core), CacheLookup::Miss(None));
 }
 
 #[test]

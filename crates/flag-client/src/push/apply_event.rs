@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::time::sleep;
 
-use crate::asking::ask;
+use crate::asking::join_or_submit;
 use crate::client_state::ClientState;
 use crate::push::PushMode;
 use crate::push::change::Change;
@@ -59,5 +59,5 @@ fn fetch(state: &Arc<ClientState>, key: &QuestionKey) {
         tokio::spawn(job);
         Ok(())
     };
-    let _ = ask(state, spawn, key.question(), now, now + state.timeout);
+    let _ = join_or_submit(state, spawn, key.question(), now, now + state.timeout);
 }
