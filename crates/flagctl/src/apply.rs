@@ -19,7 +19,7 @@ use crate::change::Change;
 use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
 use crate::maybe_readable::{created, created_by};
-use crate::write::{PlannedMetadata, PlannedRevision};
+use crate::write::{NextMetadata, NextRevision};
 
 use self::origin::Origin;
 pub(crate) use self::origin::{ChangedSince, ExportedRows, OnConflict};
@@ -38,8 +38,8 @@ pub(crate) struct ApplyPlan {
 /// The rows to append for a flag; at least one of the two.
 pub(crate) struct PlannedFlag {
     pub(crate) flag: FlagKey,
-    pub(crate) metadata: Option<PlannedMetadata>,
-    pub(crate) revision: Option<PlannedRevision>,
+    pub(crate) metadata: Option<NextMetadata>,
+    pub(crate) revision: Option<NextRevision>,
     /// What the rows would take back unseen.
     pub(crate) conflicts: Vec<ChangedSince>,
 }
@@ -137,13 +137,13 @@ fn planned(
             newest.and_then(|row| created_by(row, Metadata::created)),
             exported.and_then(|rows| rows.metadata.as_ref()),
         );
-        let (append, conflict) = metadata::planned(parts, newest, origin, defaults)?;
+        let (append, conflict) = metadata::next_metadata(parts, newest, origin, defaults)?;
         planned.metadata = append;
         planned.conflicts.extend(conflict);
     }
     if let Some(in_file) = &wanted.revision {
         let newest = revision.as_ref();
-        let (append, conflict) = revision::planned(&revision::Sources {
+        let (append, conflict) = revision::next_revision(&revision::Sources {
             flag: &wanted.flag,
             wanted: in_file,
             newest,

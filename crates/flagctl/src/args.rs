@@ -6,6 +6,7 @@ mod moment;
 mod output_format;
 mod revision;
 mod seen;
+mod write;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,12 +15,13 @@ use flag_model::{FlagType, NewName};
 #[cfg(test)]
 pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
-pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
+pub(crate) use self::confirm::YesArgs;
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, take_flag};
 pub(crate) use self::moment::Moment;
 pub(crate) use self::output_format::{OutputArgs, OutputFormat, OutputFormatParser};
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
-pub(crate) use self::seen::{AtMost, ChangeArgs, Seen, SeenArgs};
+pub(crate) use self::seen::{AtMost, Seen, SeenArgs};
+pub(crate) use self::write::{RevisionWriteArgs, WriteArgs};
 
 /// The author of a row.
 #[derive(Debug, Default, Args)]

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use flag_describe::{is_typed, visible, word};
 use flag_model::FlagName;
 
-use crate::args::{ConfirmArgs, YesArgs};
+use crate::args::{WriteArgs, YesArgs};
 use crate::change::Change;
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
@@ -66,7 +66,7 @@ enum Prompt<'a> {
 }
 
 /// Shows the changes on standard error and asks for the necessary confirmation; a refusal is a failure.
-pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Confirmed, NotConfirmed> {
+pub(crate) fn confirm(changes: &[Change], args: &WriteArgs) -> Result<Confirmed, NotConfirmed> {
     confirm_with(changes, &Text::default(), args)
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Confirme
 pub(crate) fn confirm_with(
     changes: &[Change],
     below: &Text,
-    args: &ConfirmArgs,
+    args: &WriteArgs,
 ) -> Result<Confirmed, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
@@ -127,7 +127,7 @@ fn ask(question: &str) -> String {
 
 fn decide(
     changes: &[Change],
-    args: &ConfirmArgs,
+    args: &WriteArgs,
     mut prompt: Prompt<'_>,
 ) -> Result<Confirmed, NotConfirmed> {
     if args.dry_run {
@@ -194,18 +194,18 @@ mod tests {
         risk.map_or(change.clone(), |risk| change.with_risk(risk))
     }
 
-    fn args(yes: bool, meant: &[&str]) -> ConfirmArgs {
-        ConfirmArgs {
+    fn args(yes: bool, meant: &[&str]) -> WriteArgs {
+        WriteArgs {
             yes,
             yes_i_mean: meant.iter().map(ToString::to_string).collect(),
-            ..ConfirmArgs::default()
+            ..WriteArgs::default()
         }
     }
 
     /// The decision and the number of questions for this answer of a person; `None` if there is no person.
     fn decided(
         change: &Change,
-        args: &ConfirmArgs,
+        args: &WriteArgs,
         answer: Option<&str>,
     ) -> (Option<Confirmed>, Vec<String>) {
         let mut questions = Vec::new();
@@ -225,7 +225,7 @@ mod tests {
     #[track_caller]
     fn check(
         risk: Option<Risk>,
-        args: &ConfirmArgs,
+        args: &WriteArgs,
         answer: Option<&str>,
         expected: Option<Confirmed>,
         questions: usize,
@@ -301,9 +301,9 @@ mod tests {
 
     #[test]
     fn a_dry_run_asks_nothing_and_writes_nothing() {
-        let args = ConfirmArgs {
+        let args = WriteArgs {
             dry_run: true,
-            ..ConfirmArgs::default()
+            ..WriteArgs::default()
         };
         check(
             Some(Risk::Resalt),

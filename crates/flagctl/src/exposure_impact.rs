@@ -18,7 +18,7 @@ use flag_store::{
 use self::coverage::Coverage;
 use self::instance_impact::{InstanceImpact, MAX};
 use self::list::{List, ListError};
-use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
+use crate::args::{AtMost, RevisionWriteArgs, Seen, SeenArgs};
 use crate::change::{Change, PlanPair};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
@@ -75,11 +75,12 @@ impl CommandError for ImpactError {
     }
 }
 
-/// Shows the changes, with the instances seen that they would move, and asks for confirmation.
-pub(crate) async fn confirm_change(
+/// Reads from the exposure log which instances the changes would move, shows both, and asks for confirmation. Refuses changes
+/// that would move more instances than are allowed.
+pub(crate) async fn show_impact_and_confirm(
     context: &Context,
     mut changes: Vec<Change>,
-    args: &ChangeArgs,
+    args: &RevisionWriteArgs,
 ) -> Result<Confirmed, Failure> {
     let refused = add_impact(context, &mut changes, args).await?;
     if let Some(refused) = refused {
@@ -88,17 +89,14 @@ pub(crate) async fn confirm_change(
         }
         return Err(refused.into());
     }
-    Ok(confirm(&changes, &args.confirm)?)
+    Ok(confirm(&changes, &args.write)?)
 }
 
 /// Adds to the changes what they do to the instances seen; returns why they are refused, if they are.
 async fn add_impact(
     context: &Context,
     changes: &mut [Change],
-    ChangeArgs {
-        confirm,
-        seen: args,
-    }: &ChangeArgs,
+    RevisionWriteArgs { write, seen: args }: &RevisionWriteArgs,
 ) -> Result<Option<ImpactError>, Failure> {
     let is_unreadable = |change: &&mut Change| change.risks.contains(&Risk::Unreadable);
     if args.at_most.is_some()
@@ -119,7 +117,7 @@ async fn add_impact(
         }
         Some(Seen::Off) => Ok(None),
         None if !is_wanted => {
-            let is_shown_first = !confirm.yes || confirm.dry_run;
+            let is_shown_first = !write.yes || write.dry_run;
             let read_for = if is_shown_first {
                 READ_FOR
             } else {

@@ -50,7 +50,7 @@ pub(crate) fn time_range(
 }
 
 /// The first metadata of a flag.
-pub(crate) fn plan_metadata(
+pub(crate) fn first_metadata(
     flag: FlagKey,
     args: &AddArgs,
     variables: &Variables,
@@ -98,7 +98,7 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 
 /// The next revision of a flag: the arguments applied to the newest one, if that can be read; none if nothing changes.
 /// `scheme` is that of the flag, if it has one, and `v1` the default hash algorithm of version 1.
-pub(crate) fn plan_revision(
+pub(crate) fn next_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     scheme: Option<&BucketScheme>,
@@ -106,7 +106,7 @@ pub(crate) fn plan_revision(
     v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<Option<RevisionParts>, ArgumentError> {
-    let scheme = scheme::plan(flag, scheme, &args.format, v1)?;
+    let scheme = scheme::next(flag, scheme, &args.format, v1)?;
     let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
         control: &control,

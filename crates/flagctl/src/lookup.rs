@@ -154,7 +154,7 @@ pub(crate) async fn exists(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<bool, Failure> {
-    Ok(stored_metadata(store, flag).await?.is_some()
+    Ok(newest_metadata_or_unreadable(store, flag).await?.is_some()
         || first_revision_created(context, store, flag)
             .await?
             .is_some())
@@ -171,7 +171,7 @@ pub(crate) async fn metadata(
 }
 
 /// The newest metadata, readable or not: for commands that show or replace it.
-pub(crate) async fn stored_metadata(
+pub(crate) async fn newest_metadata_or_unreadable(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<MaybeReadable<Metadata>>, LookupError> {
@@ -181,7 +181,7 @@ pub(crate) async fn stored_metadata(
 }
 
 /// The revision in force, readable or not: for commands that show or replace it.
-pub(crate) async fn stored_revision(
+pub(crate) async fn newest_revision_or_unreadable(
     store: &FlagStore,
     flag: &FlagKey,
 ) -> Result<Option<MaybeReadable<Revision>>, LookupError> {
@@ -190,8 +190,8 @@ pub(crate) async fn stored_revision(
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
 
-/// The bucket scheme of a flag: that of its revision in force, or of an older one if that cannot be read.
-pub(crate) async fn stored_scheme(
+/// The newest readable bucket scheme of a flag: that of its revision in force, or of an older one if that cannot be read.
+pub(crate) async fn newest_readable_scheme(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
@@ -318,7 +318,7 @@ pub(crate) async fn no_revision(
     missing: NoRevision,
 ) -> Failure {
     if missing == NoRevision::None {
-        match stored_metadata(store, flag).await {
+        match newest_metadata_or_unreadable(store, flag).await {
             Ok(None) => return missing_flag(context, store, flag.clone(), "").await.into(),
             Ok(Some(_)) => {}
             Err(error) => return error.into(),

@@ -54,10 +54,10 @@ struct Observed {
     silent: Vec<String>,
     /// How old the latest report is.
     age: Option<Duration>,
-    /// How long after the change this was asked.
-    asked: Duration,
-    /// How long after the change it was known.
-    after: Duration,
+    /// How long after the change the reading of the reports began.
+    reading_began: Duration,
+    /// How long after the change it ended.
+    reading_ended: Duration,
     /// Which replica was the last to serve the flags, and when.
     slowest: Option<(ReplicaId, Duration)>,
 }
@@ -86,17 +86,17 @@ impl Observed {
     /// Whether each replica was found to serve the flags, or to have no old revision of them.
     fn is_settled(&self) -> bool {
         let mut replicas = self.replicas.iter();
-        replicas.all(|(replica, state)| found_out(replica, *state, self.asked))
+        replicas.all(|(replica, state)| found_out(replica, *state, self.reading_began))
     }
 }
 
 /// Whether it is known that a replica serves no older revision. One without a report about the project may have cached the flag
 /// just before the change; its next poll and the report after that settle it.
-fn found_out(replica: &Replica, state: Serving, after: Duration) -> bool {
+fn found_out(replica: &Replica, state: Serving, reading_began: Duration) -> bool {
     match state {
         Serving::Yes => true,
         Serving::No => false,
-        Serving::NotAsked => settles_after(replica).is_some_and(|settled| after >= settled),
+        Serving::NotAsked => settles_after(replica).is_some_and(|settled| reading_began >= settled),
     }
 }
 
@@ -131,17 +131,17 @@ async fn observe_until_served(
     let mut serving = BTreeSet::new();
     let mut slowest = None;
     loop {
-        let began = since.elapsed();
+        let reading_began = since.elapsed();
         let mut observed = observe(log, written).await?;
-        let after = since.elapsed();
+        let reading_ended = since.elapsed();
         for (replica, state) in &observed.replicas {
             if *state == Serving::Yes && serving.insert(replica.id) {
-                slowest = Some((replica.id, after));
+                slowest = Some((replica.id, reading_ended));
             }
         }
-        (observed.asked, observed.after) = (began, after);
+        (observed.reading_began, observed.reading_ended) = (reading_began, reading_ended);
         observed.slowest = slowest;
-        if after >= patience || observed.is_settled() {
+        if reading_ended >= patience || observed.is_settled() {
             return Ok(observed);
         }
         sleep(READ_EVERY).await;
@@ -189,8 +189,8 @@ async fn observe(
         silent: silent.map(|replica| replica.name.clone()).collect(),
         age: replicas.age(now),
         replicas: with_states(replicas.live, state),
-        asked: Duration::ZERO,
-        after: Duration::ZERO,
+        reading_began: Duration::ZERO,
+        reading_ended: Duration::ZERO,
         slowest: None,
     })
 }

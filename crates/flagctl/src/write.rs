@@ -1,4 +1,4 @@
-//! Planned writes: shows the change, asks for confirmation, appends.
+//! Writes rows: shows the change, asks for confirmation, appends.
 
 use flag_describe::{sentence, shortened};
 use flag_model::{
@@ -8,12 +8,12 @@ use flag_rollout::Risk;
 use flag_store::{AppendError, Base, FlagStore, Row};
 use tokio::time::Instant;
 
-use crate::args::{ChangeArgs, ConfirmArgs, OutputFormat};
+use crate::args::{OutputFormat, RevisionWriteArgs, WriteArgs};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
-use crate::exposure_impact::confirm_change;
+use crate::exposure_impact::show_impact_and_confirm;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::maybe_readable::{MaybeReadable, created};
@@ -98,8 +98,8 @@ fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
 }
 
-/// Metadata to append.
-pub(crate) struct PlannedMetadata {
+/// The next metadata of a flag, not yet appended.
+pub(crate) struct NextMetadata {
     /// The metadata that it is based on.
     pub(crate) base: Base,
     /// Its content.
@@ -108,7 +108,7 @@ pub(crate) struct PlannedMetadata {
     pub(crate) change: Change,
 }
 
-impl PlannedMetadata {
+impl NextMetadata {
     /// Metadata on top of the newest, which may be unreadable: the new one replaces it.
     pub(crate) fn on(newest: Option<&MaybeReadable<Metadata>>, parts: MetadataParts) -> Self {
         let (base, change) = match newest {
@@ -144,8 +144,8 @@ pub(crate) fn report_unchanged(flag: &FlagKey, why: &str) {
     output::notice(&format!("nothing changes: {flag} {why}"));
 }
 
-/// A revision to append.
-pub(crate) struct PlannedRevision {
+/// The next revision of a flag, not yet appended.
+pub(crate) struct NextRevision {
     /// The revision that it is based on.
     pub(crate) base: Base,
     /// Its content.
@@ -156,7 +156,7 @@ pub(crate) struct PlannedRevision {
     pub(crate) success_message: Option<String>,
 }
 
-impl PlannedRevision {
+impl NextRevision {
     /// A revision on top of the newest one, which may be unreadable: the new one replaces it.
     pub(crate) fn on(
         newest: Option<&MaybeReadable<Revision>>,
@@ -227,18 +227,18 @@ pub(crate) async fn revision_ahead(
 pub(crate) async fn confirm_and_append_revision(
     context: &Context,
     store: &FlagStore,
-    mut planned: PlannedRevision,
-    confirmation: &ChangeArgs,
+    mut next: NextRevision,
+    revision_write: &RevisionWriteArgs,
     format: OutputFormat,
 ) -> Result<(), Failure> {
-    planned.warn_of_future_revision(context, store).await?;
-    let changes = vec![planned.change.clone()];
-    if confirm_change(context, changes, confirmation).await? == Confirmed::DryRun {
+    next.warn_of_future_revision(context, store).await?;
+    let changes = vec![next.change.clone()];
+    if show_impact_and_confirm(context, changes, revision_write).await? == Confirmed::DryRun {
         return Ok(());
     }
-    let flag = planned.parts.flag.clone();
-    let success_message = planned.success_message.clone();
-    let (revision, row) = append_revision(context, store, planned).await?;
+    let flag = next.parts.flag.clone();
+    let success_message = next.success_message.clone();
+    let (revision, row) = append_revision(context, store, next).await?;
     let number = revision_numbers(store, &flag)
         .await
         .number(revision.created());
@@ -258,10 +258,10 @@ pub(crate) async fn confirm_and_append_revision(
             sentence(&revision),
             context.display_name()
         ),
-        is_verbose: confirmation.confirm.verbose,
+        is_verbose: revision_write.write.verbose,
     };
     show_written(context, &written, &did, format)?;
-    propagation::wait(context, confirmation.confirm.wait).await
+    propagation::wait(context, revision_write.write.wait).await
 }
 
 /// Shows a row that was written; a format for programs does not say where, so a notice does.
@@ -278,8 +278,8 @@ fn show_written(
 }
 
 /// Shows the cells of a row on standard error, if that was asked for.
-pub(crate) fn show_cells(row: &Row, confirmation: &ConfirmArgs) {
-    if confirmation.verbose {
+pub(crate) fn show_cells(row: &Row, write_args: &WriteArgs) {
+    if write_args.verbose {
         output::preview(&output::cells(row));
     }
 }
@@ -294,10 +294,10 @@ async fn revision_numbers(store: &FlagStore, flag: &FlagKey) -> RevisionNumbers 
 pub(crate) async fn append_revision(
     context: &Context,
     store: &FlagStore,
-    planned: PlannedRevision,
+    next: NextRevision,
 ) -> Result<(Revision, Row), WriteError> {
-    let flag = planned.parts.flag.clone();
-    let append = store.append_revision(planned.base, planned.parts);
+    let flag = next.parts.flag.clone();
+    let append = store.append_revision(next.base, next.parts);
     match with_progress(format!("appending a revision of {flag}"), append).await {
         Ok(appended) => {
             context.note_written(WrittenRevision {
@@ -325,20 +325,20 @@ pub(crate) async fn append_revision(
 pub(crate) async fn confirm_and_append_metadata(
     context: &Context,
     store: Option<FlagStore>,
-    mut planned: PlannedMetadata,
-    confirmation: &ConfirmArgs,
+    mut next: NextMetadata,
+    write_args: &WriteArgs,
     format: OutputFormat,
 ) -> Result<(), Failure> {
     // Invalid metadata is refused before anybody is asked.
-    let valid = planned.parts.validate().map_err(AppendError::from);
+    let valid = next.parts.validate().map_err(AppendError::from);
     valid.map_err(|error| WriteError::Append(Box::new(error)))?;
     if store.is_none() {
-        planned.change = planned.change.with_warning(&context.creation_warning());
+        next.change = next.change.with_warning(&context.creation_warning());
     }
-    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Confirmed::DryRun {
+    if confirm(std::slice::from_ref(&next.change), write_args)? == Confirmed::DryRun {
         return Ok(());
     }
-    let did = match planned.base {
+    let did = match next.base {
         Base::Nothing => "added",
         Base::Row(_) | Base::Newest => "updated",
     };
@@ -346,7 +346,7 @@ pub(crate) async fn confirm_and_append_metadata(
         Some(store) => store,
         None => context.open_or_create().await?,
     };
-    let (metadata, row) = append_metadata(context, &store, planned).await?;
+    let (metadata, row) = append_metadata(context, &store, next).await?;
     let did = format!("{did} {}", metadata.flag);
     let written = WrittenRow {
         flag: &metadata.flag,
@@ -358,7 +358,7 @@ pub(crate) async fn confirm_and_append_metadata(
             shortened(&metadata.description, SHOWN_CHARACTERS),
             context.display_name()
         ),
-        is_verbose: confirmation.verbose,
+        is_verbose: write_args.verbose,
     };
     show_written(context, &written, &did, format)
 }
@@ -367,10 +367,10 @@ pub(crate) async fn confirm_and_append_metadata(
 pub(crate) async fn append_metadata(
     context: &Context,
     store: &FlagStore,
-    planned: PlannedMetadata,
+    next: NextMetadata,
 ) -> Result<(Metadata, Row), WriteError> {
-    let flag = planned.parts.flag.clone();
-    let append = store.append_metadata(planned.base, planned.parts);
+    let flag = next.parts.flag.clone();
+    let append = store.append_metadata(next.base, next.parts);
     let appended = with_progress(format!("appending metadata of {flag}"), append).await;
     appended.map_err(|error| match error {
         AppendError::Conflict {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::answer::{DEADLINE, Dashboard};
-use super::change::{FlagState, Kind, NotAppended, Planned, Wanted, append, plan};
+use super::change::{FlagState, Kind, NextRevision, NotAppended, Wanted, append, next_revision};
 use super::error::PageError;
 use super::pages::{self, ChangePage, Missing};
 use super::query::{Query, flag_link};
@@ -125,16 +125,16 @@ impl Submitted<'_> {
     async fn carry_out(&self) -> Result<Answer, PageError> {
         let state = self.read().await?;
         let has_changed = state.newest_created() != Some(self.base);
-        // The change of a form that was sent twice is planned on what was shown.
+        // The change of a form that was sent twice is made on what was shown.
         let shown = has_changed.then(|| state.as_of(self.base));
-        let planned = plan(shown.as_ref().unwrap_or(&state), &self.wanted).ok();
-        let planned = planned.map(|planned| (self.missing(&planned), self.parts(planned)));
-        if let Some((_, parts)) = &planned
+        let next = next_revision(shown.as_ref().unwrap_or(&state), &self.wanted).ok();
+        let next = next.map(|next| (self.missing(&next), self.parts(next)));
+        if let Some((_, parts)) = &next
             && let Some(before) = state.made_before(self.base, parts)
         {
             return Ok(Answer::Done(self.flag.clone(), before.created()));
         }
-        match planned {
+        match next {
             _ if has_changed => self.changed(&state).await,
             Some((Missing::NOTHING, parts)) => self.append(parts).await,
             missing => {
@@ -163,16 +163,16 @@ impl Submitted<'_> {
         }
     }
 
-    fn parts(&self, planned: Planned) -> RevisionParts {
+    fn parts(&self, next: NextRevision) -> RevisionParts {
         RevisionParts {
             comment: self.comment(),
             owner: Some(self.editor.clone()),
-            ..planned.next.into_parts()
+            ..next.revision.into_parts()
         }
     }
 
-    fn missing(&self, planned: &Planned) -> Missing {
-        let wants_name = planned.wants_name(&self.sources.settings.environment);
+    fn missing(&self, next: &NextRevision) -> Missing {
+        let wants_name = next.wants_name(&self.sources.settings.environment);
         let confirmed = self.request.query.get("confirm");
         Missing {
             comment: self.comment().is_empty(),

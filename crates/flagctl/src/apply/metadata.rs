@@ -9,15 +9,15 @@ use crate::change::Change;
 use crate::interpret;
 use crate::maybe_readable::MaybeReadable;
 use crate::output::visible;
-use crate::write::PlannedMetadata;
+use crate::write::NextMetadata;
 
 /// The next metadata; none if the newest is equal.
-pub(super) fn planned(
+pub(super) fn next_metadata(
     in_file: &MetadataParts,
     stored: Option<&MaybeReadable<Metadata>>,
     origin: Origin<'_, Metadata>,
     defaults: &Defaults,
-) -> Result<(Option<PlannedMetadata>, Option<ChangedSince>), String> {
+) -> Result<(Option<NextMetadata>, Option<ChangedSince>), String> {
     let newest = stored.and_then(|stored| stored.as_ref().ok());
     if newest.is_some_and(|newest| says_the_same(newest, in_file)) {
         return Ok((None, None));
@@ -25,7 +25,7 @@ pub(super) fn planned(
     check(in_file, newest, defaults)?;
     let append = |parts: MetadataParts| {
         let edited_by = defaults.owner.clone();
-        PlannedMetadata::on(stored, MetadataParts { edited_by, ..parts })
+        NextMetadata::on(stored, MetadataParts { edited_by, ..parts })
     };
     let is_changed = match origin {
         Origin::Newest => false,

@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::flag_file::RevisionInFile;
 use crate::maybe_readable::MaybeReadable;
 use crate::output::visible;
-use crate::write::PlannedRevision;
+use crate::write::NextRevision;
 
 /// What the next revision is made of.
 pub(super) struct Sources<'a> {
@@ -29,9 +29,9 @@ pub(super) struct Sources<'a> {
 }
 
 /// The next revision; none if the one in force is equal. An unreadable one is replaced.
-pub(super) fn planned(
+pub(super) fn next_revision(
     sources: &Sources<'_>,
-) -> Result<(Option<PlannedRevision>, Option<ChangedSince>), String> {
+) -> Result<(Option<NextRevision>, Option<ChangedSince>), String> {
     let newest = sources.newest.and_then(|stored| stored.as_ref().ok());
     let scheme = newest.map(|newest| &newest.scheme).or(sources.unread);
     if sources.newest.is_some() && scheme.is_none() && sources.wanted.version.is_none() {
@@ -106,13 +106,13 @@ impl Sources<'_> {
         placed(parts, base)
     }
 
-    /// A planned revision on top of the newest one.
-    fn append(&self, parts: RevisionParts) -> Result<PlannedRevision, String> {
-        let planned = PlannedRevision::on(self.newest, parts);
-        let planned = planned.map_err(|refused| refused.to_string())?;
+    /// The next revision, on top of the newest one.
+    fn append(&self, parts: RevisionParts) -> Result<NextRevision, String> {
+        let next = NextRevision::on(self.newest, parts);
+        let next = next.map_err(|refused| refused.to_string())?;
         Ok(match self.wanted.treatments {
-            Some(_) => planned,
-            None => planned.leaving_out_treatments(self.newest),
+            Some(_) => next,
+            None => next.leaving_out_treatments(self.newest),
         })
     }
 

@@ -7,8 +7,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use flag_model::{Date, FormatVersion};
 
 use super::{
-    ChangeArgs, ConfirmArgs, FlagWords, NameArgs, OutputArgs, OwnerArgs, ProjectOption,
-    RevisionName,
+    FlagWords, NameArgs, OutputArgs, OwnerArgs, ProjectOption, RevisionName, RevisionWriteArgs,
+    WriteArgs,
 };
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) confirmation: ConfirmArgs,
+    pub(crate) write: WriteArgs,
 }
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) struct ReviseArgs {
     #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]
-    pub(crate) confirmation: ChangeArgs,
+    pub(crate) revision_write: RevisionWriteArgs,
 }
 
 /// A change of one treatment.

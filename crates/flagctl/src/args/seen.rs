@@ -1,20 +1,11 @@
-//! Arguments about the instances that a change moves.
+//! Arguments about the instances seen that a change moves.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{ConfirmArgs, Moment};
-
-/// How a change of revisions is previewed and confirmed.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct ChangeArgs {
-    #[command(flatten)]
-    pub(crate) confirm: ConfirmArgs,
-    #[command(flatten)]
-    pub(crate) seen: SeenArgs,
-}
+use super::Moment;
 
 /// Which instances are compared before a change.
 #[derive(Debug, Default, Clone, Args)]

@@ -12,11 +12,11 @@ use crate::lookup::{first_revision_created, metadata};
 use crate::missing::project_meant;
 use crate::output;
 use crate::shell;
-use crate::write::{self, PlannedMetadata, WriteError};
+use crate::write::{self, NextMetadata, WriteError};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
-    let parts = interpret::plan_metadata(new_flag(context, args)?, args, &context.variables)?;
+    let parts = interpret::first_metadata(new_flag(context, args)?, args, &context.variables)?;
     interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let store = context.open_if_exists().await?;
     if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
@@ -49,8 +49,8 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
     write::confirm_and_append_metadata(
         context,
         store,
-        PlannedMetadata::on(None, parts),
-        &args.confirmation,
+        NextMetadata::on(None, parts),
+        &args.write,
         args.output.format,
     )
     .await

@@ -15,11 +15,11 @@ use self::errors::{InvalidFlagFile, NewerInStore};
 use self::older::older_rows;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ChangeArgs, ConfirmArgs, NameArgs, OutputArgs, OutputFormat, OwnerArgs};
+use crate::args::{NameArgs, OutputArgs, OutputFormat, OwnerArgs, RevisionWriteArgs, WriteArgs};
 use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
-use crate::exposure_impact::confirm_change;
+use crate::exposure_impact::show_impact_and_confirm;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
@@ -58,7 +58,7 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
     #[command(flatten)]
-    pub(super) confirmation: ChangeArgs,
+    pub(super) revision_write: RevisionWriteArgs,
     /// Which flags the file is expected to have.
     #[arg(skip)]
     pub(super) scope: FileScope,
@@ -94,9 +94,9 @@ pub(super) async fn apply_text(
         return check(&applied, refused, args.output.format);
     }
     refused?;
-    applied.written = carry_out(context, store, plan, &args.confirmation).await?;
+    applied.written = carry_out(context, store, plan, &args.revision_write).await?;
     output::show(&applied, args.output.format)?;
-    propagation::wait(context, args.confirmation.confirm.wait).await
+    propagation::wait(context, args.revision_write.write.wait).await
 }
 
 /// Shows a plan, asks for confirmation and appends its rows; returns whether any were appended. Creates a missing store
@@ -105,7 +105,7 @@ pub(super) async fn carry_out(
     context: &Context,
     store: Option<FlagStore>,
     plan: ApplyPlan,
-    confirmation: &ChangeArgs,
+    revision_write: &RevisionWriteArgs,
 ) -> Result<bool, Failure> {
     if plan.flags.is_empty() {
         return Ok(false);
@@ -113,14 +113,15 @@ pub(super) async fn carry_out(
     if store.is_none() {
         output::notice(&format!("warning: {}", context.creation_warning()));
     }
-    if confirm_change(context, plan.changes(), confirmation).await? == Confirmed::DryRun {
+    if show_impact_and_confirm(context, plan.changes(), revision_write).await? == Confirmed::DryRun
+    {
         return Ok(false);
     }
     let store = match store {
         Some(store) => store,
         None => context.open_or_create().await?,
     };
-    append_all(context, &store, plan.flags, &confirmation.confirm).await?;
+    append_all(context, &store, plan.flags, &revision_write.write).await?;
     Ok(true)
 }
 
@@ -154,7 +155,7 @@ async fn compare(
     Ok((project.to_string(), plan))
 }
 
-/// Warns of revisions ahead of the clock that will replace planned ones.
+/// Warns of revisions ahead of the clock that will replace those to append.
 pub(super) async fn warn_of_future_revisions(
     context: &Context,
     store: &FlagStore,
@@ -239,13 +240,13 @@ pub(super) async fn append_all(
     context: &Context,
     store: &FlagStore,
     flags: Vec<PlannedFlag>,
-    confirmation: &ConfirmArgs,
+    write_args: &WriteArgs,
 ) -> Result<(), Failure> {
     let failed = RefCell::new(None);
     stream::iter(flags)
         .take_while(|_| ready(failed.borrow().is_none()))
         .for_each_concurrent(AT_ONCE, async |flag| {
-            if let Err(failure) = append(context, store, flag, confirmation).await {
+            if let Err(failure) = append(context, store, flag, write_args).await {
                 failed.borrow_mut().get_or_insert(failure);
             }
         })
@@ -257,15 +258,15 @@ async fn append(
     context: &Context,
     store: &FlagStore,
     flag: PlannedFlag,
-    confirmation: &ConfirmArgs,
+    write_args: &WriteArgs,
 ) -> Result<(), Failure> {
     if let Some(metadata) = flag.metadata {
         let (_, row) = write::append_metadata(context, store, metadata).await?;
-        write::show_cells(&row, confirmation);
+        write::show_cells(&row, write_args);
     }
     if let Some(revision) = flag.revision {
         let (_, row) = write::append_revision(context, store, revision).await?;
-        write::show_cells(&row, confirmation);
+        write::show_cells(&row, write_args);
     }
     output::notice(&format!(
         "applied {} to the {}",

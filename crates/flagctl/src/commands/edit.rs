@@ -9,7 +9,7 @@ use std::process::{self, Command};
 use clap::Args;
 
 use super::apply::{ApplyArgs, FileScope, apply_text};
-use crate::args::{ChangeArgs, FlagWords, OutputArgs, OutputFormat, OwnerArgs};
+use crate::args::{FlagWords, OutputArgs, OutputFormat, OwnerArgs, RevisionWriteArgs};
 use crate::context::Context;
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -39,7 +39,7 @@ pub(crate) struct EditArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Why a flag was not edited.
@@ -86,7 +86,7 @@ pub(crate) async fn edit(context: &Context, args: EditArgs) -> Result<(), Failur
         comment: Some(args.comment),
         owner: args.owner,
         output: args.output,
-        confirmation: args.confirmation,
+        revision_write: args.revision_write,
         scope: FileScope::SomeFlags,
         ..ApplyArgs::default()
     };

@@ -73,6 +73,15 @@ enum ExposuresFormat {
     Ndjson,
 }
 
+/// How a format lays exposures out.
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    /// As one result, in a format that all commands have.
+    Whole(OutputFormat),
+    /// As a line for each exposure, written as soon as it is read.
+    Lines(LineFormat),
+}
+
 /// Reads a format of exposures.
 #[derive(Clone, Copy, Debug)]
 struct ExposuresFormatParser;
@@ -159,10 +168,10 @@ async fn within(
 }
 
 fn check_format(args: &ExposuresArgs) -> Result<(), ArgumentError> {
-    let is_refused = match args.format.format() {
-        Err(_) => args.summary,
-        Ok(format) if format.is_for_people() => false,
-        Ok(_) => args.follow,
+    let is_refused = match args.format.layout() {
+        Layout::Lines(_) => args.summary,
+        Layout::Whole(format) if format.is_for_people() => false,
+        Layout::Whole(_) => args.follow,
     };
     if !is_refused {
         return Ok(());
@@ -181,13 +190,13 @@ async fn show(
     args: &ExposuresArgs,
     progress: &Progress,
 ) -> Result<(), ShowError> {
-    match args.format.format() {
-        Ok(format) if args.summary => summarize(log, selection, format, progress).await,
-        Ok(format) if args.follow && format.is_for_people() => {
+    match args.format.layout() {
+        Layout::Whole(format) if args.summary => summarize(log, selection, format, progress).await,
+        Layout::Whole(format) if args.follow && format.is_for_people() => {
             follow(log, selection, &mut Shown::new(None, progress)).await
         }
-        Ok(format) => newest(log, selection, args.limit, format, progress).await,
-        Err(lines) => {
+        Layout::Whole(format) => newest(log, selection, args.limit, format, progress).await,
+        Layout::Lines(lines) => {
             let mut shown = Shown::new(Some(lines), progress);
             let unreadable = if args.follow {
                 follow(log, selection, &mut shown).await?;
@@ -308,12 +317,11 @@ async fn ensure_there(
 }
 
 impl ExposuresFormat {
-    /// The format that all commands have, or the one with a line for each exposure.
-    fn format(self) -> Result<OutputFormat, LineFormat> {
+    fn layout(self) -> Layout {
         match self {
-            Self::Shared(OutputFormat::Csv) => Err(LineFormat::Csv),
-            Self::Shared(format) => Ok(format),
-            Self::Ndjson => Err(LineFormat::Ndjson),
+            Self::Shared(OutputFormat::Csv) => Layout::Lines(LineFormat::Csv),
+            Self::Shared(format) => Layout::Whole(format),
+            Self::Ndjson => Layout::Lines(LineFormat::Ndjson),
         }
     }
 }

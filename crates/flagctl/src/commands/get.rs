@@ -6,7 +6,9 @@ use crate::args::{FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{open_flag, revision_numbers, stored_metadata, stored_revision};
+use crate::lookup::{
+    newest_metadata_or_unreadable, newest_revision_or_unreadable, open_flag, revision_numbers,
+};
 use crate::missing::missing_flag;
 use crate::output::{self, Flag};
 
@@ -23,8 +25,8 @@ pub(crate) struct GetArgs {
 pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     let (store, flag) = open_flag(context, &named).await?;
-    let metadata = stored_metadata(&store, &flag).await?;
-    let revision = stored_revision(&store, &flag).await?;
+    let metadata = newest_metadata_or_unreadable(&store, &flag).await?;
+    let revision = newest_revision_or_unreadable(&store, &flag).await?;
     if metadata.is_none() && revision.is_none() {
         return Err(missing_flag(context, &store, flag, "").await.into());
     }

@@ -11,7 +11,9 @@ use crate::args::{FlagWords, OutputArgs, OutputFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::lookup::{open_flag, revision_numbers, stored_metadata, stored_revision};
+use crate::lookup::{
+    newest_metadata_or_unreadable, newest_revision_or_unreadable, open_flag, revision_numbers,
+};
 use crate::missing::missing_flag;
 use crate::output::{self, MetadataHistory, Revisions, with_progress};
 use crate::write::revision_ahead;
@@ -60,7 +62,7 @@ async fn of_revisions(
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut revisions = history.map_err(|source| context.store_failed(source))?;
     if revisions.is_empty() {
-        if stored_metadata(store, flag).await?.is_none() {
+        if newest_metadata_or_unreadable(store, flag).await?.is_none() {
             return Err(missing_flag(context, store, flag.clone(), "").await.into());
         }
         output::notice(&format!("{flag} has no revision yet"));
@@ -88,7 +90,7 @@ async fn of_metadata(
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut metadata = history.map_err(|source| context.store_failed(source))?;
     if metadata.is_empty() {
-        if stored_revision(store, flag).await?.is_none() {
+        if newest_revision_or_unreadable(store, flag).await?.is_none() {
             return Err(missing_flag(context, store, flag.clone(), "").await.into());
         }
         output::notice(&format!("{flag} has no metadata"));

@@ -10,7 +10,7 @@ use flag_store::{FlagEntry, FlagStore};
 use super::apply::append_all;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OutputFormat, OwnerArgs, ProjectOption};
+use crate::args::{NameArgs, OutputArgs, OutputFormat, OwnerArgs, ProjectOption, WriteArgs};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm_with};
 use crate::context::Context;
@@ -50,7 +50,7 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    write: WriteArgs,
 }
 
 /// The file cannot be imported.
@@ -133,12 +133,12 @@ pub(crate) async fn import(context: &Context, args: &ImportArgs) -> Result<(), F
     let changes: Vec<Change> = plan.flags.iter().flat_map(PlannedFlag::changes).collect();
     if changes.is_empty() {
         output::preview(&below);
-    } else if confirm_with(&changes, &below, &args.confirmation)? == Confirmed::Write {
-        add_all(context, store, plan.flags, &args.confirmation).await?;
+    } else if confirm_with(&changes, &below, &args.write)? == Confirmed::Write {
+        add_all(context, store, plan.flags, &args.write).await?;
         imported.written = true;
     }
     output::show(&imported, args.output.format)?;
-    propagation::wait(context, args.confirmation.wait).await?;
+    propagation::wait(context, args.write.wait).await?;
     complete(&imported.left_out)
 }
 
@@ -146,13 +146,13 @@ async fn add_all(
     context: &Context,
     store: Option<FlagStore>,
     flags: Vec<PlannedFlag>,
-    confirmation: &ConfirmArgs,
+    write_args: &WriteArgs,
 ) -> Result<(), Failure> {
     let store = match store {
         Some(store) => store,
         None => context.open_or_create().await?,
     };
-    append_all(context, &store, flags, confirmation).await
+    append_all(context, &store, flags, write_args).await
 }
 
 /// The exit code says whether something was left out.

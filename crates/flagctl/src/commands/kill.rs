@@ -5,13 +5,13 @@ use std::io::{self, IsTerminal as _};
 use clap::Args;
 use flag_rollout::{Risk, switched_off};
 
-use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs};
+use crate::args::{FlagWords, OutputArgs, OwnerArgs, RevisionWriteArgs};
 use crate::confirm::agrees_to;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{open_flag, revision_in_force};
-use crate::write::{self, PlannedRevision};
+use crate::write::{self, NextRevision};
 
 #[derive(Debug, Args)]
 pub(crate) struct KillArgs {
@@ -28,7 +28,7 @@ pub(crate) struct KillArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Appends a revision whose treatments have 0 %. `flagctl rollback` brings them back.
@@ -47,21 +47,21 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
         write::report_unchanged(&flag, "gives everybody the control value already");
         return Ok(());
     }
-    let mut planned = PlannedRevision::on(Some(&Ok(newest)), parts)?;
+    let mut next = NextRevision::on(Some(&Ok(newest)), parts)?;
     // Control for everybody is what this command is for.
-    (planned.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
+    (next.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
     if overridden > 0 && !takes_overrides {
         let warning = format!(
             "{overridden} instances in override lists keep their value; --overrides takes it from them, too"
         );
-        planned.change = planned.change.with_warning(&warning);
+        next.change = next.change.with_warning(&warning);
     }
-    planned.success_message = Some(format!("killed {flag}"));
+    next.success_message = Some(format!("killed {flag}"));
     write::confirm_and_append_revision(
         context,
         &store,
-        planned,
-        &args.confirmation,
+        next,
+        &args.revision_write,
         args.output.format,
     )
     .await
@@ -70,8 +70,8 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
 /// Asks a person; a script says it in an option.
 fn wants_overrides(args: &KillArgs, overridden: usize) -> bool {
     let is_asked = io::stdin().is_terminal()
-        && !args.confirmation.confirm.yes
-        && !args.confirmation.confirm.dry_run;
+        && !args.revision_write.write.yes
+        && !args.revision_write.write.dry_run;
     is_asked
         && agrees_to(&format!(
             "{overridden} instances are in override lists. The control value for them, too? [y/N]"

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use self::plan::{FlagThen, Newer, RestorePlan, Restoring};
 use super::apply::{AT_ONCE, carry_out, changed, warn_of_future_revisions};
 use crate::args::{
-    ChangeArgs, Moment, NamedFlag, OutputArgs, OwnerArgs, ProjectOption, RevisionName,
+    Moment, NamedFlag, OutputArgs, OwnerArgs, ProjectOption, RevisionName, RevisionWriteArgs,
 };
 use crate::context::Context;
 use crate::default_project;
@@ -45,7 +45,7 @@ pub(crate) struct RestoreArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Appends copies of the revisions that were in force, as far as those in force now decide differently.
@@ -79,9 +79,9 @@ pub(crate) async fn restore(context: &Context, args: &RestoreArgs) -> Result<(),
         unchanged: planned.plan.unchanged,
         newer: planned.newer,
     };
-    restored.written = carry_out(context, Some(store), planned.plan, &args.confirmation).await?;
+    restored.written = carry_out(context, Some(store), planned.plan, &args.revision_write).await?;
     output::show(&restored, args.output.format)?;
-    propagation::wait(context, args.confirmation.confirm.wait).await
+    propagation::wait(context, args.revision_write.write.wait).await
 }
 
 /// Reads a time; a number of a revision means another instant for each flag.

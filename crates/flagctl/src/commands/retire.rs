@@ -5,17 +5,17 @@ use flag_model::{FlagKey, FlagValue, MetadataParts, RETIRED_TAG, Revision, Revis
 use flag_rollout::{Risk, are_equivalent};
 use flag_store::FlagStore;
 
-use crate::args::{ChangeArgs, FlagWords, OwnerArgs};
+use crate::args::{FlagWords, OwnerArgs, RevisionWriteArgs};
 use crate::confirm::Confirmed;
 use crate::context::Context;
-use crate::exposure_impact::confirm_change;
+use crate::exposure_impact::show_impact_and_confirm;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};
 use crate::missing::missing_flag;
 use crate::output;
 use crate::propagation;
-use crate::write::{self, PlannedMetadata, PlannedRevision};
+use crate::write::{self, NextMetadata, NextRevision};
 
 #[derive(Debug, Args)]
 pub(crate) struct RetireArgs {
@@ -43,7 +43,7 @@ pub(crate) struct RetireArgs {
     #[command(flatten)]
     owner: OwnerArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Gives everybody one value and tags the flag as retired, after one confirmation; or takes the tag back.
@@ -62,19 +62,19 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
         write::report_unchanged(&flag, write::LIKE_THIS);
         return Ok(());
     }
-    let changes = revision.iter().map(|planned| &planned.change);
-    let changes = changes.chain(metadata.iter().map(|planned| &planned.change));
+    let changes = revision.iter().map(|next| &next.change);
+    let changes = changes.chain(metadata.iter().map(|next| &next.change));
     let changes: Vec<_> = changes.cloned().collect();
-    if confirm_change(context, changes, &args.confirmation).await? == Confirmed::DryRun {
+    if show_impact_and_confirm(context, changes, &args.revision_write).await? == Confirmed::DryRun {
         return Ok(());
     }
     if let Some(revision) = revision {
         let (_, row) = write::append_revision(context, &store, revision).await?;
-        write::show_cells(&row, &args.confirmation.confirm);
+        write::show_cells(&row, &args.revision_write.write);
     }
     if let Some(metadata) = metadata {
         let (_, row) = write::append_metadata(context, &store, metadata).await?;
-        write::show_cells(&row, &args.confirmation.confirm);
+        write::show_cells(&row, &args.revision_write.write);
     }
     let did = if args.undo {
         "no longer retired"
@@ -82,7 +82,7 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
         "retired"
     };
     output::notice(&format!("{did}: {flag} in the {}", context.display_name()));
-    propagation::wait(context, args.confirmation.confirm.wait).await
+    propagation::wait(context, args.revision_write.write.wait).await
 }
 
 /// The revision with one value for everybody, unless the newest one decides so.
@@ -92,7 +92,7 @@ fn frozen(
     newest: Revision,
     value: &str,
     comment: &str,
-) -> Result<Option<PlannedRevision>, Failure> {
+) -> Result<Option<NextRevision>, Failure> {
     let control = FlagValue::parse(newest.flag.flag_type, value).map_err(ArgumentError::from)?;
     let parts = RevisionParts {
         control,
@@ -106,10 +106,10 @@ fn frozen(
     if are_equivalent(&newest, &next) {
         return Ok(None);
     }
-    let mut planned = PlannedRevision::on(Some(&Ok(newest)), parts)?;
+    let mut next_revision = NextRevision::on(Some(&Ok(newest)), parts)?;
     // One value for everybody is what this command is for.
-    (planned.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
-    Ok(Some(planned))
+    (next_revision.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
+    Ok(Some(next_revision))
 }
 
 /// The metadata with the tag, or without it to undo; none if it is so already.
@@ -118,7 +118,7 @@ async fn tagged(
     args: &RetireArgs,
     store: &FlagStore,
     flag: &FlagKey,
-) -> Result<Option<PlannedMetadata>, Failure> {
+) -> Result<Option<NextMetadata>, Failure> {
     let Some(newest) = metadata(store, flag).await? else {
         let advice = " that has metadata; `flagctl add` adds it";
         return Err(missing_flag(context, store, flag.clone(), advice)
@@ -135,5 +135,5 @@ async fn tagged(
         parts.tags.push(RETIRED_TAG.to_owned());
     }
     parts.edited_by = Some(interpret::owner(&args.owner, &context.variables)?);
-    Ok(Some(PlannedMetadata::on(Some(&Ok(newest)), parts)))
+    Ok(Some(NextMetadata::on(Some(&Ok(newest)), parts)))
 }

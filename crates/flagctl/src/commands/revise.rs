@@ -10,12 +10,13 @@ use crate::failure::{CommandError, Failure};
 use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
-    no_revision, open_flag_or, revision_numbers, stored_metadata, stored_revision, stored_scheme,
+    newest_metadata_or_unreadable, newest_readable_scheme, newest_revision_or_unreadable,
+    no_revision, open_flag_or, revision_numbers,
 };
 use crate::maybe_readable::created;
 use crate::missing::{ADD_IT, missing_flag};
 use crate::revision_numbers::NoRevision;
-use crate::write::{self, PlannedRevision};
+use crate::write::{self, NextRevision};
 
 /// The largest file of a value or of ids.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -47,9 +48,13 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         .transpose()?;
     read_files(&mut args.treatment)?;
     let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
-    let newest = stored_revision(&store, &flag).await?;
+    let newest = newest_revision_or_unreadable(&store, &flag).await?;
     let newest_created = newest.as_ref().and_then(created);
-    if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
+    if newest.is_none()
+        && newest_metadata_or_unreadable(&store, &flag)
+            .await?
+            .is_none()
+    {
         return Err(missing_flag(context, &store, flag, ADD_IT).await.into());
     }
     if let Some(from) = &args.from_revision {
@@ -63,14 +68,14 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         let source = Box::new(row.clone().into());
         return Err(NothingToKeep { flag, source }.into());
     }
-    let scheme = stored_scheme(context, &store, &flag, newest.as_ref()).await?;
+    let scheme = newest_readable_scheme(context, &store, &flag, newest.as_ref()).await?;
     if newest.is_some() && scheme.is_none() && args.format.format_version.is_none() {
         let message = format!(
             "--format-version is required: no revision of {flag} has a readable format version"
         );
         return Err(ArgumentError::Usage(message).into());
     }
-    let parts = interpret::plan_revision(
+    let parts = interpret::next_revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         scheme.as_ref(),
@@ -82,12 +87,12 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         write::report_unchanged(&flag, write::LIKE_THIS);
         return Ok(());
     };
-    let planned = PlannedRevision::on(newest.as_ref(), parts)?;
+    let next = NextRevision::on(newest.as_ref(), parts)?;
     write::confirm_and_append_revision(
         context,
         &store,
-        planned,
-        &args.confirmation,
+        next,
+        &args.revision_write,
         args.output.format,
     )
     .await

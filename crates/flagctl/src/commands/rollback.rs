@@ -7,7 +7,7 @@ use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 use flag_rollout::{Risk, are_equivalent, rolled_back};
 use flag_store::{Clock as _, ReadError, RollbackPath, SystemClock};
 
-use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
+use crate::args::{FlagWords, OutputArgs, OwnerArgs, RevisionName, RevisionWriteArgs};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
@@ -18,7 +18,7 @@ use crate::missing::missing_flag;
 use crate::output::with_progress;
 use crate::revision_numbers::RevisionNumbers;
 use crate::shell;
-use crate::write::{self, PlannedRevision};
+use crate::write::{self, NextRevision};
 
 /// Which revision to go back to.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(crate) struct RollbackArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Why no revision was found to go back to.
@@ -135,10 +135,10 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         owner: Some(interpret::owner(&args.owner, &context.variables)?),
         ..rolled_back(&target)
     };
-    let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.success_message = Some(format!("rolled back {flag} to {label}"));
+    let mut next = NextRevision::on(Some(newest), parts)?;
+    next.success_message = Some(format!("rolled back {flag} to {label}"));
     if path.was_taken_back(&target) {
-        planned.change = planned.change.with_risk(Risk::UndoesRollback);
+        next.change = next.change.with_risk(Risk::UndoesRollback);
     }
     if args.to.is_none() {
         for row in path.passed_over(Some(&target)) {
@@ -146,14 +146,14 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
                 "{} cannot be read and is skipped",
                 revision_of(row.created())
             );
-            planned.change = planned.change.with_warning(&warning);
+            next.change = next.change.with_warning(&warning);
         }
     }
     write::confirm_and_append_revision(
         context,
         &store,
-        planned,
-        &args.confirmation,
+        next,
+        &args.revision_write,
         args.output.format,
     )
     .await

@@ -9,16 +9,19 @@ use flag_rollout::Risk;
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
-use crate::args::{ChangeArgs, OutputArgs};
+use crate::args::{OutputArgs, RevisionWriteArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;
 use crate::interpret;
-use crate::lookup::{first_revision_created, stored_metadata, stored_revision, stored_scheme};
+use crate::lookup::{
+    first_revision_created, newest_metadata_or_unreadable, newest_readable_scheme,
+    newest_revision_or_unreadable,
+};
 use crate::missing::missing_flag;
 use crate::output;
 use crate::run_config::{self, RunConfig};
-use crate::write::{self, PlannedMetadata, PlannedRevision};
+use crate::write::{self, NextMetadata, NextRevision};
 
 /// Configurations are shorter than this; the reader of literals has a lower limit, with a better message.
 const MAX_BYTES: u64 = 64 << 20;
@@ -32,7 +35,7 @@ pub(crate) struct RunConfigArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ChangeArgs,
+    revision_write: RevisionWriteArgs,
 }
 
 /// Writes the row that a run configuration describes.
@@ -59,7 +62,7 @@ async fn add_or_update(
     let store = context.open_if_exists().await?;
     let (there, made) = match &store {
         Some(store) => (
-            stored_metadata(store, &next.flag).await?,
+            newest_metadata_or_unreadable(store, &next.flag).await?,
             first_revision_created(context, store, &next.flag).await?,
         ),
         None => (None, None),
@@ -84,8 +87,8 @@ async fn add_or_update(
     write::confirm_and_append_metadata(
         context,
         store,
-        PlannedMetadata::on(there.as_ref(), parts),
-        &args.confirmation.confirm,
+        NextMetadata::on(there.as_ref(), parts),
+        &args.revision_write.write,
         args.output.format,
     )
     .await
@@ -101,8 +104,12 @@ async fn revise(
 ) -> Result<(), Failure> {
     let store = context.open().await?;
     let flag = next.flag.clone();
-    let newest = stored_revision(&store, &flag).await?;
-    if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
+    let newest = newest_revision_or_unreadable(&store, &flag).await?;
+    if newest.is_none()
+        && newest_metadata_or_unreadable(&store, &flag)
+            .await?
+            .is_none()
+    {
         let advice = ": a configuration with ROWTYPE FLAG adds it";
         return Err(missing_flag(context, &store, flag, advice).await.into());
     }
@@ -113,20 +120,20 @@ async fn revise(
     if parts.owner.is_none() {
         parts.owner = Some(interpret::editor(&context.variables)?);
     }
-    let scheme = stored_scheme(context, &store, &flag, newest.as_ref()).await?;
+    let scheme = newest_readable_scheme(context, &store, &flag, newest.as_ref()).await?;
     parts.scheme = following(scheme, parts.scheme);
-    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
+    let mut next = NextRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
-        planned.change.risks.retain(|risk| *risk == Risk::Resalt);
+        next.change.risks.retain(|risk| *risk == Risk::Resalt);
     }
     if leaves_out_treatments {
-        planned = planned.leaving_out_treatments(newest.as_ref());
+        next = next.leaving_out_treatments(newest.as_ref());
     }
     write::confirm_and_append_revision(
         context,
         &store,
-        planned,
-        &args.confirmation,
+        next,
+        &args.revision_write,
         args.output.format,
     )
     .await

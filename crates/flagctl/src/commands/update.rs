@@ -4,14 +4,14 @@ use clap::Args;
 use flag_model::{Date, FlagKey, MetadataParts};
 
 use super::today;
-use crate::args::{ConfirmArgs, FlagWords, OutputArgs};
+use crate::args::{FlagWords, OutputArgs, WriteArgs};
 use crate::context::Context;
 use crate::environment::Variables;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_created, open_flag_or, stored_metadata};
+use crate::lookup::{first_revision_created, newest_metadata_or_unreadable, open_flag_or};
 use crate::missing::{ADD_IT, missing_flag};
-use crate::write::{self, PlannedMetadata};
+use crate::write::{self, NextMetadata};
 
 /// The changes; what is left out stays as it is.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(crate) struct UpdateArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    write: WriteArgs,
 }
 
 /// Appends newer metadata: the arguments applied to the newest metadata.
@@ -50,7 +50,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
-    let newest = stored_metadata(&store, &flag).await?;
+    let newest = newest_metadata_or_unreadable(&store, &flag).await?;
     let mut parts = match &newest {
         None if first_revision_created(context, &store, &flag)
             .await?
@@ -76,8 +76,8 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
     write::confirm_and_append_metadata(
         context,
         Some(store),
-        PlannedMetadata::on(newest.as_ref(), parts),
-        &args.confirmation,
+        NextMetadata::on(newest.as_ref(), parts),
+        &args.write,
         args.output.format,
     )
     .await

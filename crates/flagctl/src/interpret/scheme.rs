@@ -12,7 +12,7 @@ pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with i
      --resalt moves it to version 2 and gives everybody a new bucket";
 
 /// The bucket scheme of the next revision; `v1` is the default hash algorithm of version 1.
-pub(super) fn plan(
+pub(super) fn next(
     flag: &FlagKey,
     newest: Option<&BucketScheme>,
     args: &FormatArgs,

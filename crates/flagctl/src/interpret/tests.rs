@@ -13,22 +13,22 @@ fn key(flag_type: FlagType) -> FlagKey {
     format!("p/{flag_type}/f").parse().unwrap()
 }
 
-/// What the last of these sequences of options makes of the revisions that the others made; the only call to `revision`.
-fn planned(
+/// What the last of these sequences of options makes of the revisions that the others made; the only call to `next_revision`.
+fn next_if_changed(
     flag_type: FlagType,
     revisions: &[&str],
 ) -> Result<Option<RevisionParts>, ArgumentError> {
     let mut newest: Option<Revision> = None;
-    let mut planned = None;
+    let mut next = None;
     for options in revisions {
-        if let Some(parts) = planned.take() {
+        if let Some(parts) = next.take() {
             newest = Some(Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap());
         }
         let options: Vec<&str> = options.split_whitespace().collect();
         let args = revise_args(&options);
         let flag = key(flag_type);
         let variables = vec![("USER".into(), "ann".into())];
-        planned = plan_revision(
+        next = next_revision(
             &flag,
             newest.as_ref(),
             newest.as_ref().map(|newest| &newest.scheme),
@@ -37,15 +37,15 @@ fn planned(
             &variables,
         )?;
     }
-    Ok(planned)
+    Ok(next)
 }
 
-fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, ArgumentError> {
-    planned(flag_type, revisions).map(Option::unwrap)
+fn next(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, ArgumentError> {
+    next_if_changed(flag_type, revisions).map(Option::unwrap)
 }
 
 fn feature(revisions: &[&str]) -> RevisionParts {
-    plan(FlagType::Feature, revisions).unwrap()
+    next(FlagType::Feature, revisions).unwrap()
 }
 
 /// Each treatment: its percentage, its value, its override list, and the ranges that it owns.
@@ -73,7 +73,7 @@ fn check(revisions: &[&str], expected: &[&str]) {
 
 #[track_caller]
 fn check_refused(revisions: &[&str], message: &str) {
-    let error = plan(FlagType::Feature, revisions).unwrap_err();
+    let error = next(FlagType::Feature, revisions).unwrap_err();
     assert_eq!(error.to_string(), message);
 }
 
@@ -126,12 +126,12 @@ fn a_first_treatment_has_the_opposite_of_the_control() {
 
 #[test]
 fn a_treatment_of_a_data_flag_needs_a_value() {
-    let error = plan(FlagType::Data, &["--control a --percent 40"]).unwrap_err();
+    let error = next(FlagType::Data, &["--control a --percent 40"]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "--value is required: a new treatment of a data flag has none"
     );
-    let parts = plan(FlagType::Data, &["--control a --percent 40 --value b"]).unwrap();
+    let parts = next(FlagType::Data, &["--control a --percent 40 --value b"]).unwrap();
     assert_eq!(parts.treatments[0].value, FlagValue::Text("b".into()));
 }
 
@@ -204,7 +204,7 @@ fn one_of_several_treatments_must_be_selected() {
     );
     for selector in ["0", "3"] {
         let change = format!("--treatment {selector} --percent 1");
-        assert!(plan(FlagType::Feature, &[TWO, &[change.as_str()]].concat()).is_err());
+        assert!(next(FlagType::Feature, &[TWO, &[change.as_str()]].concat()).is_err());
     }
     check_refused(
         &[OFF, "--treatment 1 --percent 1"],
@@ -257,7 +257,7 @@ fn a_selector_can_be_exact() {
     }
     for unknown in ["#0", "#4", "name:3", "#"] {
         let change = format!("--treatment {unknown} --percent 30");
-        assert!(plan(FlagType::Feature, &[MISNAMED, &[change.as_str()]].concat()).is_err());
+        assert!(next(FlagType::Feature, &[MISNAMED, &[change.as_str()]].concat()).is_err());
     }
 }
 
@@ -368,10 +368,10 @@ fn a_total_above_a_hundred_is_refused() {
 #[test]
 fn a_revision_that_changes_nothing_is_none() {
     for change in ["", "--owner ann", "--control false", "--format-version 2"] {
-        assert_eq!(planned(FlagType::Feature, &[OFF, change]), Ok(None));
+        assert_eq!(next_if_changed(FlagType::Feature, &[OFF, change]), Ok(None));
     }
     let same = [OFF, "--percent 40", "--percent 40.000"];
-    assert_eq!(planned(FlagType::Feature, &same), Ok(None));
+    assert_eq!(next_if_changed(FlagType::Feature, &same), Ok(None));
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn a_resalt_in_version_2_needs_another_salt() {
             "--resalt: the flag has the salt f; give another one, for instance --resalt f.2",
         );
     }
-    let message = plan(FlagType::Feature, &[OFF, "--resalt f.2", "--resalt"]).unwrap_err();
+    let message = next(FlagType::Feature, &[OFF, "--resalt f.2", "--resalt"]).unwrap_err();
     assert!(message.to_string().ends_with("--resalt f.3"), "{message}");
 }
 
@@ -454,7 +454,7 @@ fn options_of_the_format_that_contradict_each_other_are_refused() {
         &[OFF, "--format-version 1"],
         &[OFF_V1, "--resalt --format-version 1"],
     ] {
-        let error = plan(FlagType::Feature, revisions).unwrap_err();
+        let error = next(FlagType::Feature, revisions).unwrap_err();
         assert!(
             matches!(error, ArgumentError::Usage(_)),
             "{revisions:?}: {error}"

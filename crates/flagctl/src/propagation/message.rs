@@ -48,7 +48,7 @@ pub(super) fn served_by(observed: &Observed) -> Result<String, NotServed> {
         let replicas = replicas.filter(move |(_, state)| *state == wanted);
         replicas.map(|(replica, _)| replica)
     };
-    let unknown = |(replica, state): &&(_, _)| !found_out(replica, *state, observed.asked);
+    let unknown = |(replica, state): &&(_, _)| !found_out(replica, *state, observed.reading_began);
     let behind = observed.replicas.iter().filter(unknown);
     let behind: Vec<_> = behind.map(described).collect();
     let served = of(Serving::Yes).count();
@@ -56,7 +56,7 @@ pub(super) fn served_by(observed: &Observed) -> Result<String, NotServed> {
         return Err(NotServed::Behind {
             served,
             all: served + behind.len(),
-            after: observed.after,
+            after: observed.reading_ended,
             behind,
         });
     }
@@ -179,8 +179,8 @@ mod tests {
             replicas: replicas.collect(),
             silent: silent.iter().map(ToString::to_string).collect(),
             age: None,
-            asked: after,
-            after,
+            reading_began: after,
+            reading_ended: after,
             slowest: Some((ReplicaId(1), Duration::from_millis(412))),
         });
         let found = found.map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! Carries out a planned change, once however often its form is sent.
+//! Carries out a change, once however often its form is sent.
 
 use std::time::Duration;
 

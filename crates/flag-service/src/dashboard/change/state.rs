@@ -1,4 +1,4 @@
-//! A flag as it is, on which a change is planned.
+//! A flag as it is, on which a change is made.
 
 use flag_model::{FlagKey, Revision, Timestamp};
 use flag_rollout::are_equivalent;

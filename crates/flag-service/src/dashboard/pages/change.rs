@@ -13,7 +13,9 @@ pub(super) use self::offer::{done, offer, roll_back_to};
 pub(in crate::dashboard) use self::refused::refused;
 use super::timeline::RevisionNumbers;
 use crate::access::Viewer;
-use crate::dashboard::change::{FlagState, Kind, NoPlan, Planned, Wanted, plan};
+use crate::dashboard::change::{
+    FlagState, Kind, NextRevision, NoNextRevision, Wanted, next_revision,
+};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Crumb, Frame};
 use crate::dashboard::query::{flag_parameters, link};
@@ -140,14 +142,16 @@ impl<'a> ChangePage<'a> {
         let flag = &self.state.flag;
         let numbers = RevisionNumbers::read(&self.sources.store, flag).await?;
         let wanted = Wanted::of(self.kind, &self.request.query)?;
-        let planned = wanted.as_ref().map(|wanted| plan(self.state, wanted));
-        let content = match planned {
-            Some(Ok(planned)) => {
+        let next = wanted
+            .as_ref()
+            .map(|wanted| next_revision(self.state, wanted));
+        let content = match next {
+            Some(Ok(next)) => {
                 let wanted = wanted.as_ref();
-                self.planned(wanted.ok_or(PageError::Internal)?, &planned, &numbers)
+                self.next_revision(wanted.ok_or(PageError::Internal)?, &next, &numbers)
                     .await
             }
-            Some(Err(why)) => html! { (no_plan(&why)) (self.choice(&numbers)) },
+            Some(Err(why)) => html! { (no_next_revision(&why)) (self.choice(&numbers)) },
             None => self.choice(&numbers),
         };
         let frame = Frame {
@@ -175,26 +179,26 @@ impl<'a> ChangePage<'a> {
         format!("{what} {}", self.state.flag.name)
     }
 
-    async fn planned(
+    async fn next_revision(
         &self,
         wanted: &Wanted,
-        planned: &Planned,
+        next: &NextRevision,
         numbers: &RevisionNumbers,
     ) -> Markup {
-        let seen = self.seen_instances(planned).await;
+        let seen = self.seen_instances(next).await;
         html! {
-            (self.effect(wanted, planned, seen, numbers))
+            (self.effect(wanted, next, seen, numbers))
             @match &self.refusal {
-                None => (self.confirmation(wanted, planned, numbers)),
-                Some(why) => (self.no_form(planned, why)),
+                None => (self.confirmation(wanted, next, numbers)),
+                Some(why) => (self.no_form(next, why)),
             }
         }
     }
 }
 
-fn no_plan(why: &NoPlan) -> Markup {
+fn no_next_revision(why: &NoNextRevision) -> Markup {
     match why {
-        NoPlan::Unchanged(text) => html! { p.notice role="status" { (text) } },
-        NoPlan::Refused(text) => html! { p.problem id="problem" role="alert" { (text) } },
+        NoNextRevision::Unchanged(text) => html! { p.notice role="status" { (text) } },
+        NoNextRevision::Refused(text) => html! { p.problem id="problem" role="alert" { (text) } },
     }
 }

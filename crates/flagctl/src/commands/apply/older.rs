@@ -9,7 +9,7 @@ use crate::apply::{ExportedRows, OlderRows};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::flag_file::{FlagFile, FlagInFile};
-use crate::lookup::{SEARCHED_REVISIONS, stored_scheme};
+use crate::lookup::{SEARCHED_REVISIONS, newest_readable_scheme};
 use crate::maybe_readable::{created, created_by};
 
 /// The older rows that decide what a file means.
@@ -27,7 +27,8 @@ pub(super) async fn older_rows(
             continue;
         };
         if let Some(Err(_)) = &entry.revision {
-            let scheme = stored_scheme(context, store, &entry.flag, entry.revision.as_ref());
+            let scheme =
+                newest_readable_scheme(context, store, &entry.flag, entry.revision.as_ref());
             let scheme = scheme.await?.map(|scheme| (entry.flag.clone(), scheme));
             older.schemes.extend(scheme);
         }

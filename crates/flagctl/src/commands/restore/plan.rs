@@ -7,7 +7,7 @@ use flag_store::FlagEntry;
 use crate::apply::{ApplyPlan, PlannedFlag};
 use crate::failure::Failure;
 use crate::maybe_readable::{MaybeReadable, UnreadableRows};
-use crate::write::{PlannedMetadata, PlannedRevision, WriteError};
+use crate::write::{NextMetadata, NextRevision, WriteError};
 
 /// What is restored, and by whom.
 pub(super) struct Restoring {
@@ -98,7 +98,7 @@ fn restored(
     then: Revision,
     newest: &MaybeReadable<Revision>,
     how: &Restoring,
-) -> Result<Option<PlannedRevision>, WriteError> {
+) -> Result<Option<NextRevision>, WriteError> {
     if newest
         .as_ref()
         .is_ok_and(|newest| are_equivalent(newest, &then))
@@ -112,19 +112,19 @@ fn restored(
         rollback_of: Some(made),
         ..then.into_parts()
     };
-    let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.success_message = Some(format!(
+    let mut next = NextRevision::on(Some(newest), parts)?;
+    next.success_message = Some(format!(
         "restored {} to the revision of {made}",
-        planned.parts.flag
+        next.parts.flag
     ));
-    Ok(Some(planned))
+    Ok(Some(next))
 }
 
 /// The newest revision with nobody in a treatment; none if that is so already, or if it cannot be read.
 fn controlled(
     newest: &MaybeReadable<Revision>,
     how: &Restoring,
-) -> Result<Option<PlannedRevision>, WriteError> {
+) -> Result<Option<NextRevision>, WriteError> {
     let Ok(newest) = newest else {
         return Ok(None);
     };
@@ -134,13 +134,12 @@ fn controlled(
     if parts.treatments == newest.treatments {
         return Ok(None);
     }
-    let mut planned = PlannedRevision::on(Some(&Ok(newest.clone())), parts)?;
+    let mut next = NextRevision::on(Some(&Ok(newest.clone())), parts)?;
     // Control for everybody is what --strict asks for.
-    planned
-        .change
+    next.change
         .risks
         .retain(|risk| *risk != Risk::EverybodyElse);
-    Ok(Some(planned))
+    Ok(Some(next))
 }
 
 /// The newest metadata with the tag of retired flags, or without it; none if it is so already, or cannot be read.
@@ -148,7 +147,7 @@ fn tagged(
     newest: &MaybeReadable<Metadata>,
     is_retired: bool,
     how: &Restoring,
-) -> Option<PlannedMetadata> {
+) -> Option<NextMetadata> {
     let readable = newest.as_ref().ok()?;
     if readable.is_retired() == is_retired {
         return None;
@@ -159,5 +158,5 @@ fn tagged(
         parts.tags.push(RETIRED_TAG.to_owned());
     }
     parts.edited_by = Some(how.owner.clone());
-    Some(PlannedMetadata::on(Some(newest), parts))
+    Some(NextMetadata::on(Some(newest), parts))
 }

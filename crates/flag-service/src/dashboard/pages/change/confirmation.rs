@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::offer::reason;
 use super::{ChangePage, Missing};
-use crate::dashboard::change::{Planned, Wanted};
+use crate::dashboard::change::{NextRevision, Wanted};
 use crate::dashboard::error::PageError;
 use crate::dashboard::pages::timeline::RevisionNumbers;
 use crate::dashboard::parts::{capitalised, shown};
@@ -15,16 +15,16 @@ impl ChangePage<'_> {
     pub(super) fn confirmation(
         &self,
         wanted: &Wanted,
-        planned: &Planned,
+        next: &NextRevision,
         numbers: &RevisionNumbers,
     ) -> Markup {
         let flag = &self.state.flag;
-        let wants_name = planned.wants_name(&self.sources.settings.environment);
+        let wants_name = next.wants_name(&self.sources.settings.environment);
         html! {
             section aria-labelledby="confirm-it" {
                 h2 id="confirm-it" { "Confirm" }
-                @for warning in &planned.warnings { p.problem { (warning) } }
-                @for risk in &planned.risks { p.notice { "Careful: " (risk.to_string()) "." } }
+                @for warning in &next.warnings { p.problem { (warning) } }
+                @for risk in &next.risks { p.notice { "Careful: " (risk.to_string()) "." } }
                 form.change method="post" action=(link("/change", &[])) {
                     @for (name, value) in flag_parameters(flag) { input type="hidden" name=(name) value=(value); }
                     @for (name, value) in wanted.parameters() { input type="hidden" name=(name) value=(value); }
@@ -51,12 +51,12 @@ impl ChangePage<'_> {
     }
 
     /// What stands in the place of the form for people who may only look: why, and what the form would warn of.
-    pub(super) fn no_form(&self, planned: &Planned, why: &PageError) -> Markup {
+    pub(super) fn no_form(&self, next: &NextRevision, why: &PageError) -> Markup {
         html! {
             section aria-labelledby="confirm-it" {
                 h2 id="confirm-it" { "Nothing to confirm" }
-                @for warning in &planned.warnings { p.problem { (warning) } }
-                @for risk in &planned.risks { p.notice { "Careful: " (risk.to_string()) "." } }
+                @for warning in &next.warnings { p.problem { (warning) } }
+                @for risk in &next.risks { p.notice { "Careful: " (risk.to_string()) "." } }
                 p.notice { "This is what the change would do; there is no form for it. " (reason(why, self.request)) }
                 p { a href=(flag_link(&self.state.flag)) { "Back to the flag" } }
             }

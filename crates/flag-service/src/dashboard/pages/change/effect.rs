@@ -4,7 +4,7 @@ use flag_describe::sentence;
 use maud::{Markup, html};
 
 use super::{ChangePage, effect_link};
-use crate::dashboard::change::{NotCounted, Planned, SeenInstances, Wanted, seen_instances};
+use crate::dashboard::change::{NextRevision, NotCounted, SeenInstances, Wanted, seen_instances};
 use crate::dashboard::pages::commands::of_change;
 use crate::dashboard::pages::timeline::{RevisionNumbers, difference};
 use crate::dashboard::parts::{
@@ -16,19 +16,19 @@ impl ChangePage<'_> {
     /// How many of the instances seen lately it moves.
     pub(super) async fn seen_instances(
         &self,
-        planned: &Planned,
+        next: &NextRevision,
     ) -> Option<Result<SeenInstances, NotCounted>> {
         let current = self.state.in_force()?;
         let (log, id_mode) = (&*self.sources.log, &self.sources.id_mode);
         let of = (&self.state.flag, self.request.now);
-        Some(seen_instances(log, id_mode, of, [current, &planned.next]).await)
+        Some(seen_instances(log, id_mode, of, [current, &next.revision]).await)
     }
 
     /// The flag now and then, and who changes sides.
     pub(super) fn effect(
         &self,
         wanted: &Wanted,
-        planned: &Planned,
+        next: &NextRevision,
         seen: Option<Result<SeenInstances, NotCounted>>,
         numbers: &RevisionNumbers,
     ) -> Markup {
@@ -36,7 +36,7 @@ impl ChangePage<'_> {
         html! {
             section aria-labelledby="effect" {
                 h2 id="effect" { (self.what(wanted, numbers)) }
-                @if let Some(summary) = planned.effect.summary() { p.effect { (capitalised(&summary)) "." } }
+                @if let Some(summary) = next.effect.summary() { p.effect { (capitalised(&summary)) "." } }
                 @if let Some(seen) = seen { p.effect { (of_seen(seen)) } }
                 (self.overridden(wanted))
                 @if let Some(now) = now {
@@ -47,12 +47,12 @@ impl ChangePage<'_> {
                     p.problem { "The newest revision cannot be read, so what changes is not known." }
                 }
                 h3 { "Then" }
-                p.sentence { bdi { (sentence(&planned.next)) } }
-                (bucket_line(&planned.next, None))
-                (legend(&planned.next))
+                p.sentence { bdi { (sentence(&next.revision)) } }
+                (bucket_line(&next.revision, None))
+                (legend(&next.revision))
                 @if let Some(now) = now {
                     h3 { "What differs" }
-                    (difference(self.state.history.first(), &planned.preview(now)))
+                    (difference(self.state.history.first(), &next.preview(now)))
                 }
                 @if let Some(text) = of_change(&self.state.flag, now, wanted) {
                     h3 { "The same with " code { "flagctl" } }

@@ -75,25 +75,25 @@ fn off(takes_overrides: bool) -> Wanted {
     Wanted::Off { takes_overrides }
 }
 
-fn summary(planned: &Planned) -> String {
-    planned.effect.summary().unwrap()
+fn summary(next: &NextRevision) -> String {
+    next.effect.summary().unwrap()
 }
 
 #[test]
 fn a_rollback_copies_an_older_revision_and_says_so() {
     let state = state([parts(v2(), &["10"], &[]), parts(v2(), &["30"], &[])]);
-    let planned = plan(&state, &Wanted::Rollback(at(1))).unwrap();
-    assert_eq!(planned.next.rollback_of, Some(at(1)));
+    let next = next_revision(&state, &Wanted::Rollback(at(1))).unwrap();
+    assert_eq!(next.revision.rollback_of, Some(at(1)));
     assert_eq!(
-        planned.next.treatments,
+        next.revision.treatments,
         parts(v2(), &["10"], &[]).treatments
     );
     assert_eq!(
-        summary(&planned),
+        summary(&next),
         "20 % of all instances receive another value"
     );
-    assert_eq!(planned.risks, []);
-    assert!(planned.wants_name("hcb-prod") && !planned.wants_name("hcb-test"));
+    assert_eq!(next.risks, []);
+    assert!(next.wants_name("hcb-prod") && !next.wants_name("hcb-test"));
 }
 
 #[test]
@@ -103,24 +103,24 @@ fn what_was_rolled_back_comes_into_force_again_only_with_the_name() {
         ..parts(v2(), &["10"], &[])
     };
     let state = state([parts(v2(), &["10"], &[]), parts(v2(), &["30"], &[]), back]);
-    let planned = plan(&state, &Wanted::Rollback(at(2))).unwrap();
-    assert_eq!(planned.risks, [Risk::UndoesRollback]);
-    assert!(planned.wants_name("hcb-test"));
-    let same = plan(&state, &Wanted::Rollback(at(1))).unwrap_err();
-    assert!(matches!(same, NoPlan::Unchanged(_)), "{same:?}");
-    let absent = plan(&state, &Wanted::Rollback(at(9))).unwrap_err();
-    assert!(matches!(absent, NoPlan::Refused(_)), "{absent:?}");
+    let next = next_revision(&state, &Wanted::Rollback(at(2))).unwrap();
+    assert_eq!(next.risks, [Risk::UndoesRollback]);
+    assert!(next.wants_name("hcb-test"));
+    let same = next_revision(&state, &Wanted::Rollback(at(1))).unwrap_err();
+    assert!(matches!(same, NoNextRevision::Unchanged(_)), "{same:?}");
+    let absent = next_revision(&state, &Wanted::Rollback(at(9))).unwrap_err();
+    assert!(matches!(absent, NoNextRevision::Refused(_)), "{absent:?}");
 }
 
 #[test]
 fn a_percentage_moves_as_few_instances_as_possible() {
     let state = state([parts(v2(), &["10", "20"], &[])]);
-    let planned = plan(&state, &percent("treatment_1", "12.5")).unwrap();
+    let next = next_revision(&state, &percent("treatment_1", "12.5")).unwrap();
     assert_eq!(
-        summary(&planned),
+        summary(&next),
         "2.5 % of all instances receive another value"
     );
-    assert_eq!(planned.risks, []);
+    assert_eq!(next.risks, []);
 }
 
 #[test]
@@ -132,42 +132,45 @@ fn a_percentage_that_is_none_or_too_many_or_the_same_is_refused() {
         ("treatment_1", "81"),
         ("treatment_3", "1"),
     ] {
-        let refused = plan(&two, &percent(group, text)).unwrap_err();
+        let refused = next_revision(&two, &percent(group, text)).unwrap_err();
         assert!(
-            matches!(refused, NoPlan::Refused(_)),
+            matches!(refused, NoNextRevision::Refused(_)),
             "{group} {text}: {refused:?}"
         );
     }
-    let same = plan(&two, &percent("treatment_2", "20.0")).unwrap_err();
+    let same = next_revision(&two, &percent("treatment_2", "20.0")).unwrap_err();
     assert_eq!(
         same,
-        NoPlan::Unchanged("treatment_2 has 20 % already.".to_owned())
+        NoNextRevision::Unchanged("treatment_2 has 20 % already.".to_owned())
     );
-    let whole = plan(
+    let whole = next_revision(
         &state([parts(V1, &["10"], &[])]),
         &percent("treatment_1", "1.5"),
     );
-    assert!(matches!(whole, Err(NoPlan::Refused(_))), "{whole:?}");
+    assert!(
+        matches!(whole, Err(NoNextRevision::Refused(_))),
+        "{whole:?}"
+    );
 }
 
 #[test]
 fn in_version_1_a_percentage_may_move_instances_between_treatments_which_is_a_risk() {
     let state = state([parts(V1, &["10", "10"], &[])]);
-    let planned = plan(&state, &percent("treatment_1", "15")).unwrap();
-    assert_eq!(planned.risks, [Risk::BetweenTreatments]);
+    let next = next_revision(&state, &percent("treatment_1", "15")).unwrap();
+    assert_eq!(next.risks, [Risk::BetweenTreatments]);
 }
 
 #[test]
 fn switched_off_means_control_for_everybody_and_for_those_by_name_if_wanted() {
     let state = state([parts(v2(), &["100"], &["a", "b"])]);
-    let kept = plan(&state, &off(false)).unwrap();
-    assert_eq!(kept.next.treatments[0].overrides.len(), 2);
+    let kept = next_revision(&state, &off(false)).unwrap();
+    assert_eq!(kept.revision.treatments[0].overrides.len(), 2);
     assert_eq!(
         summary(&kept),
         "100 % of all instances receive another value"
     );
-    let all = plan(&state, &off(true)).unwrap();
-    assert!(all.next.treatments[0].overrides.is_empty());
+    let all = next_revision(&state, &off(true)).unwrap();
+    assert!(all.revision.treatments[0].overrides.is_empty());
     assert_eq!(
         summary(&all),
         "100 % of all instances receive another value, and so do 2 instances in override lists"
@@ -179,10 +182,10 @@ fn switched_off_means_control_for_everybody_and_for_those_by_name_if_wanted() {
 #[test]
 fn a_flag_that_is_off_already_says_who_is_not() {
     let state = state([parts(v2(), &["0"], &["a"])]);
-    let unchanged = plan(&state, &off(false)).unwrap_err();
+    let unchanged = next_revision(&state, &off(false)).unwrap_err();
     let expected = "Everybody gets the control value already, but 1 by name.".to_owned();
-    assert_eq!(unchanged, NoPlan::Unchanged(expected));
-    assert!(plan(&state, &off(true)).is_ok());
+    assert_eq!(unchanged, NoNextRevision::Unchanged(expected));
+    assert!(next_revision(&state, &off(true)).is_ok());
 }
 
 #[test]
@@ -197,10 +200,10 @@ fn an_unreadable_revision_is_rolled_back_with_the_name_and_changed_in_no_other_w
         (state.in_force(), state.newest_created()),
         (None, Some(at(2)))
     );
-    let planned = plan(&state, &Wanted::Rollback(at(1))).unwrap();
-    assert_eq!(planned.risks, [Risk::Unreadable]);
+    let next = next_revision(&state, &Wanted::Rollback(at(1))).unwrap();
+    assert_eq!(next.risks, [Risk::Unreadable]);
     for wanted in [off(false), percent("treatment_1", "5")] {
-        let refused = plan(&state, &wanted).unwrap_err();
-        assert!(matches!(refused, NoPlan::Refused(_)), "{refused:?}");
+        let refused = next_revision(&state, &wanted).unwrap_err();
+        assert!(matches!(refused, NoNextRevision::Refused(_)), "{refused:?}");
     }
 }

@@ -7,56 +7,59 @@ use flag_settings::is_production;
 use super::state::FlagState;
 use super::wanted::Wanted;
 
-/// A change that can be carried out.
+/// The next revision of a flag, not yet appended.
 #[derive(Debug)]
-pub(in crate::dashboard) struct Planned {
-    /// The next revision; who makes it and why is not in it yet.
-    pub(in crate::dashboard) next: Revision,
+pub(in crate::dashboard) struct NextRevision {
+    /// The revision; who makes it and why is not in it yet.
+    pub(in crate::dashboard) revision: Revision,
     pub(in crate::dashboard) effect: Effect,
     /// Each needs the name of the flag to be typed.
     pub(in crate::dashboard) risks: Vec<Risk>,
     pub(in crate::dashboard) warnings: Vec<String>,
 }
 
-/// Why there is nothing to carry out.
+/// Why there is no next revision.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::dashboard) enum NoPlan {
+pub(in crate::dashboard) enum NoNextRevision {
     /// The flag is like this already.
     Unchanged(String),
     /// It is not possible: why.
     Refused(String),
 }
 
-/// Plans a change of a flag as it is.
-pub(in crate::dashboard) fn plan(state: &FlagState, wanted: &Wanted) -> Result<Planned, NoPlan> {
-    let mut planned = match wanted {
+/// The revision that a change makes of a flag as it is.
+pub(in crate::dashboard) fn next_revision(
+    state: &FlagState,
+    wanted: &Wanted,
+) -> Result<NextRevision, NoNextRevision> {
+    let mut next = match wanted {
         Wanted::Rollback(to) => rollback(state, *to)?,
         Wanted::Percent { group, percent } => set_percent(state, group, percent)?,
         Wanted::Off { takes_overrides } => switch_off(state, *takes_overrides)?,
     };
     if let Some(ahead) = state.ahead {
-        planned.risks.push(Risk::Ahead);
-        planned.warnings.push(format!(
+        next.risks.push(Risk::Ahead);
+        next.warnings.push(format!(
             "The revision of {} is ahead of the clock and comes into force at {}.",
             ahead.created, ahead.effective_from
         ));
     }
-    Ok(planned)
+    Ok(next)
 }
 
-impl Planned {
-    fn of(state: &FlagState, parts: RevisionParts) -> Result<Self, NoPlan> {
+impl NextRevision {
+    fn of(state: &FlagState, parts: RevisionParts) -> Result<Self, NoNextRevision> {
         // The time of the newest one stands for that which it will get.
         let at = state.newest_created().unwrap_or(Timestamp::UNIX_EPOCH);
-        let next = Revision::new(at, parts);
-        let next = next.map_err(|error| NoPlan::Refused(error.to_string()))?;
-        let effect = Effect::of(state.in_force(), &next);
+        let revision = Revision::new(at, parts);
+        let revision = revision.map_err(|error| NoNextRevision::Refused(error.to_string()))?;
+        let effect = Effect::of(state.in_force(), &revision);
         let mut risks = effect.risks().to_vec();
         if let Some(Err(_)) = state.history.first() {
             risks.push(Risk::Unreadable);
         }
         Ok(Self {
-            next,
+            revision,
             risks,
             effect,
             warnings: Vec::new(),
@@ -74,13 +77,13 @@ impl Planned {
             comment: in_force.comment.clone(),
             owner: in_force.owner.clone(),
             rollback_of: in_force.rollback_of,
-            ..self.next.clone().into_parts()
+            ..self.revision.clone().into_parts()
         };
-        Revision::new(in_force.created(), parts).unwrap_or_else(|_| self.next.clone())
+        Revision::new(in_force.created(), parts).unwrap_or_else(|_| self.revision.clone())
     }
 }
 
-fn rollback(state: &FlagState, to: Timestamp) -> Result<Planned, NoPlan> {
+fn rollback(state: &FlagState, to: Timestamp) -> Result<NextRevision, NoNextRevision> {
     let Some(target) = state.revision(to) else {
         return refused(format!("No revision that can be read was made at {to}."));
     };
@@ -88,18 +91,22 @@ fn rollback(state: &FlagState, to: Timestamp) -> Result<Planned, NoPlan> {
         .in_force()
         .is_some_and(|newest| are_equivalent(newest, target))
     {
-        return Err(NoPlan::Unchanged(
+        return Err(NoNextRevision::Unchanged(
             "The revision in force decides as that one already.".to_owned(),
         ));
     }
-    let mut planned = Planned::of(state, rolled_back(target))?;
+    let mut next = NextRevision::of(state, rolled_back(target))?;
     if state.path().was_taken_back(target) {
-        planned.risks.push(Risk::UndoesRollback);
+        next.risks.push(Risk::UndoesRollback);
     }
-    Ok(planned)
+    Ok(next)
 }
 
-fn set_percent(state: &FlagState, group: &str, percent: &str) -> Result<Planned, NoPlan> {
+fn set_percent(
+    state: &FlagState,
+    group: &str,
+    percent: &str,
+) -> Result<NextRevision, NoNextRevision> {
     let newest = in_force(state)?;
     let mut positions = 0..newest.treatments.len();
     let Some(position) = positions.find(|position| newest.group(*position) == group) else {
@@ -109,18 +116,18 @@ fn set_percent(state: &FlagState, group: &str, percent: &str) -> Result<Planned,
         ));
     };
     let percent = Percent::parse(percent, newest.scheme.version());
-    let percent = percent.map_err(|error| NoPlan::Refused(error.to_string()))?;
+    let percent = percent.map_err(|error| NoNextRevision::Refused(error.to_string()))?;
     let parts = with_percent(newest, position, percent);
     if parts.treatments == newest.treatments {
-        return Err(NoPlan::Unchanged(format!(
+        return Err(NoNextRevision::Unchanged(format!(
             "{} has {percent} % already.",
             flag_describe::visible(group)
         )));
     }
-    Planned::of(state, parts)
+    NextRevision::of(state, parts)
 }
 
-fn switch_off(state: &FlagState, takes_overrides: bool) -> Result<Planned, NoPlan> {
+fn switch_off(state: &FlagState, takes_overrides: bool) -> Result<NextRevision, NoNextRevision> {
     let newest = in_force(state)?;
     let parts = switched_off(newest, takes_overrides);
     let overridden = overridden(&parts);
@@ -129,17 +136,17 @@ fn switch_off(state: &FlagState, takes_overrides: bool) -> Result<Planned, NoPla
             0 => String::new(),
             _ => format!(", but {overridden} by name"),
         };
-        return Err(NoPlan::Unchanged(format!(
+        return Err(NoNextRevision::Unchanged(format!(
             "Everybody gets the control value already{by_name}."
         )));
     }
-    let mut planned = Planned::of(state, parts)?;
+    let mut next = NextRevision::of(state, parts)?;
     // Control for everybody is what this is for.
-    planned.risks.retain(|risk| *risk != Risk::EverybodyElse);
-    Ok(planned)
+    next.risks.retain(|risk| *risk != Risk::EverybodyElse);
+    Ok(next)
 }
 
-fn in_force(state: &FlagState) -> Result<&Revision, NoPlan> {
+fn in_force(state: &FlagState) -> Result<&Revision, NoNextRevision> {
     state.in_force().map_or_else(
         || {
             refused(
@@ -156,8 +163,8 @@ fn overridden(parts: &RevisionParts) -> usize {
     lists.map(|treatment| treatment.overrides.len()).sum()
 }
 
-fn refused<T>(why: String) -> Result<T, NoPlan> {
-    Err(NoPlan::Refused(why))
+fn refused<T>(why: String) -> Result<T, NoNextRevision> {
+    Err(NoNextRevision::Refused(why))
 }
 
 #[cfg(test)]
