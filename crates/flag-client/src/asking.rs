@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::circuit::Admission;
 use crate::client_state::{ClientState, Recall};
-use crate::detail::Evaluation;
+use crate::detail::Answer;
 use crate::failure::Failure;
 use crate::in_flight::SharedOutcome;
 use crate::question::{Question, QuestionKey};
@@ -19,7 +19,7 @@ pub(crate) enum AskResult {
     /// A request is in flight.
     InFlight(SharedOutcome),
     /// The request of another call has just been answered.
-    Answered(Evaluation),
+    Answered(Answer),
 }
 
 /// Joins the request that is in flight, or submits one. A value that is cached is answered.

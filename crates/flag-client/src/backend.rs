@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::Call;
 use crate::core::Core;
-use crate::detail::Evaluation;
+use crate::detail::Answer;
 use crate::failure::Failure;
 use crate::fixed::FixedBackend;
 use crate::listeners::Callback;
@@ -29,7 +29,7 @@ impl Backend {
         match self {
             Self::Service(core) => core.begin(question),
             Self::Fixed(fixed) => Call::Answered(fixed.answer(question)),
-            Self::Unconfigured(failure) => Call::Answered(Evaluation::Nothing(failure.clone())),
+            Self::Unconfigured(failure) => Call::Answered(Answer::Nothing(failure.clone())),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client_state::ClientState;
-use crate::detail::{Evaluation, KnownValue};
+use crate::detail::{Answer, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::SharedOutcome;
 use crate::{block_on, worker};
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_millis(5);
 
 /// A call that has begun: its answer, or the request that will give one.
 pub(crate) enum Call {
-    Answered(Evaluation),
+    Answered(Answer),
     InFlight(AwaitedAnswer),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct AwaitedAnswer {
 
 impl Call {
     /// Waits for the answer. May be cancelled: the request continues, and the next call gets the answer.
-    pub(crate) async fn answer(self) -> Evaluation {
+    pub(crate) async fn answer(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
             Self::InFlight(awaited) => awaited.answer().await,
@@ -37,7 +37,7 @@ impl Call {
     }
 
     /// Blocks this thread until the answer has arrived.
-    pub(crate) fn wait(self) -> Evaluation {
+    pub(crate) fn wait(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
             Self::InFlight(awaited) => awaited.wait(),
@@ -47,14 +47,14 @@ impl Call {
 
 impl AwaitedAnswer {
     /// See [`Call::answer`].
-    pub(crate) async fn answer(self) -> Evaluation {
+    pub(crate) async fn answer(self) -> Answer {
         match self.outcome.await.unwrap_or(Err(Failure::Closed)) {
-            Ok(known) => Evaluation::from_service(known, self.state.assurance(Instant::now())),
+            Ok(known) => Answer::from_service(known, self.state.assurance(Instant::now())),
             Err(failure) => self.state.fall_back(failure, self.last_known),
         }
     }
 
-    fn wait(self) -> Evaluation {
+    fn wait(self) -> Answer {
         let (state, last_known) = (Arc::clone(&self.state), self.last_known.clone());
         if worker::is_this_thread() {
             return state.fall_back(Failure::OwnThread, last_known);

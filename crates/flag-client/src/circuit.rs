@@ -33,7 +33,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 pub(crate) struct Circuit {
     /// The name of the service in the log.
     service: String,
-    cool_down: Backoff,
+    backoff: Backoff,
     /// How long [`FAILURES`] calls may be unanswered before the circuit opens.
     suspect_timeout: Duration,
     state: Mutex<State>,
@@ -67,8 +67,9 @@ struct State {
     /// In a row, since the last answer.
     failures: u32,
     /// Cool-downs in a row.
-    cool_downs: u32,
-    cooling_down: Option<CoolingDown>,
+    cool_down_count: u32,
+    /// The latest one; `None` while the circuit is closed.
+    cool_down: Option<CoolDown>,
     /// The number of the probe that is in flight.
     probe: Option<u64>,
     /// The requests in flight by number, oldest first.
@@ -78,7 +79,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct CoolingDown {
+struct CoolDown {
     until: Instant,
     why: Arc<str>,
     /// Whether a `Retry-After` of the service asked for it.
@@ -92,7 +93,7 @@ enum Change {
     Closed,
 }
 
-impl CoolingDown {
+impl CoolDown {
     fn failure(&self) -> Failure {
         Failure::CoolingDown(Arc::clone(&self.why))
     }
@@ -113,14 +114,14 @@ impl Permit {
 impl Circuit {
     /// A closed circuit.
     pub(crate) fn new(service: String, cool_down: Duration, suspect_timeout: Duration) -> Self {
-        let cool_down = Backoff {
+        let backoff = Backoff {
             first: cool_down,
             max: cool_down.max(LONGEST_COOL_DOWN),
             jitter: JITTER,
         };
         Self {
             service,
-            cool_down,
+            backoff,
             suspect_timeout,
             state: Mutex::default(),
         }
@@ -130,7 +131,7 @@ impl Circuit {
     pub(crate) fn after_fork(&self) -> Self {
         Self::new(
             self.service.clone(),
-            self.cool_down.first,
+            self.backoff.first,
             self.suspect_timeout,
         )
     }
@@ -138,23 +139,22 @@ impl Circuit {
     /// What a call may do; an error while the circuit is open.
     pub(crate) fn admission(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
-        let change = if state.cooling_down.is_none() && state.is_suspect(now, self.suspect_timeout)
-        {
+        let change = if state.cool_down.is_none() && state.is_suspect(now, self.suspect_timeout) {
             let why = format!("{FAILURES} calls unanswered for {:?}", self.suspect_timeout);
-            self.cool_down(&mut state, why.into(), now)
+            self.begin_cool_down(&mut state, why.into(), now)
         } else {
             None
         };
-        let passed = state.pass(now);
+        let admission = state.admission_at(now);
         drop(state);
         self.log(change);
-        passed
+        admission
     }
 
     /// Permits one request; an error while the circuit is open.
     pub(crate) fn acquire(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
-        let is_probe = state.pass(now)? == Admission::Probe;
+        let is_probe = state.admission_at(now)? == Admission::Probe;
         let number = state.permits;
         state.permits += 1;
         let (started, calls) = (now, 1);
@@ -176,8 +176,8 @@ impl Circuit {
 
     /// Whether a request that waited for a connection may still be sent.
     pub(crate) fn recheck(&self) -> Result<(), Failure> {
-        match &self.state().cooling_down {
-            Some(cooling_down) => Err(cooling_down.failure()),
+        match &self.state().cool_down {
+            Some(cool_down) => Err(cool_down.failure()),
             None => Ok(()),
         }
     }
@@ -189,10 +189,10 @@ impl Circuit {
         state.answered = Some(now);
         state.failures = 0;
         // A `Retry-After` outlasts the answers to requests that were in flight when it came.
-        let ends = |cooling_down: &mut CoolingDown| was_probe || !cooling_down.is_requested;
-        let change = state.cooling_down.take_if(ends).map(|_| Change::Closed);
+        let ends = |cool_down: &mut CoolDown| was_probe || !cool_down.is_requested;
+        let change = state.cool_down.take_if(ends).map(|_| Change::Closed);
         if change.is_some() {
-            state.cool_downs = 0;
+            state.cool_down_count = 0;
         }
         drop(state);
         self.log(change);
@@ -212,14 +212,14 @@ impl Circuit {
         let is_due = failure.class() == FailureClass::Unauthorized || state.failures >= FAILURES;
         let why: Arc<str> = failure.to_string().into();
         // Failures of requests that were sent before the circuit opened do not prolong the cool-down.
-        let cooled = if was_probe || (is_due && state.cooling_down.is_none()) {
-            self.cool_down(&mut state, Arc::clone(&why), now)
+        let opened = if was_probe || (is_due && state.cool_down.is_none()) {
+            self.begin_cool_down(&mut state, Arc::clone(&why), now)
         } else {
             None
         };
         let requested = retry_after.and_then(|wait| state.apply_retry_after(why, wait, now));
         drop(state);
-        self.log(cooled.or(requested));
+        self.log(opened.or(requested));
     }
 
     /// Records that a request was not sent, or ended without a known outcome.
@@ -227,10 +227,10 @@ impl Circuit {
         self.state().give_back(permit);
     }
 
-    fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
-        let wait = self.cool_down.delay(state.cool_downs, fastrand::f64());
-        state.cool_downs = state.cool_downs.saturating_add(1);
-        state.open(CoolingDown {
+    fn begin_cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
+        let wait = self.backoff.delay(state.cool_down_count, fastrand::f64());
+        state.cool_down_count = state.cool_down_count.saturating_add(1);
+        state.open(CoolDown {
             until: now + wait,
             why,
             is_requested: false,
@@ -267,10 +267,11 @@ impl Circuit {
 }
 
 impl State {
-    fn pass(&self, now: Instant) -> Result<Admission, Failure> {
-        match &self.cooling_down {
-            Some(cooling_down) if now < cooling_down.until || self.probe.is_some() => {
-                Err(cooling_down.failure())
+    /// What a call may do at this time.
+    fn admission_at(&self, now: Instant) -> Result<Admission, Failure> {
+        match &self.cool_down {
+            Some(cool_down) if now < cool_down.until || self.probe.is_some() => {
+                Err(cool_down.failure())
             }
             Some(_) => Ok(Admission::Probe),
             None => Ok(Admission::Ask),
@@ -280,26 +281,26 @@ impl State {
     /// Opens the circuit for the time of a `Retry-After`.
     fn apply_retry_after(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
         let until = now + wait.min(LONGEST_RETRY_AFTER);
-        let is_longer = match &mut self.cooling_down {
-            Some(cooling_down) => {
+        let is_longer = match &mut self.cool_down {
+            Some(cool_down) => {
                 // From now on no answer to a request that is in flight may close the circuit.
-                cooling_down.is_requested |= until > now;
-                until > cooling_down.until
+                cool_down.is_requested |= until > now;
+                until > cool_down.until
             }
             None => until > now,
         };
-        let cooling_down = CoolingDown {
+        let cool_down = CoolDown {
             until,
             why,
             is_requested: true,
         };
-        is_longer.then(|| self.open(cooling_down)).flatten()
+        is_longer.then(|| self.open(cool_down)).flatten()
     }
 
     /// Opens the circuit, or prolongs the cool-down; returns the change if it was closed.
-    fn open(&mut self, cooling_down: CoolingDown) -> Option<Change> {
-        let why = Arc::clone(&cooling_down.why);
-        let before = self.cooling_down.replace(cooling_down);
+    fn open(&mut self, cool_down: CoolDown) -> Option<Change> {
+        let why = Arc::clone(&cool_down.why);
+        let before = self.cool_down.replace(cool_down);
         before.is_none().then_some(Change::Opened(why))
     }
 

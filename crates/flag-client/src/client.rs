@@ -6,7 +6,7 @@ use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::builder::ClientBuilder;
 use crate::call::Call;
-use crate::detail::{Detail, Evaluation};
+use crate::detail::{Answer, Detail};
 use crate::question::{FlagRef, Question};
 use crate::status::Status;
 use crate::subscription::Subscription;
@@ -87,7 +87,7 @@ impl FeatureFlagClient {
     ) -> usize {
         let calls = self.backend.begin_all(flags, instance_id);
         let answers = calls.into_iter().map(Call::wait);
-        answers.filter(Evaluation::is_known).count()
+        answers.filter(Answer::is_known).count()
     }
 
     /// Removes the flags of this name from the cache, with their last known values: the next call asks the service.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bounded_map::BoundedMap;
 use crate::cache::{Cache, CacheLookup};
 use crate::circuit::Circuit;
-use crate::detail::{Assurance, Evaluation, KnownValue};
+use crate::detail::{Answer, Assurance, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
 use crate::listeners::Listeners;
@@ -41,7 +41,7 @@ pub(crate) struct ClientState {
 /// Whether the cache answers a question.
 pub(crate) enum Recall {
     /// It does: the answer to return.
-    Hit(Evaluation),
+    Hit(Answer),
     /// It does not: the service has to be asked.
     Miss {
         /// The value that has expired, if there is one.
@@ -69,7 +69,7 @@ impl ClientState {
     pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> Recall {
         match self.cache.look_up(question, now) {
             CacheLookup::Unexpired(known) => {
-                Recall::Hit(Evaluation::from_cache(known, self.assurance(now)))
+                Recall::Hit(Answer::from_cache(known, self.assurance(now)))
             }
             CacheLookup::Negative(failure, last_known) => {
                 Recall::Hit(self.fall_back(failure, last_known))
@@ -103,15 +103,15 @@ impl ClientState {
         &self,
         failure: Failure,
         last_known: Option<Arc<KnownValue>>,
-    ) -> Evaluation {
+    ) -> Answer {
         match last_known {
             Some(known)
                 if self.last_known_values == LastKnownValues::Served
                     && !failure.says_no_value_exists() =>
             {
-                Evaluation::from_last_known(known, failure)
+                Answer::from_last_known(known, failure)
             }
-            _ => Evaluation::Nothing(failure),
+            _ => Answer::Nothing(failure),
         }
     }
 }

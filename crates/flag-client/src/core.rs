@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use crate::asking::{AskResult, join_or_submit};
 use crate::call::{AwaitedAnswer, Call};
 use crate::client_state::{ClientState, Recall};
-use crate::detail::Evaluation;
+use crate::detail::Answer;
 use crate::listeners::Callback;
 use crate::per_process::PerProcess;
 use crate::push::PushMode;
@@ -39,7 +39,7 @@ impl Core {
         if newest.pid_was_checked(now)
             && let Some(known) = newest.state.cache.unexpired(question, now)
         {
-            return Call::Answered(Evaluation::from_cache(known, newest.state.assurance(now)));
+            return Call::Answered(Answer::from_cache(known, newest.state.assurance(now)));
         }
         let parts = self.per_process.for_this_pid();
         let call = begin_in(parts, question, now);
@@ -120,7 +120,7 @@ fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Call {
 /// Opens the event stream, once for each process.
 fn open_stream(parts: &PerProcess) {
     let push = &parts.state.push;
-    if push.is_to_start()
+    if push.claim_start()
         && let Err(failure) = parts
             .worker
             .submit(follow(Arc::clone(&parts.state)).boxed())

@@ -71,7 +71,7 @@ pub(crate) struct KnownValue {
 
 /// The answer to a question, without the default.
 #[derive(Clone, Debug)]
-pub(crate) enum Evaluation {
+pub(crate) enum Answer {
     Known(Arc<KnownValue>, Source, Assurance),
     Nothing(Failure),
 }
@@ -97,7 +97,7 @@ impl Assurance {
     }
 }
 
-impl Evaluation {
+impl Answer {
     /// A cached value that has not expired.
     pub(crate) fn from_cache(known: Arc<KnownValue>, assurance: Assurance) -> Self {
         let source = Source::Cache(known.freshness);
@@ -127,10 +127,10 @@ impl Evaluation {
 }
 
 impl<T: ValueType> Detail<T> {
-    pub(crate) fn new(answer: Evaluation, default_value: impl Into<T>) -> Self {
+    pub(crate) fn new(answer: Answer, default_value: impl Into<T>) -> Self {
         let (known, source, assurance) = match answer {
-            Evaluation::Known(known, source, assurance) => (known, source, assurance),
-            Evaluation::Nothing(failure) => return Self::default(default_value, failure),
+            Answer::Known(known, source, assurance) => (known, source, assurance),
+            Answer::Nothing(failure) => return Self::default(default_value, failure),
         };
         match T::from_value(&known.value) {
             Some(value) => Self {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flag_model::{FlagType, FlagValue};
 
-use crate::detail::{Assurance, Evaluation, Freshness, KnownValue};
+use crate::detail::{Answer, Assurance, Freshness, KnownValue};
 use crate::failure::Failure;
 use crate::listeners::Listeners;
 use crate::question::{FlagRef, Question, QuestionKey};
@@ -41,7 +41,7 @@ struct State {
 
 impl FixedBackend {
     /// Records a question, and answers it.
-    pub(crate) fn answer(&self, question: Question<'_>) -> Evaluation {
+    pub(crate) fn answer(&self, question: Question<'_>) -> Answer {
         let mut state = self.state();
         state.asked.push(Asked {
             flag_type: question.flag.flag_type,
@@ -49,14 +49,14 @@ impl FixedBackend {
             instance_id: question.instance_id.to_owned(),
         });
         if let Err(failure) = question.check() {
-            return Evaluation::Nothing(failure);
+            return Answer::Nothing(failure);
         }
         match (&state.failure, state.value(question)) {
-            (Some(failure), _) => Evaluation::Nothing(failure.clone()),
+            (Some(failure), _) => Answer::Nothing(failure.clone()),
             (None, Some(value)) => known_value(value.clone()),
             (None, None) => {
                 let detail = format!("{} was not set", question.flag);
-                Evaluation::Nothing(Failure::FlagNotFound(detail.into()))
+                Answer::Nothing(Failure::FlagNotFound(detail.into()))
             }
         }
     }
@@ -104,7 +104,7 @@ impl State {
     }
 }
 
-fn known_value(value: FlagValue) -> Evaluation {
+fn known_value(value: FlagValue) -> Answer {
     let known = KnownValue {
         value,
         rollout_group: GROUP.into(),
@@ -112,5 +112,5 @@ fn known_value(value: FlagValue) -> Evaluation {
         freshness: Freshness::Current,
         is_outdated: false,
     };
-    Evaluation::from_service(Arc::new(known), Assurance::Unwatched)
+    Answer::from_service(Arc::new(known), Assurance::Unwatched)
 }

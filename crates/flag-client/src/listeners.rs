@@ -100,7 +100,7 @@ impl Listeners {
                 listener.is_due.store(true, Ordering::SeqCst);
             }
         }
-        self.begins()
+        self.claim_run()
     }
 
     /// Runs the callbacks that are due, until none is. One that panics is logged, and runs again next time.
@@ -115,7 +115,7 @@ impl Listeners {
             }
             self.is_running.store(false, Ordering::SeqCst);
             // One may have become due just before.
-            if !self.begins() {
+            if !self.claim_run() {
                 return;
             }
         }
@@ -127,8 +127,8 @@ impl Listeners {
         self.write()
     }
 
-    /// Whether one is due and nobody runs it; then the caller has to.
-    fn begins(&self) -> bool {
+    /// Claims the running of those that are due; returns whether the caller has to: one is due, and no other thread runs it.
+    fn claim_run(&self) -> bool {
         let is_due = |listener: &Arc<Listener>| listener.is_due.load(Ordering::SeqCst);
         self.read().values().any(is_due) && !self.is_running.swap(true, Ordering::SeqCst)
     }

@@ -35,7 +35,7 @@ pub(crate) enum PushMode {
     Off,
 }
 
-/// What callers see of the stream.
+/// The state of the stream, shared by the worker that reads it and the callers.
 #[derive(Debug)]
 pub(crate) struct Push {
     pub(crate) mode: PushMode,
@@ -88,8 +88,8 @@ impl Push {
         }
     }
 
-    /// Whether the caller has to start the stream: once for each process.
-    pub(crate) fn is_to_start(&self) -> bool {
+    /// Claims the start of the stream, once for each process; returns whether the caller has to start it.
+    pub(crate) fn claim_start(&self) -> bool {
         self.mode != PushMode::Off
             && !self.is_started.load(Ordering::Relaxed)
             && !self.is_started.swap(true, Ordering::Relaxed)

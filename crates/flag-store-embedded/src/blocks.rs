@@ -47,7 +47,7 @@ pub(crate) fn append(
     blocks: &[ExposureBlock],
 ) -> Result<(), Failure> {
     let transaction = begin(database)?;
-    schema::ensure_block_tables(&transaction)?;
+    schema::ensure_block_and_count_tables(&transaction)?;
     for block in blocks {
         add_written(&transaction, batch, block, None)?;
     }
@@ -62,7 +62,7 @@ fn add_written(
     written: Option<i64>,
 ) -> Result<bool, Failure> {
     let flag = flag_id(transaction, &block.key_prefix)?;
-    let exposures = i64::try_from(block.exposures).unwrap_or(i64::MAX);
+    let exposures = i64::try_from(block.exposure_count).unwrap_or(i64::MAX);
     let span = block.newest.unix_micros() - block.oldest.unix_micros();
     let added = transaction.prepare_cached(ADD)?.execute(params![
         flag,
@@ -134,7 +134,7 @@ fn forget_in(
     let Some(others) = others else {
         return remove(transaction, block);
     };
-    let exposures = i64::try_from(others.exposures).unwrap_or(i64::MAX);
+    let exposures = i64::try_from(others.exposure_count).unwrap_or(i64::MAX);
     let span = others.newest.unix_micros() - others.oldest.unix_micros();
     transaction.prepare_cached(CHANGE)?.execute(params![
         block,

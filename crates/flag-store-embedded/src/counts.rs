@@ -26,7 +26,7 @@ pub(crate) fn write(
     counts: &[MinuteCounts],
 ) -> Result<(), Failure> {
     let transaction = begin(database)?;
-    schema::ensure_block_tables(&transaction)?;
+    schema::ensure_block_and_count_tables(&transaction)?;
     for of_minute in counts {
         let prefix = prefix(&of_minute.flag);
         let flag = flag_id(&transaction, &String::from_utf8_lossy(&prefix))?;
@@ -45,17 +45,17 @@ pub(crate) fn read(
     database: &Database,
     flag: &FlagKey,
     within: &Range<Minute>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<MinuteCounts>, Failure> {
     let connection = database.connection();
     let mut sum = CountsSum::default();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(sum.into_counts());
     }
     let mut statement = connection.prepare_cached(READ)?;
     let (start, end) = (within.start.number(), within.end.number());
     let mut found = statement.query(params![prefix(flag), start, end])?;
-    while is_awaited()
+    while caller_waits()
         && let Some(row) = found.next()?
     {
         let (minute, cell): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
@@ -70,15 +70,15 @@ pub(crate) fn last(
     database: &Database,
     flags: &[FlagKey],
     within: &Range<Minute>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<Option<Minute>>, Failure> {
     let connection = database.connection();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(vec![None; flags.len()]);
     }
     let mut statement = connection.prepare_cached(LAST)?;
     let (start, end) = (within.start.number(), within.end.number());
-    let flags = flags.iter().take_while(|_| is_awaited());
+    let flags = flags.iter().take_while(|_| caller_waits());
     let minutes = flags.map(|flag| {
         let range = params![prefix(flag), start, end];
         let minute = statement.query_row(range, |row| row.get(0)).optional()?;
@@ -89,5 +89,5 @@ pub(crate) fn last(
 
 /// What the flag is called in the table of flags.
 fn prefix(flag: &FlagKey) -> Vec<u8> {
-    ExposureScope::Flag(flag).flags().start
+    ExposureScope::Flag(flag).flag_prefix_range().start
 }

@@ -106,7 +106,7 @@ async fn opened(directory: &Path) -> Result<EmbeddedLog, StoreError> {
 
 /// Removes some counts, and gives back their pages; how many.
 fn remove_counts(database: &mut Database, time: &[u8]) -> Result<usize, Failure> {
-    if !schema::has_block_tables(database.connection())? {
+    if !schema::has_block_and_count_tables(database.connection())? {
         return Ok(0);
     }
     let connection = database.connection();
@@ -119,7 +119,7 @@ fn remove_counts(database: &mut Database, time: &[u8]) -> Result<usize, Failure>
 
 /// Removes some blocks, and gives back their pages; how many exposures they had, `None` if none is old enough.
 fn remove_blocks(database: &mut Database, time: &[u8]) -> Result<Option<usize>, Failure> {
-    if !schema::has_block_tables(database.connection())? {
+    if !schema::has_block_and_count_tables(database.connection())? {
         return Ok(None);
     }
     let connection = database.connection_mut();

@@ -167,8 +167,8 @@ impl ExposureLog for EmbeddedLog {
             after: after.cloned(),
             limit,
         };
-        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            blocks::page(database, &query, is_awaited)
+        let page = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            blocks::page(database, &query, caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -187,8 +187,8 @@ impl ExposureLog for EmbeddedLog {
             after: after.cloned(),
             limit,
         };
-        let batches = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            blocks::batches(database, &query, is_awaited)
+        let batches = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            blocks::batches(database, &query, caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, batches))
     }
@@ -200,8 +200,8 @@ impl ExposureLog for EmbeddedLog {
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let (scope, after) = (ScopeOwned::from(scope), after.cloned());
-        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            blocks::logged_after(database, &scope, after.as_ref(), is_awaited)
+        let page = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            blocks::logged_after(database, &scope, after.as_ref(), caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -214,7 +214,7 @@ impl ExposureLog for EmbeddedLog {
         Box::pin(async move {
             let mut newest = NewestExposures::new(query);
             // Before the blocks, into which rows may be copied meanwhile.
-            let mut scan = query.scope.rows().limit(PAGE);
+            let mut scan = query.scope.row_range().limit(PAGE);
             loop {
                 let rows = self.0.scan(scan.clone()).await?;
                 let Some(last) = rows.last() else { break };
@@ -222,8 +222,8 @@ impl ExposureLog for EmbeddedLog {
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
             let scope = ScopeOwned::from(query.scope);
-            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::newest_in_blocks(database, &scope, &mut newest, is_awaited)?;
+            let in_blocks = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+                blocks::newest_in_blocks(database, &scope, &mut newest, caller_waits)?;
                 Ok(newest.into_records())
             };
             self.0.file.read(self.0.timeout, in_blocks).await
@@ -237,10 +237,10 @@ impl ExposureLog for EmbeddedLog {
     ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
         Box::pin(async move {
             let mut found = instance_in_rows(&self.0, project, instance).await?;
-            let flags = ExposureScope::Project(project).flags();
+            let range = ExposureScope::Project(project).flag_prefix_range();
             let owned = instance.clone().into_owned();
-            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::of_instance(database, &flags, &owned, is_awaited)
+            let in_blocks = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+                blocks::of_instance(database, &range, &owned, caller_waits)
             };
             for (key_prefix, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
                 InstanceExposures::add_blocks(&mut found, &key_prefix, instance, count);
@@ -265,8 +265,8 @@ impl ExposureLog for EmbeddedLog {
                 exposures.key_prefix().to_owned(),
                 exposures.instance.clone(),
             );
-            let holding = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::holding(database, &key_prefix, &instance, is_awaited)
+            let holding = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+                blocks::holding(database, &key_prefix, &instance, caller_waits)
             };
             let holding = self.0.file.read(self.0.timeout, holding).await?;
             for blocks in holding.chunks(FORGOTTEN_AT_ONCE) {
@@ -300,8 +300,8 @@ impl ExposureLog for EmbeddedLog {
         within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let flag = flag.clone();
-        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            counts::read(database, &flag, &within, is_awaited)
+        let read = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            counts::read(database, &flag, &within, caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }
@@ -312,8 +312,8 @@ impl ExposureLog for EmbeddedLog {
         within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
         let flags = flags.to_vec();
-        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            counts::last(database, &flags, &within, is_awaited)
+        let read = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            counts::last(database, &flags, &within, caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }
@@ -330,8 +330,8 @@ impl ExposureLog for EmbeddedLog {
     }
 
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
-        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            reports::read(database, &scan, is_awaited)
+        let read = move |database: &Database, caller_waits: &dyn Fn() -> bool| {
+            reports::read(database, &scan, caller_waits)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }

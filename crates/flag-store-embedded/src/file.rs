@@ -65,7 +65,7 @@ impl DataFile {
         work: impl FnOnce(&Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let work =
-            |database: &mut Database, is_awaited: &dyn Fn() -> bool| work(database, is_awaited);
+            |database: &mut Database, caller_waits: &dyn Fn() -> bool| work(database, caller_waits);
         let result = self.run(Side::Readers, limit, work).await;
         result.map_err(|failure| self.error(failure))
     }

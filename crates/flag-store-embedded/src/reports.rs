@@ -25,11 +25,11 @@ const WRITTEN: &str = "SELECT written FROM rows WHERE key = ?1";
 pub(crate) fn read(
     database: &Database,
     scan: &Scan,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<TimestampedRow>, Failure> {
     let connection = database.connection();
     let has_times = schema::has_times(connection)?;
-    let rows = rows::scan(database, scan, is_awaited)?;
+    let rows = rows::scan(database, scan, caller_waits)?;
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
         let mut seconds = None;

@@ -45,17 +45,17 @@ impl From<Columns<'_>> for Wanted {
     }
 }
 
-/// The cells of a row, as far as they are wanted; `None` if there is no such row.
+/// The cells of a row, as far as they are wanted; none if there is no such row.
 pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Cells, Failure> {
     let connection = database.connection();
     let Some(stored) = stored(connection, key)? else {
         return Ok(Cells::default());
     };
     match wanted {
-        Wanted::All => understood(connection, key, &stored, Columns::All),
+        Wanted::All => read_cells(connection, key, &stored, Columns::All),
         Wanted::Only(names) => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            understood(connection, key, &stored, Columns::Only(&names))
+            read_cells(connection, key, &stored, Columns::Only(&names))
         }
     }
 }
@@ -64,11 +64,11 @@ pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Ce
 pub(crate) fn scan(
     database: &Database,
     scan: &Scan,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<Row>, Failure> {
-    walk(database, scan, is_awaited, |key, found| {
+    walk(database, scan, caller_waits, |key, found| {
         let stored = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let cells = understood(database.connection(), &key, stored, Columns::All)?;
+        let cells = read_cells(database.connection(), &key, stored, Columns::All)?;
         Ok(Row { key, cells })
     })
 }
@@ -77,16 +77,16 @@ pub(crate) fn scan(
 pub(crate) fn keys(
     database: &Database,
     scan: &Scan,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<u8>>, Failure> {
-    walk(database, scan, is_awaited, |key, _| Ok(key))
+    walk(database, scan, caller_waits, |key, _| Ok(key))
 }
 
 fn walk<T>(
     database: &Database,
     scan: &Scan,
-    is_awaited: &dyn Fn() -> bool,
-    mut understand: impl FnMut(Vec<u8>, &rusqlite::Row<'_>) -> Result<T, Failure>,
+    caller_waits: &dyn Fn() -> bool,
+    mut map_row: impl FnMut(Vec<u8>, &rusqlite::Row<'_>) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
     let limit = scan
         .limit
@@ -94,10 +94,10 @@ fn walk<T>(
     let mut statement = database.connection().prepare_cached(select(scan))?;
     let mut found = statement.query(params![scan.start, scan.end, limit])?;
     let mut rows = Vec::new();
-    while is_awaited()
+    while caller_waits()
         && let Some(row) = found.next()?
     {
-        rows.push(understand(row.get(0)?, row)?);
+        rows.push(map_row(row.get(0)?, row)?);
     }
     Ok(rows)
 }
@@ -158,8 +158,8 @@ fn stored(connection: &Connection, key: &[u8]) -> Result<Option<Vec<u8>>, Failur
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
-/// The cells of stored bytes, as far as they are wanted.
-fn understood(
+/// The cells of a row, as far as they are wanted: from its stored bytes, or from the table of separate cells.
+fn read_cells(
     connection: &Connection,
     key: &[u8],
     stored: &[u8],
@@ -244,11 +244,11 @@ mod tests {
         let batch: Vec<Row> = (0..100).map(|n| row(&[n], "x")).collect();
         write(&mut database, &batch).unwrap();
         let asked = std::cell::Cell::new(0);
-        let is_awaited = || {
+        let caller_waits = || {
             asked.set(asked.get() + 1);
             asked.get() <= 10
         };
-        let rows = scan(&database, &Scan::prefix(""), &is_awaited).unwrap();
+        let rows = scan(&database, &Scan::prefix(""), &caller_waits).unwrap();
         assert_eq!(rows.len(), 10);
     }
 }

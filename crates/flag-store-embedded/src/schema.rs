@@ -138,7 +138,7 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
 
 /// Whether a file of exposures has the tables of blocks and counts. A file of an older release lacks them until a block or
 /// counts are written to it.
-pub(crate) fn has_block_tables(connection: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn has_block_and_count_tables(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(version >= BLOCKS)
 }
@@ -150,8 +150,8 @@ pub(crate) fn has_times(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Creates the tables of blocks and counts in a file of exposures of an older release, which refuses the file from then on.
-pub(crate) fn ensure_block_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    if !has_block_tables(transaction)? {
+pub(crate) fn ensure_block_and_count_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if !has_block_and_count_tables(transaction)? {
         transaction.execute_batch(CREATE_BLOCKS)?;
         transaction.pragma_update(None, "user_version", BLOCKS)?;
     }

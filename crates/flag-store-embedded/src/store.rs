@@ -21,7 +21,7 @@ use crate::stored::StoredRow;
 /// The default timeout of a call; a batch of exposures has six times as long.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Flags in a local file.
+/// Rows in a local file: flags, or, as part of an [`EmbeddedLog`](crate::EmbeddedLog), exposures.
 ///
 /// Clones share file and threads; when the last one is dropped, the threads end and the file is closed, shortly
 /// after and without waiting (see [`close`](RowStore::close)). Any number of processes may have the same directory open.
@@ -133,14 +133,14 @@ impl RowStore for EmbeddedStore {
     }
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(self.file.read(self.timeout, move |database, is_awaited| {
-            rows::scan(database, &scan, is_awaited)
+        Box::pin(self.file.read(self.timeout, move |database, caller_waits| {
+            rows::scan(database, &scan, caller_waits)
         }))
     }
 
     fn keys(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        Box::pin(self.file.read(self.timeout, move |database, is_awaited| {
-            rows::keys(database, &scan, is_awaited)
+        Box::pin(self.file.read(self.timeout, move |database, caller_waits| {
+            rows::keys(database, &scan, caller_waits)
         }))
     }
 

@@ -215,8 +215,8 @@ impl FlagStore {
             store: self,
             row_type,
             flag,
-            key: head_key(&flag.project),
-            column: head_column(row_type, flag),
+            head_key: head_key(&flag.project),
+            head_column: head_column(row_type, flag),
         };
         let started = Instant::now();
         let mut wait = ClaimWait::default();

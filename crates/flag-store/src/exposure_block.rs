@@ -29,7 +29,7 @@ pub struct ExposureBlock {
     /// When the newest of its exposures was served.
     pub newest: Timestamp,
     /// How many exposures it has.
-    pub exposures: usize,
+    pub exposure_count: usize,
     /// Which instances it may hold; see [`may_hold`].
     pub filter: Vec<u8>,
     /// The exposures.

@@ -67,8 +67,8 @@ impl fmt::Debug for Minute {
     }
 }
 
-/// Identifies a writer of counts, so that none replaces the counts of another. A replica has another one after each start, and
-/// after its clock was set back.
+/// Identifies a writer of counts, so that none replaces the counts of another. Each replica has its own, and
+/// another one after its clock was set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CountsWriterId(pub u128);
 
@@ -146,7 +146,7 @@ impl MinuteCounts {
         }
     }
 
-    /// The counts, one for each combination of flag, revision, group, reason and minute.
+    /// The counts, one for each key.
     pub fn entries(&self) -> &[(CountKey, u64)] {
         &self.entries
     }

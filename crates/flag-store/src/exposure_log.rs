@@ -222,7 +222,7 @@ pub struct UnreadableBatch {
     /// The flag.
     pub flag: FlagKey,
     /// How many there are, as the log says beside them.
-    pub exposures: u64,
+    pub exposure_count: u64,
     /// When the oldest was served, likewise.
     pub oldest: Timestamp,
     /// When the newest was.
@@ -236,7 +236,7 @@ impl fmt::Display for UnreadableBatch {
         write!(
             f,
             "{} exposures to {} of {} to {} cannot be read: {}",
-            self.exposures, self.flag, self.oldest, self.newest, self.problem
+            self.exposure_count, self.flag, self.oldest, self.newest, self.problem
         )
     }
 }
@@ -277,7 +277,7 @@ impl BatchPage {
     }
 
     /// How many exposures it has.
-    pub fn exposures(&self) -> usize {
+    pub fn exposure_count(&self) -> usize {
         let in_batches = self.batches.iter().map(ExposureBatch::len);
         self.records.len() + in_batches.sum::<usize>()
     }
@@ -302,16 +302,16 @@ pub enum ExposureScope<'a> {
 }
 
 impl ExposureScope<'_> {
-    /// The keys of rows that may be of it.
-    pub fn rows(&self) -> Scan {
+    /// The range of keys of the rows that may be of it.
+    pub fn row_range(&self) -> Scan {
         match self {
-            Self::Project(_) | Self::Flag(_) => self.flags(),
+            Self::Project(_) | Self::Flag(_) => self.flag_prefix_range(),
             Self::Instance(flag, instance) => Scan::prefix(instance_prefix(flag, instance)),
         }
     }
 
-    /// What the keys of its flags begin with, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
-    pub fn flags(&self) -> Scan {
+    /// The range of the prefixes of its flags, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
+    pub fn flag_prefix_range(&self) -> Scan {
         match self {
             Self::Project(project) => Scan::prefix(exposures_prefix(project)),
             Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),

@@ -108,7 +108,7 @@ impl<T: ExposureRows> ExposureLog for T {
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         Box::pin(async move {
             let mut recent = Recent::new(after, SystemClock.now());
-            let mut scan = scope.rows().limit(PAGE);
+            let mut scan = scope.row_range().limit(PAGE);
             loop {
                 let rows = self.written_since(scan.clone(), recent.since()).await?;
                 let last = rows.last().filter(|_| rows.len() == PAGE);
@@ -198,7 +198,7 @@ async fn page_of_rows(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<ExposurePage, StoreError> {
-    let mut scan = scope.rows();
+    let mut scan = scope.row_range();
     if let Some(Cursor(key)) = after {
         scan.go_on_after(key);
     }

@@ -1,7 +1,8 @@
 //! The cell that a flag has in its project's head row: when its newest row was created, or a claim on the next one.
 //!
-//! The head row of a project with many flags is large. So two of its cells change with every
-//! change of the project ([`FlagStore::change_mark`]): a watcher reads those, and the rest only when they differ.
+//! The head row of a project with many flags is large. So two of its cells are a mark
+//! ([`FlagStore::change_mark`]): after a change that readers should notice, at least one of them has another value. A watcher
+//! reads those two, and the rest only when they differ.
 
 mod digest;
 
@@ -27,7 +28,8 @@ pub struct HeadRow {
     mark: ChangeMark,
 }
 
-/// The two cells that change with every change of a project. Marks can be compared for equality only.
+/// Two cells of the head row; after a change that readers should notice, at least one has another value. Marks can be compared
+/// for equality only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeMark(Cells);
 
@@ -65,7 +67,7 @@ impl FlagStore {
         })
     }
 
-    /// Reads the mark that changes with the head row of a project: two small cells, whatever the number of flags.
+    /// Reads the change mark of a project: two small cells, whatever the number of flags.
     pub async fn change_mark(&self, project: &ProjectName) -> Result<ChangeMark, StoreError> {
         let key = head_key(project);
         let row = self.rows.get(key.as_bytes(), Columns::Only(&MARKS)).await?;

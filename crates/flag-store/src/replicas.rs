@@ -29,7 +29,7 @@ const MAX_CHANGED: usize = 100;
 /// A replica of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
-    /// Which run of it.
+    /// Identifies this process; drawn at random when it starts.
     pub id: ReplicaId,
     /// The name of its pod or host.
     pub name: String,

@@ -88,7 +88,7 @@ impl Verification<'_> {
         let mut last = Instant::now();
         self.each_page(after, async |page: &BatchPage| {
             verifier.page(page).await?;
-            progress.fetch_add(page.exposures() as u64, Ordering::Relaxed);
+            progress.fetch_add(page.exposure_count() as u64, Ordering::Relaxed);
             let is_due = checkpoint.is_some() && last.elapsed() > CHECKPOINT;
             if verifier.fingerprints.is_full() || is_due {
                 verifier.fingerprints.write().map_err(failed)?;

@@ -187,8 +187,8 @@ impl<'a> Verifier<'a> {
     async fn unreadable_batch(&mut self, batch: &UnreadableBatch) -> Result<(), StoreError> {
         self.enter(&batch.flag).await?;
         if let Some(current) = &mut self.current {
-            current.report.exposures += batch.exposures;
-            current.report.unreadable += batch.exposures;
+            current.report.exposures += batch.exposure_count;
+            current.report.unreadable += batch.exposure_count;
         }
         let (oldest, newest) = (batch.oldest, batch.newest);
         let fault = Fault {
@@ -199,10 +199,10 @@ impl<'a> Verifier<'a> {
             created: oldest.to_string(),
             revision: String::new(),
             what: batch.problem.clone(),
-            logged: format!("{} exposures until {newest}", batch.exposures),
+            logged: format!("{} exposures until {newest}", batch.exposure_count),
             decided: String::new(),
         };
-        self.report.add_many(fault, batch.exposures);
+        self.report.add_many(fault, batch.exposure_count);
         Ok(())
     }
 

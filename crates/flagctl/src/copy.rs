@@ -220,7 +220,7 @@ impl CopyCounts {
     /// How many exposures cannot be read; at least one for each damaged block.
     pub(crate) fn unreadable(&self) -> u64 {
         let blocks = self.unreadable.iter();
-        blocks.map(|block| block.exposures.max(1)).sum()
+        blocks.map(|block| block.exposure_count.max(1)).sum()
     }
 
     fn count(&mut self, outcome: RowOutcome) {

@@ -133,7 +133,7 @@ async fn add_impact(
             };
             let log = context.open_log_alone().await?;
             let mut reader = ImpactReader::new(log.as_ref(), args, within)?;
-            let reading = reader.all(context, changes);
+            let reading = reader.assess_all(context, changes);
             with_progress("reading the exposure log", reading).await
         }
     }
@@ -149,7 +149,7 @@ async fn look_briefly(
     let reading = async {
         let log = context.open_log_alone().await?;
         let mut looking = ImpactReader::new(log.as_ref(), args, Seen::DEFAULT)?;
-        looking.all(context, changes).await?;
+        looking.assess_all(context, changes).await?;
         Ok::<_, Failure>(looking.found)
     };
     let why = match tokio::time::timeout(read_for, reading).await {
@@ -200,8 +200,8 @@ impl<'a> ImpactReader<'a> {
         })
     }
 
-    /// Looks at every change; returns why the first is refused whose instances are too many.
-    async fn all(
+    /// Assesses every change; returns why the first is refused whose instances are too many.
+    async fn assess_all(
         &mut self,
         context: &Context,
         changes: &mut [Change],
@@ -211,7 +211,7 @@ impl<'a> ImpactReader<'a> {
             let Some(plans) = change.plans() else {
                 continue;
             };
-            let (said, too_many) = self.one(context, change, &plans).await?;
+            let (said, too_many) = self.assess(context, change, &plans).await?;
             change.set_seen(said);
             refused = refused.or(too_many);
         }
@@ -221,7 +221,8 @@ impl<'a> ImpactReader<'a> {
         Ok(refused)
     }
 
-    async fn one(
+    /// What a change does to the instances seen, as lines of text, and why it is refused, if it is.
+    async fn assess(
         &mut self,
         context: &Context,
         change: &Change,
@@ -260,23 +261,23 @@ impl<'a> ImpactReader<'a> {
         missing: u64,
     ) -> Option<ImpactError> {
         let max = self.at_most.filter(|_| !change.changes_nothing())?;
-        let (flag, moved, seen) = (
+        let (flag, may_move, seen) = (
             change.flag.clone(),
             instance_impact.may_move(),
             instance_impact.seen(),
         );
-        if !max.allows(moved, seen) {
+        if !max.allows(may_move, seen) {
             return Some(ImpactError::TooMany {
                 flag,
                 moved: instance_impact.moved(),
-                may_move: moved,
+                may_move,
                 seen,
                 max,
             });
         }
         let why = if seen + missing == 0 && !max.allows_all() {
             format!("none was seen in {}", self.within)
-        } else if !max.allows(moved + missing, seen + missing) {
+        } else if !max.allows(may_move + missing, seen + missing) {
             format!("the log lacks {missing} exposures of that time")
         } else {
             return None;

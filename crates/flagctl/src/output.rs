@@ -73,7 +73,7 @@ pub(crate) use self::terminal::{choose_colours, prepare};
 pub(crate) use self::text::{Columns, Text, Tone};
 pub(crate) use self::verified::{VerifiedExposures, per_second};
 pub(crate) use self::view::{
-    View, Written, notice, notice_formulas, preview, print, print_failure, print_more, rendered,
+    OutputPipe, View, notice, notice_formulas, preview, print, print_failure, print_more, rendered,
     show, show_more,
 };
 pub(crate) use self::watched::{Watched, WatchedLines};

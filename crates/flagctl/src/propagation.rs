@@ -86,13 +86,14 @@ impl Observed {
     /// Whether each replica was found to serve the flags, or to have no old revision of them.
     fn is_settled(&self) -> bool {
         let mut replicas = self.replicas.iter();
-        replicas.all(|(replica, state)| found_out(replica, *state, self.reading_began))
+        replicas
+            .all(|(replica, state)| is_known_to_serve_no_older(replica, *state, self.reading_began))
     }
 }
 
 /// Whether it is known that a replica serves no older revision. One without a report about the project may have cached the flag
 /// just before the change; its next poll and the report after that settle it.
-fn found_out(replica: &Replica, state: Serving, reading_began: Duration) -> bool {
+fn is_known_to_serve_no_older(replica: &Replica, state: Serving, reading_began: Duration) -> bool {
     match state {
         Serving::Yes => true,
         Serving::No => false,

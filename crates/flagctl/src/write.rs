@@ -199,7 +199,7 @@ impl NextRevision {
         context: &Context,
         store: &FlagStore,
     ) -> Result<(), StoreFailure> {
-        if let Some(ahead) = revision_ahead(context, store, &self.parts.flag).await? {
+        if let Some(ahead) = revision_ahead_warning(context, store, &self.parts.flag).await? {
             let change = self.change.clone().with_warning(&ahead);
             self.change = change.with_risk(Risk::Ahead);
         }
@@ -208,7 +208,7 @@ impl NextRevision {
 }
 
 /// The warning about a revision that is ahead of the clock.
-pub(crate) async fn revision_ahead(
+pub(crate) async fn revision_ahead_warning(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,

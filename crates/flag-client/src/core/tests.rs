@@ -68,7 +68,7 @@ fn known() -> Arc<KnownValue> {
 fn check_asked(core: &Core) {
     let answer = core.begin(question("a")).wait();
     assert!(
-        matches!(answer, Evaluation::Nothing(Failure::Unreachable(_))),
+        matches!(answer, Answer::Nothing(Failure::Unreachable(_))),
         "{answer:?}"
     );
 }

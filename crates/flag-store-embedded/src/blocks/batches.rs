@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use flag_store::{BatchPage, ExposureBatch, TimeRange, UnreadableBatch, flag_of_exposure_prefix};
 use rusqlite::Connection;
 
-use super::read::{Flag, Found, PageQuery, Position, next_flag, page_of_rows, read, time, walk};
+use super::read::{BlockRef, Flag, PageQuery, Position, next_flag, page_of_rows, read, time, walk};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::schema;
@@ -16,7 +16,7 @@ const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
 pub(crate) fn batches(
     database: &Database,
     query: &PageQuery,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<BatchPage, Failure> {
     let mut page = BatchPage::default();
     let position = match &query.after {
@@ -26,16 +26,16 @@ pub(crate) fn batches(
     let position = match position {
         Position::Block(flag, block, _) => (flag, block),
         Position::Row(key) => {
-            let rows = page_of_rows(database, query, key.as_deref(), is_awaited)?;
+            let rows = page_of_rows(database, query, key.as_deref(), caller_waits)?;
             page.records = rows.records;
             page.next = rows.next;
             if page.next.is_some() {
                 return Ok(page);
             }
-            (query.scope.flags.start.clone(), None)
+            (query.scope.flag_prefix_range.start.clone(), None)
         }
     };
-    let next = add_blocks(database, query, position, is_awaited, &mut page)?;
+    let next = add_blocks(database, query, position, caller_waits, &mut page)?;
     page.next = next.map(|position| position.cursor());
     Ok(page)
 }
@@ -45,16 +45,16 @@ fn add_blocks(
     database: &Database,
     query: &PageQuery,
     (mut start, mut block): (Vec<u8>, Option<(i64, i64)>),
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
     page: &mut BatchPage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(None);
     }
     let PageQuery { scope, within, .. } = query;
-    let mut exposures = page.exposures();
-    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
+    let mut exposures = page.exposure_count();
+    while let Some(flag) = next_flag(connection, &start, scope.flag_prefix_range.end.as_deref())? {
         let from = block
             .take()
             .unwrap_or((flag.newest_bound(*within), i64::MAX));
@@ -63,7 +63,7 @@ fn add_blocks(
             if within.is_after(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
-            if exposures >= query.limit || !is_awaited() {
+            if exposures >= query.limit || !caller_waits() {
                 next = Some((found.newest, found.id));
                 return Ok(ControlFlow::Break(()));
             }
@@ -96,7 +96,7 @@ fn add_blocks(
 fn unreadable(
     connection: &Connection,
     flag: &Flag,
-    found: &Found,
+    found: &BlockRef,
     failure: Failure,
 ) -> Result<UnreadableBatch, Failure> {
     let Failure::Block { source, .. } = &failure else {
@@ -109,7 +109,7 @@ fn unreadable(
     let exposures: i64 = exposures.query_row([found.id], |row| row.get(0))?;
     Ok(UnreadableBatch {
         flag: key,
-        exposures: u64::try_from(exposures).unwrap_or_default(),
+        exposure_count: u64::try_from(exposures).unwrap_or_default(),
         oldest: time(found.oldest),
         newest: time(found.newest),
         problem: format!("{failure}: {source}"),

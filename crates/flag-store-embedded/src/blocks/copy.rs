@@ -138,7 +138,7 @@ pub(crate) fn copy_rows(database: &mut Database, rows: &[Copied]) -> Result<usiz
         return Ok(0);
     };
     let transaction = begin(database)?;
-    schema::ensure_block_tables(&transaction)?;
+    schema::ensure_block_and_count_tables(&transaction)?;
     let is_done = add_written(&transaction, batch_id(rows), &block, Some(written))?
         && take(&transaction, rows)?;
     if !is_done {

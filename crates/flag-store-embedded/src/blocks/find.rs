@@ -28,7 +28,7 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
     let Some((prefix, created)) = flag_store::flag_and_time(key) else {
         return Ok(None);
     };
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(None);
     }
     let Some(flag) = flag(connection, prefix)? else {

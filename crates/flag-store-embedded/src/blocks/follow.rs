@@ -39,7 +39,7 @@ pub(crate) fn logged_after(
     database: &Database,
     of: &ScopeOwned,
     after: Option<&Cursor>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     // Of one moment: a row that is copied meanwhile is either still a row, or in a block.
     let moment = database.connection().unchecked_transaction()?;
@@ -51,7 +51,7 @@ pub(crate) fn logged_after(
     };
     let mut followed = Followed::of_cursor(cursor).ok_or(Failure::Cursor)?;
     let mut found = Vec::new();
-    while found.is_empty() && is_awaited() {
+    while found.is_empty() && caller_waits() {
         let Some(records) = next_block(connection, of, &mut followed)? else {
             found = new_rows(connection, of, &mut followed)?;
             break;
@@ -67,7 +67,7 @@ fn next_block(
     of: &ScopeOwned,
     followed: &mut Followed,
 ) -> Result<Option<Vec<ExposureRecord>>, Failure> {
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(None);
     }
     let last: i64 = connection
@@ -115,7 +115,7 @@ fn new_rows(
     let now = now(connection)?;
     let since = followed.since(connection)? - SAME_TIME;
     let mut statement = connection.prepare_cached(ROWS)?;
-    let mut found = statement.query(params![of.rows.start, of.rows.end, since])?;
+    let mut found = statement.query(params![of.row_range.start, of.row_range.end, since])?;
     let mut seen = BTreeSet::new();
     let mut new = Vec::new();
     while let Some(row) = found.next()? {
@@ -142,7 +142,7 @@ fn now(connection: &Connection) -> Result<i64, Failure> {
 impl Followed {
     fn from_now(connection: &Connection) -> Result<Self, Failure> {
         let now = now(connection)?;
-        let block = if schema::has_block_tables(connection)? {
+        let block = if schema::has_block_and_count_tables(connection)? {
             let mut last = connection.prepare_cached(LAST)?;
             last.query_row([], |row| row.get(0))?
         } else {

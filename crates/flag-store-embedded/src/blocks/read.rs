@@ -25,17 +25,17 @@ const DATA: &str = "SELECT data FROM block_data WHERE block = ?1";
 /// An [`ExposureScope`] for a job that may outlive its caller.
 #[derive(Clone, Debug)]
 pub(crate) struct ScopeOwned {
-    /// The names of the flags.
-    pub(super) flags: Scan,
+    /// What the keys of the flags begin with.
+    pub(super) flag_prefix_range: Scan,
     pub(super) instance: Option<InstanceId<'static>>,
-    /// The keys of rows.
-    pub(super) rows: Scan,
+    /// The keys of the rows.
+    pub(super) row_range: Scan,
 }
 
 impl ScopeOwned {
     /// Whether a flag of this name is of it.
     pub(super) fn has_flag(&self, prefix: &[u8]) -> bool {
-        let Scan { start, end, .. } = &self.flags;
+        let Scan { start, end, .. } = &self.flag_prefix_range;
         prefix >= start.as_slice() && end.as_deref().is_none_or(|end| prefix < end)
     }
 }
@@ -43,12 +43,12 @@ impl ScopeOwned {
 impl From<ExposureScope<'_>> for ScopeOwned {
     fn from(scope: ExposureScope<'_>) -> Self {
         Self {
-            flags: scope.flags(),
+            flag_prefix_range: scope.flag_prefix_range(),
             instance: match scope {
                 ExposureScope::Instance(_, instance) => Some(instance.clone().into_owned()),
                 ExposureScope::Project(_) | ExposureScope::Flag(_) => None,
             },
-            rows: scope.rows(),
+            row_range: scope.row_range(),
         }
     }
 }
@@ -70,9 +70,9 @@ impl Flag {
     }
 }
 
-/// A block, and when its exposures were served, in microseconds.
+/// Which block, and when its exposures were served, in microseconds.
 #[derive(Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct BlockRef {
     pub(super) id: i64,
     pub(super) newest: i64,
     pub(super) oldest: i64,
@@ -98,7 +98,7 @@ pub(crate) struct PageQuery {
 pub(crate) fn page(
     database: &Database,
     query: &PageQuery,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     let mut page = ExposurePage::default();
     let position = match &query.after {
@@ -108,14 +108,14 @@ pub(crate) fn page(
     let position = match position {
         Position::Block(flag, block, skipped) => (flag, block, skipped),
         Position::Row(key) => {
-            page = page_of_rows(database, query, key.as_deref(), is_awaited)?;
+            page = page_of_rows(database, query, key.as_deref(), caller_waits)?;
             if page.next.is_some() {
                 return Ok(page);
             }
-            (query.scope.flags.start.clone(), None, 0)
+            (query.scope.flag_prefix_range.start.clone(), None, 0)
         }
     };
-    let next = page_of_blocks(database, query, position, is_awaited, &mut page)?;
+    let next = page_of_blocks(database, query, position, caller_waits, &mut page)?;
     page.next = next.map(|position| position.cursor());
     Ok(page)
 }
@@ -125,13 +125,13 @@ pub(super) fn page_of_rows(
     database: &Database,
     query: &PageQuery,
     after: Option<&[u8]>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
-    let mut scan = query.scope.rows.clone().limit(query.limit);
+    let mut scan = query.scope.row_range.clone().limit(query.limit);
     if let Some(key) = after {
         scan.go_on_after(key);
     }
-    let found = rows::scan(database, &scan, is_awaited)?;
+    let found = rows::scan(database, &scan, caller_waits)?;
     let last = found.last().filter(|_| found.len() == query.limit);
     let next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
     let records = found.into_iter().map(ExposureRecord::from);
@@ -147,15 +147,15 @@ fn page_of_blocks(
     database: &Database,
     query: &PageQuery,
     (mut start, mut block, mut skipped): (Vec<u8>, Option<(i64, i64)>, usize),
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
     page: &mut ExposurePage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(None);
     }
     let PageQuery { scope, within, .. } = query;
-    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
+    while let Some(flag) = next_flag(connection, &start, scope.flag_prefix_range.end.as_deref())? {
         let from = block
             .take()
             .unwrap_or((flag.newest_bound(*within), i64::MAX));
@@ -164,10 +164,10 @@ fn page_of_blocks(
             if within.is_after(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
-            if within.is_before(time(found.oldest)) && is_awaited() {
+            if within.is_before(time(found.oldest)) && caller_waits() {
                 return Ok(ControlFlow::Continue(()));
             }
-            if page.records.len() >= query.limit || !is_awaited() {
+            if page.records.len() >= query.limit || !caller_waits() {
                 next = Some((found, 0));
                 return Ok(ControlFlow::Break(()));
             }
@@ -212,17 +212,17 @@ pub(crate) fn newest_in_blocks(
     database: &Database,
     scope: &ScopeOwned,
     newest: &mut NewestExposures,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     let connection = database.connection();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(());
     }
-    let mut start = scope.flags.start.clone();
-    while let Some(flag) = next_flag(connection, &start, scope.flags.end.as_deref())? {
+    let mut start = scope.flag_prefix_range.start.clone();
+    while let Some(flag) = next_flag(connection, &start, scope.flag_prefix_range.end.as_deref())? {
         let from = flag.newest_bound(newest.within());
         walk(connection, &flag, (from, i64::MAX), |found| {
-            if !is_awaited() || newest.is_beyond(time(found.newest)) {
+            if !caller_waits() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
             if newest.within().is_before(time(found.oldest)) {
@@ -249,19 +249,19 @@ pub(crate) fn newest_in_blocks(
 /// How many exposures of an instance are in blocks, by what the keys of their flags begin with.
 pub(crate) fn of_instance(
     database: &Database,
-    flags: &Scan,
+    flag_prefix_range: &Scan,
     instance: &InstanceId<'static>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<(String, usize)>, Failure> {
     let mut found = Vec::new();
-    let mut start = flags.start.clone();
+    let mut start = flag_prefix_range.start.clone();
     let connection = database.connection();
-    if !schema::has_block_tables(connection)? {
+    if !schema::has_block_and_count_tables(connection)? {
         return Ok(found);
     }
-    while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
+    while let Some(flag) = next_flag(connection, &start, flag_prefix_range.end.as_deref())? {
         let mut exposures = 0;
-        each_holding(connection, &flag, instance, is_awaited, |_, count| {
+        each_holding(connection, &flag, instance, caller_waits, |_, count| {
             exposures += count;
         })?;
         start = [flag.prefix.as_bytes(), b"\0"].concat();
@@ -277,14 +277,14 @@ pub(crate) fn holding(
     database: &Database,
     prefix: &str,
     instance: &InstanceId<'static>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
 ) -> Result<Vec<i64>, Failure> {
     let connection = database.connection();
     let mut blocks = Vec::new();
-    if schema::has_block_tables(connection)?
+    if schema::has_block_and_count_tables(connection)?
         && let Some(flag) = flag(connection, prefix)?
     {
-        each_holding(connection, &flag, instance, is_awaited, |block, _| {
+        each_holding(connection, &flag, instance, caller_waits, |block, _| {
             blocks.push(block);
         })?;
     }
@@ -295,11 +295,11 @@ fn each_holding(
     connection: &Connection,
     flag: &Flag,
     instance: &InstanceId<'static>,
-    is_awaited: &dyn Fn() -> bool,
+    caller_waits: &dyn Fn() -> bool,
     mut found: impl FnMut(i64, usize),
 ) -> Result<(), Failure> {
     walk(connection, flag, (i64::MAX, i64::MAX), |block| {
-        if !is_awaited() {
+        if !caller_waits() {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(batch) = read(connection, flag, block.id, Some(instance))? {
@@ -344,12 +344,12 @@ pub(super) fn walk(
     connection: &Connection,
     flag: &Flag,
     (newest, id): (i64, i64),
-    mut visit: impl FnMut(Found) -> Result<ControlFlow<()>, Failure>,
+    mut visit: impl FnMut(BlockRef) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let mut blocks = connection.prepare_cached(BLOCKS)?;
     let mut found = blocks.query(params![flag.id, newest, id])?;
     while let Some(row) = found.next()? {
-        let block = Found {
+        let block = BlockRef {
             id: row.get(0)?,
             newest: row.get(1)?,
             oldest: row.get(2)?,

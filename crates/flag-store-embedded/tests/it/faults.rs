@@ -118,10 +118,10 @@ async fn a_damaged_block_is_broken_and_named_and_others_are_found() {
     let [unreadable] = page.unreadable.as_slice() else {
         panic!("{page:?}");
     };
-    assert_eq!(unreadable.exposures, 2);
+    assert_eq!(unreadable.exposure_count, 2);
     assert_eq!(unreadable.oldest, Timestamp::UNIX_EPOCH);
     assert!(unreadable.problem.contains("block 1"), "{unreadable:?}");
-    assert_eq!(page.exposures(), 2);
+    assert_eq!(page.exposure_count(), 2);
     let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#3#TIME#1970-01-01 00:00:00.000000";
     assert!(log.find(key.as_bytes()).await.unwrap().is_some());
 }

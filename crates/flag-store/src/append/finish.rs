@@ -77,7 +77,7 @@ impl Append<'_> {
     async fn publish(&self, claim: &Claim) -> ClaimOutcome {
         let time = claim.at.to_string();
         let cells = new_change_mark()
-            .with(self.column.as_str(), time.as_str())
+            .with(self.head_column.as_str(), time.as_str())
             .with(LATEST_CHANGE, time.as_str());
         for attempt in 0..3 {
             match self

@@ -36,20 +36,20 @@ pub(super) struct Append<'a> {
     pub(super) row_type: RowType,
     pub(super) flag: &'a FlagKey,
     /// The key of the project's head row.
-    pub(super) key: String,
+    pub(super) head_key: String,
     /// The flag's column in it.
-    pub(super) column: String,
+    pub(super) head_column: String,
 }
 
 impl Append<'_> {
     pub(super) async fn head_cell(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let columns = [self.column.as_str()];
+        let columns = [self.head_column.as_str()];
         let row = self
             .store
             .rows
-            .get(self.key.as_bytes(), Columns::Only(&columns))
+            .get(self.head_key.as_bytes(), Columns::Only(&columns))
             .await?;
-        Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
+        Ok(row.and_then(|row| row.cells.get(&self.head_column).map(<[u8]>::to_vec)))
     }
 
     /// The time of the row that is in force; `None` if no key has a valid time.
@@ -200,7 +200,7 @@ impl Append<'_> {
             RowType::Revision => new_change_mark(),
             RowType::Metadata => Cells::default(),
         };
-        cells.set(self.column.as_str(), claim.cell.as_str());
+        cells.set(self.head_column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
             let error = match self.compare_and_set(head_cell, &cells).await {
@@ -233,12 +233,12 @@ impl Append<'_> {
         cells: &Cells,
     ) -> Result<CompareAndSet, StoreError> {
         let expected = Expected {
-            column: &self.column,
+            column: &self.head_column,
             value: head_cell,
         };
         self.store
             .rows
-            .compare_and_set(self.key.as_bytes(), expected, cells)
+            .compare_and_set(self.head_key.as_bytes(), expected, cells)
             .await
     }
 

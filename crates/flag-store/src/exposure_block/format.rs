@@ -114,7 +114,7 @@ pub(super) fn encode(batch: &ExposureBatch, entries: &[BatchEntry<'_>]) -> Optio
         key_prefix,
         oldest: times().min()?,
         newest: times().max()?,
-        exposures: entries.len(),
+        exposure_count: entries.len(),
         filter: filter::of(entries.iter().map(|entry| entry.instance)),
         bytes: compress(&bytes),
     })

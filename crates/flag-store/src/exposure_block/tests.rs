@@ -114,7 +114,7 @@ proptest! {
         let mut read = Vec::new();
         for block in &blocks {
             let decoded = decode_block(&block.key_prefix, &block.bytes).unwrap();
-            prop_assert_eq!(decoded.len(), block.exposures);
+            prop_assert_eq!(decoded.len(), block.exposure_count);
             for entry in decoded.entries() {
                 prop_assert!(may_hold(&block.filter, entry.instance));
                 prop_assert!((block.oldest..=block.newest).contains(&entry.created));
@@ -191,7 +191,7 @@ fn an_instance_is_taken_out_and_the_others_stay() {
     };
     let (others, taken) = without("A");
     let others = others.unwrap();
-    assert_eq!((others.exposures, taken), (1, 2));
+    assert_eq!((others.exposure_count, taken), (1, 2));
     assert_eq!(others.oldest, others.newest);
     assert_eq!(without("C"), (Some(block.clone()), 0));
     let id = InstanceId::new("B").unwrap();

@@ -114,7 +114,7 @@ pub(crate) fn spelled_instance_prefix(exposure_prefix: &[u8], spelled: &str) -> 
     [exposure_prefix, spelled.as_bytes(), REQUEST.as_bytes()].concat()
 }
 
-/// The flag whose exposures have keys that begin like this, see [`ExposureScope::flags`](crate::ExposureScope::flags).
+/// The flag whose exposures have keys that begin like this, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
 pub fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
     let key = format!("{prefix}i#REQUESTID#r#TIME#1970-01-01 00:00:00");
     ExposureRowKey::decode(key.as_bytes()).map(|key| key.flag)

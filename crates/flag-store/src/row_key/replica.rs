@@ -9,7 +9,7 @@ use super::{read_text, refused, rows_prefix};
 /// What the keys of all replicas begin with.
 pub(crate) const REPLICAS: &str = "ROWTYPE#REPLICA#";
 
-/// Identifies a run of a replica.
+/// Identifies a replica: one process, and no later one of the same pod or host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(pub u128);
 

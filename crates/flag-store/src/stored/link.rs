@@ -32,8 +32,8 @@ impl Link {
     /// The link of a row that follows these, the newest first.
     ///
     /// It names the first of them. If that has no link of its own, it also names those below, up to one with a link, at most
-    /// a hundred in all. A rollback of an earlier release copied the link of its old row, so those below a rollback are
-    /// named, too.
+    /// a hundred in all. A rollback made by an earlier release has a copy of the link of the row that it restored, so
+    /// those below a rollback are named, too.
     pub fn following(rows: &[Row]) -> Self {
         Self::naming(
             rows.iter()

@@ -293,7 +293,7 @@ async fn a_batch_that_cannot_be_read_is_named_and_all_its_exposures_count() {
         batches: vec![good],
         unreadable: vec![UnreadableBatch {
             flag: flag(),
-            exposures: 250,
+            exposure_count: 250,
             oldest: at(11),
             newest: at(12),
             problem: "block 7: a block ends too early".to_owned(),

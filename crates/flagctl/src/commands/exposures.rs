@@ -1,8 +1,8 @@
 //! `flagctl exposures`: shows logged decisions.
 
 mod follow;
+mod printer;
 mod selection;
-mod shown;
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -14,8 +14,8 @@ use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
 
 use self::follow::follow;
+use self::printer::{ExposurePrinter, Progress};
 use self::selection::{Selection, Unreadable};
-use self::shown::{Progress, Shown};
 use crate::args::{FlagWords, OutputFormat, OutputFormatParser, RevisionName};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ use crate::interpret::{ArgumentError, time_range};
 use crate::lookup::{self, WantedFlag, exists, time_named};
 use crate::missing::missing_flag;
 use crate::output::{
-    self, ExposureSummary, Exposures, LineFormat, Written, with_progress,
+    self, ExposureSummary, Exposures, LineFormat, OutputPipe, with_progress,
     with_progress_beside_output,
 };
 
@@ -112,11 +112,11 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
     check_format(args)?;
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     let wanted = WantedFlag::read(&named, &context.variables)?;
-    let instances = instances(context, args)?;
+    let names_in_log = names_in_log(context, args)?;
     let (store, log) = context.open_with_log().await?;
     let flag = wanted.find(context, &store, "").await?;
     let selection = Selection {
-        instances,
+        names_in_log,
         within: within(context, &store, &flag, args).await?,
         group: args.group.clone(),
         flag,
@@ -137,18 +137,21 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
 }
 
 /// The names that the instance may have in the log.
-fn instances(context: &Context, args: &ExposuresArgs) -> Result<Vec<InstanceId<'static>>, Failure> {
-    let mut instances = Vec::new();
+fn names_in_log(
+    context: &Context,
+    args: &ExposuresArgs,
+) -> Result<Vec<InstanceId<'static>>, Failure> {
+    let mut names = Vec::new();
     if let Some(instance) = &args.instance {
         let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;
         let mut reader = Reader::new(context.sources.clone());
         let id_mode = read_instance_id_mode(&mut reader);
         let id_mode = reader.finish(id_mode)?;
         let hashed = id_mode.pseudonym(&instance);
-        instances.push(instance.into_owned());
-        instances.extend(hashed);
+        names.push(instance.into_owned());
+        names.extend(hashed);
     }
-    Ok(instances)
+    Ok(names)
 }
 
 async fn within(
@@ -193,19 +196,19 @@ async fn show(
     match args.format.layout() {
         Layout::Whole(format) if args.summary => summarize(log, selection, format, progress).await,
         Layout::Whole(format) if args.follow && format.is_for_people() => {
-            follow(log, selection, &mut Shown::new(None, progress)).await
+            follow(log, selection, &mut ExposurePrinter::new(None, progress)).await
         }
         Layout::Whole(format) => newest(log, selection, args.limit, format, progress).await,
         Layout::Lines(lines) => {
-            let mut shown = Shown::new(Some(lines), progress);
+            let mut printer = ExposurePrinter::new(Some(lines), progress);
             let unreadable = if args.follow {
-                follow(log, selection, &mut shown).await?;
+                follow(log, selection, &mut printer).await?;
                 Unreadable::default()
             } else {
-                let all = all(log, selection, args.limit, &mut shown);
+                let all = all(log, selection, args.limit, &mut printer);
                 with_progress_beside_output(progress, all).await?
             };
-            output::notice_formulas(shown.changed(), "ndjson");
+            output::notice_formulas(printer.escaped_cells(), "ndjson");
             Ok(unreadable.report()?)
         }
     }
@@ -244,14 +247,14 @@ async fn all(
     log: &dyn ExposureLog,
     selection: &Selection,
     limit: Option<u32>,
-    shown: &mut Shown<'_>,
+    printer: &mut ExposurePrinter<'_>,
 ) -> Result<Unreadable, ShowError> {
-    shown.show(&[])?;
+    printer.print(&[])?;
     let show = |records: Vec<ExposureRecord>| {
-        let written = shown.show(&records)?;
-        Ok::<_, ShowError>(match written {
-            Written::Open => ControlFlow::Continue(()),
-            Written::Closed => ControlFlow::Break(()),
+        let pipe = printer.print(&records)?;
+        Ok::<_, ShowError>(match pipe {
+            OutputPipe::Open => ControlFlow::Continue(()),
+            OutputPipe::Closed => ControlFlow::Break(()),
         })
     };
     match limit {

@@ -16,7 +16,7 @@ use crate::lookup::{
 };
 use crate::missing::missing_flag;
 use crate::output::{self, MetadataHistory, Revisions, with_progress};
-use crate::write::revision_ahead;
+use crate::write::revision_ahead_warning;
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
@@ -67,7 +67,7 @@ async fn of_revisions(
         }
         output::notice(&format!("{flag} has no revision yet"));
     }
-    if let Some(ahead) = revision_ahead(context, store, flag).await? {
+    if let Some(ahead) = revision_ahead_warning(context, store, flag).await? {
         output::notice(&ahead);
     }
     truncate(&mut revisions, args.limit, "older revisions");

@@ -16,7 +16,7 @@ use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
 use crate::interpret::ArgumentError;
 use crate::lookup::{WantedFlag, ensure_there};
 use crate::maybe_readable::MaybeReadable;
-use crate::output::{Screen, Watched, WatchedLines, Written, notice, show_more, with_progress};
+use crate::output::{OutputPipe, Screen, Watched, WatchedLines, notice, show_more, with_progress};
 use crate::revision_numbers::RevisionNumbers;
 
 /// How many revisions are shown.
@@ -58,7 +58,7 @@ async fn keep_looking(
 ) -> Result<(), Failure> {
     let name = format!("the {}", context.display_name());
     let mut outage = Outage::default();
-    while display.show(looking, &mut outage)? == Written::Open {
+    while display.show(looking, &mut outage)? == OutputPipe::Open {
         pause(looking.began).await;
         let passed = outage.pass(&name, looking.look().await);
         passed.map_err(|source| context.store_failed(source))?;
@@ -132,7 +132,7 @@ impl Display {
         Screen::open().map_or_else(lines, Self::Screen)
     }
 
-    fn show(&mut self, looking: &Looking<'_>, outage: &mut Outage) -> Result<Written, Failure> {
+    fn show(&mut self, looking: &Looking<'_>, outage: &mut Outage) -> Result<OutputPipe, Failure> {
         let watched = |problem| Watched {
             flag: looking.flag,
             revisions: looking.revisions.as_deref().unwrap_or_default(),

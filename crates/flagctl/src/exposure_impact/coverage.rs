@@ -49,7 +49,7 @@ impl Coverage {
         let of_batches = of_batches.map(|(_, created)| Some(created));
         let created = of_records.chain(of_batches);
         self.logged += created.filter(|at| self.minutes.contains(*at)).count() as u64;
-        let unreadable = page.unreadable.iter().map(|batch| batch.exposures);
+        let unreadable = page.unreadable.iter().map(|batch| batch.exposure_count);
         self.unreadable += unreadable.sum::<u64>();
     }
 
@@ -98,7 +98,7 @@ mod tests {
         coverage.add(&BatchPage {
             unreadable: vec![UnreadableBatch {
                 flag,
-                exposures: 250,
+                exposure_count: 250,
                 oldest: at(6),
                 newest: at(7),
                 problem: "block 7 is damaged".to_owned(),

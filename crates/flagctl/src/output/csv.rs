@@ -11,7 +11,7 @@ pub(super) struct Csv {
     /// The lines so far.
     pub(super) lines: String,
     /// How many cells got an apostrophe.
-    pub(super) changed: u64,
+    pub(super) escaped_cells: u64,
 }
 
 impl Csv {
@@ -29,7 +29,7 @@ impl Csv {
     /// A spreadsheet would run a cell that begins like a formula; the apostrophe makes it a text.
     fn push_cell(&mut self, cell: &str) {
         let is_formula = cell.starts_with(['=', '+', '-', '@']);
-        self.changed += u64::from(is_formula);
+        self.escaped_cells += u64::from(is_formula);
         let apostrophe = if is_formula { "'" } else { "" };
         if cell.contains(['"', ',', '\n', '\r']) || cell.trim() != cell {
             let cell = cell.replace('"', "\"\"");

@@ -43,8 +43,8 @@ impl ExposureLines {
     }
 
     /// How many cells got an apostrophe.
-    pub(crate) fn changed(&self) -> u64 {
-        self.csv.changed
+    pub(crate) fn escaped_cells(&self) -> u64 {
+        self.csv.escaped_cells
     }
 
     /// Appends the line of an exposure.
@@ -128,7 +128,7 @@ mod tests {
         check_cell("=A1,B1", "\"'=A1,B1\"");
         let mut lines = ExposureLines::new(LineFormat::Csv);
         lines.push(&mut String::new(), &exposure("-5", "=1"));
-        assert_eq!(lines.changed(), 2);
+        assert_eq!(lines.escaped_cells(), 2);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 
 use super::terminal;
 use super::text::{Text, Tone, painted, terminal_rows};
-use super::view::{Written, print_more};
+use super::view::{OutputPipe, print_more};
 use crate::failure::Failure;
 
 /// What is on the terminal now.
@@ -25,7 +25,7 @@ impl Screen {
     }
 
     /// Draws the text in the place of the one before, as much of it as fits.
-    pub(crate) fn draw(&mut self, text: &Text) -> Result<Written, Failure> {
+    pub(crate) fn draw(&mut self, text: &Text) -> Result<OutputPipe, Failure> {
         let size = terminal::size(&io::stdout()).unwrap_or(self.size);
         let mut lines = text.lines(Some(size.0));
         fit(&mut lines, size);

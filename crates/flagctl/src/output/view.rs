@@ -74,7 +74,7 @@ fn text(view: &impl View, format: OutputFormat) -> Result<Text, Failure> {
         OutputFormat::Yaml => Text::verbatim(&yaml(&view.data()).map_err(OutputError)?),
         OutputFormat::Csv => {
             let csv = Csv::of(&Tree::of(&view.data()).map_err(json)?);
-            notice_formulas(csv.changed, "json");
+            notice_formulas(csv.escaped_cells, "json");
             Text::verbatim(&csv.lines)
         }
         OutputFormat::JsonPath(template) => {
@@ -92,10 +92,10 @@ fn text(view: &impl View, format: OutputFormat) -> Result<Text, Failure> {
 }
 
 /// Says that cells of CSV are not as they are, and which format has them so.
-pub(crate) fn notice_formulas(changed: u64, exact: &str) {
-    if changed > 0 {
+pub(crate) fn notice_formulas(escaped_cells: u64, exact: &str) {
+    if escaped_cells > 0 {
         notice(&format!(
-            "{changed} cells begin with =, +, - or @ and got an apostrophe, so that no spreadsheet runs them; \
+            "{escaped_cells} cells begin with =, +, - or @ and got an apostrophe, so that no spreadsheet runs them; \
              `-o {exact}` writes them as they are"
         ));
     }
@@ -125,28 +125,28 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_more(text).map(|_| ())
 }
 
-/// Whether somebody reads what is written.
+/// Whether standard output still has a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// The output is open.
+pub(crate) enum OutputPipe {
+    /// It has one, or is not a pipe.
     Open,
-    /// It is a pipe that was closed.
+    /// It is a pipe whose reader has closed it.
     Closed,
 }
 
 /// Writes a part of a result to standard output, as [`print()`] does.
-pub(crate) fn print_more(text: &str) -> Result<Written, Failure> {
+pub(crate) fn print_more(text: &str) -> Result<OutputPipe, Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
     match written.and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(Written::Open),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Closed),
+        Ok(()) => Ok(OutputPipe::Open),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(OutputPipe::Closed),
         Err(error) => Err(OutputError(error).into()),
     }
 }
 
 /// Writes further lines of a result to standard output, in colours on a terminal.
-pub(crate) fn show_more(text: &Text) -> Result<Written, Failure> {
+pub(crate) fn show_more(text: &Text) -> Result<OutputPipe, Failure> {
     let size = terminal::size(&io::stdout());
     let lines = text.lines(size.map(|(width, _)| width));
     print_more(&painted(&lines, terminal::has_colours(&io::stdout())))

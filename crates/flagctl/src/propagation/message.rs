@@ -5,7 +5,7 @@ use std::time::Duration;
 use flag_describe::clock_error;
 use flag_store::{Clock as _, Replica, SystemClock};
 
-use super::{Observed, Serving, found_out, settles_after};
+use super::{Observed, Serving, is_known_to_serve_no_older, settles_after};
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
@@ -48,7 +48,9 @@ pub(super) fn served_by(observed: &Observed) -> Result<String, NotServed> {
         let replicas = replicas.filter(move |(_, state)| *state == wanted);
         replicas.map(|(replica, _)| replica)
     };
-    let unknown = |(replica, state): &&(_, _)| !found_out(replica, *state, observed.reading_began);
+    let unknown = |(replica, state): &&(_, _)| {
+        !is_known_to_serve_no_older(replica, *state, observed.reading_began)
+    };
     let behind = observed.replicas.iter().filter(unknown);
     let behind: Vec<_> = behind.map(described).collect();
     let served = of(Serving::Yes).count();

@@ -54,7 +54,7 @@ impl ProjectExposures {
 
     /// Notes exposures that cannot be read, as what they are kept in is damaged.
     pub(super) fn unreadable_batch(&mut self, batch: &UnreadableBatch) {
-        let exposures = usize::try_from(batch.exposures).unwrap_or(usize::MAX);
+        let exposures = usize::try_from(batch.exposure_count).unwrap_or(usize::MAX);
         let exposures = exposures.max(1);
         self.looked_at = self.looked_at.saturating_add(exposures);
         if self.is_named(exposures) {
@@ -157,7 +157,7 @@ mod tests {
         let mut exposures = ProjectExposures::new(ProjectName::new("p").unwrap());
         let block = UnreadableBatch {
             flag: "p/data/f".parse().unwrap(),
-            exposures: 9,
+            exposure_count: 9,
             oldest: Timestamp::UNIX_EPOCH,
             newest: Timestamp::UNIX_EPOCH,
             problem: "damaged".to_owned(),

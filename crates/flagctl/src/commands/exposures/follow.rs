@@ -4,33 +4,33 @@ use flag_store::{Cursor, ExposureLog, ExposurePage, ExposureScope, StoreError};
 use tokio::time::Instant;
 
 use super::ShowError;
+use super::printer::ExposurePrinter;
 use super::selection::Selection;
-use super::shown::Shown;
 use crate::failure::Failure;
 use crate::following::{Outage, pause, until_interrupted};
-use crate::output::{Written, notice};
+use crate::output::{OutputPipe, notice};
 
 /// Shows what is logged from now on; ends without failure at SIGINT, SIGTERM, or when nobody reads the output.
 pub(super) async fn follow(
     log: &dyn ExposureLog,
     selection: &Selection,
-    shown: &mut Shown<'_>,
+    printer: &mut ExposurePrinter<'_>,
 ) -> Result<(), ShowError> {
-    let done = until_interrupted(until_closed(log, selection, shown)).await;
+    let done = until_interrupted(until_closed(log, selection, printer)).await;
     done.map_err(Failure::from)?.unwrap_or(Ok(()))
 }
 
 async fn until_closed(
     log: &dyn ExposureLog,
     selection: &Selection,
-    shown: &mut Shown<'_>,
+    printer: &mut ExposurePrinter<'_>,
 ) -> Result<(), ShowError> {
     let scopes = selection.scopes();
     let mut cursors = Vec::new();
     for scope in &scopes {
         cursors.push(log.logged_after(*scope, None).await?.next);
     }
-    shown.show(&[])?;
+    printer.print(&[])?;
     let mut outage = Outage::default();
     loop {
         let began = Instant::now();
@@ -41,7 +41,7 @@ async fn until_closed(
                 let mut records = page.records;
                 let is_end = records.is_empty();
                 records.retain(|record| selection.has(record));
-                if shown.show(&records)? == Written::Closed {
+                if printer.print(&records)? == OutputPipe::Closed {
                     return Ok(());
                 }
                 if is_end {

@@ -24,7 +24,7 @@ const NEWEST_AT_ONCE: usize = 20_000;
 pub(super) struct Selection {
     pub(super) flag: FlagKey,
     /// The names of the instance in the log; empty for all instances.
-    pub(super) instances: Vec<InstanceId<'static>>,
+    pub(super) names_in_log: Vec<InstanceId<'static>>,
     pub(super) within: TimeRange,
     pub(super) group: Option<String>,
 }
@@ -32,16 +32,16 @@ pub(super) struct Selection {
 impl Selection {
     /// Whether they are all exposures of the flag.
     pub(super) fn is_all(&self) -> bool {
-        self.instances.is_empty() && self.within == TimeRange::ALL && self.group.is_none()
+        self.names_in_log.is_empty() && self.within == TimeRange::ALL && self.group.is_none()
     }
 
     /// Where they are in the log.
     pub(super) fn scopes(&self) -> Vec<ExposureScope<'_>> {
-        if self.instances.is_empty() {
+        if self.names_in_log.is_empty() {
             return vec![ExposureScope::Flag(&self.flag)];
         }
-        let instances = self.instances.iter();
-        let scopes = instances.map(|instance| ExposureScope::Instance(&self.flag, instance));
+        let names = self.names_in_log.iter();
+        let scopes = names.map(|name| ExposureScope::Instance(&self.flag, name));
         scopes.collect()
     }
 
@@ -284,7 +284,7 @@ mod tests {
     async fn visited(limit: usize) -> (Vec<usize>, Vec<Option<Timestamp>>) {
         let selection = Selection {
             flag: flag(),
-            instances: Vec::new(),
+            names_in_log: Vec::new(),
             within: TimeRange::ALL,
             group: None,
         };

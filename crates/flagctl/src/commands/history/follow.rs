@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::following::{Outage, RevisionTimes, pause, until_interrupted};
 use crate::lookup::ensure_there;
 use crate::maybe_readable::{MaybeReadable, created};
-use crate::output::{RevisionLines, Written, notice, print_more, show_more};
+use crate::output::{OutputPipe, RevisionLines, notice, print_more, show_more};
 
 /// Shows the newest revisions, the oldest of them first, and then each one that is made.
 pub(super) async fn follow(
@@ -51,7 +51,7 @@ async fn until_closed(
             notice(problem);
         }
         if let Some(revisions) = read
-            && news.show(&revisions, &mut lines, format)? == Written::Closed
+            && news.show(&revisions, &mut lines, format)? == OutputPipe::Closed
         {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl News<'_> {
         revisions: &[MaybeReadable<Revision>],
         lines: &mut RevisionLines,
         format: OutputFormat,
-    ) -> Result<Written, Failure> {
+    ) -> Result<OutputPipe, Failure> {
         if format == OutputFormat::Name {
             let times = revisions.iter();
             let times = times.filter_map(created).map(|time| format!("{time}\n"));

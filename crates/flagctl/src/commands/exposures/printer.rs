@@ -7,19 +7,19 @@ use flag_model::FlagKey;
 use flag_store::ExposureRecord;
 
 use crate::failure::Failure;
-use crate::output::{ExposureLines, LineFormat, Written, exposures_table, print_more};
+use crate::output::{ExposureLines, LineFormat, OutputPipe, exposures_table, print_more};
 
-/// The format of exposures that are shown as they are read.
+/// The format of exposures that are printed as they are read.
 #[derive(Debug)]
-enum ShownFormat {
+enum PrintFormat {
     Lines(ExposureLines),
     Table,
 }
 
-/// Shows exposures one on a line.
+/// Prints exposures one on a line.
 #[derive(Debug)]
-pub(super) struct Shown<'a> {
-    format: ShownFormat,
+pub(super) struct ExposurePrinter<'a> {
+    format: PrintFormat,
     has_heading: bool,
     progress: &'a Progress,
 }
@@ -57,23 +57,23 @@ impl fmt::Display for Progress {
     }
 }
 
-impl<'a> Shown<'a> {
-    /// Shows them as lines, or as a table.
+impl<'a> ExposurePrinter<'a> {
+    /// Prints them as lines, or as a table.
     pub(super) fn new(lines: Option<LineFormat>, progress: &'a Progress) -> Self {
         Self {
-            format: lines.map_or(ShownFormat::Table, |format| {
-                ShownFormat::Lines(ExposureLines::new(format))
+            format: lines.map_or(PrintFormat::Table, |format| {
+                PrintFormat::Lines(ExposureLines::new(format))
             }),
             has_heading: false,
             progress,
         }
     }
 
-    /// Shows further exposures.
-    pub(super) fn show(&mut self, records: &[ExposureRecord]) -> Result<Written, Failure> {
+    /// Prints further exposures.
+    pub(super) fn print(&mut self, records: &[ExposureRecord]) -> Result<OutputPipe, Failure> {
         let mut text = String::new();
         match &mut self.format {
-            ShownFormat::Lines(lines) => {
+            PrintFormat::Lines(lines) => {
                 if !self.has_heading {
                     text.push_str(lines.heading());
                 }
@@ -81,7 +81,7 @@ impl<'a> Shown<'a> {
                     lines.push(&mut text, &record.text());
                 }
             }
-            ShownFormat::Table => {
+            PrintFormat::Table => {
                 let exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
                 let table = exposures_table(&exposures).uncoloured();
                 let skipped = usize::from(self.has_heading);
@@ -97,10 +97,10 @@ impl<'a> Shown<'a> {
     }
 
     /// How many cells got an apostrophe.
-    pub(super) fn changed(&self) -> u64 {
+    pub(super) fn escaped_cells(&self) -> u64 {
         match &self.format {
-            ShownFormat::Lines(lines) => lines.changed(),
-            ShownFormat::Table => 0,
+            PrintFormat::Lines(lines) => lines.escaped_cells(),
+            PrintFormat::Table => 0,
         }
     }
 }
