@@ -72,7 +72,7 @@ impl ReadTask {
                     self.note_unreadable(row);
                 } else {
                     shared.metrics.count_read(ReadResult::NotFound);
-                    self.note_readable();
+                    self.clear_unreadable();
                 }
                 let valid_for = shared.negative_lifetime(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
@@ -88,7 +88,9 @@ impl ReadTask {
     /// Stores the entry. A read that began earlier may end later: a newer entry stays.
     fn store_entry(&self, entry: &Arc<CacheEntry>) {
         let Self { shared, flag } = self;
-        self.note_readable();
+        if self.clear_unreadable() {
+            info!(%flag, "flag can be read again");
+        }
         shared.projects.note_cached(&flag.project);
         let before = shared.entries.peek(flag);
         let created = entry.plan().created();
@@ -149,12 +151,9 @@ impl ReadTask {
         }
     }
 
-    /// Notes that the flag is readable, or gone.
-    fn note_readable(&self) {
-        let flag = &self.flag;
-        if self.shared.unreadable().remove(flag).is_some() {
-            info!(%flag, "flag can be read again");
-        }
+    /// Notes that the flag is not unreadable: it was read, or is gone. Returns whether it was unreadable before.
+    fn clear_unreadable(&self) -> bool {
+        self.shared.unreadable().remove(&self.flag).is_some()
     }
 }
 

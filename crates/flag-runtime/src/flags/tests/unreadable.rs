@@ -55,6 +55,20 @@ async fn a_flag_that_cannot_be_read_is_logged_once_and_listed_until_it_can_be_re
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flag_that_is_gone_is_not_logged_as_readable() {
+    let (world, log) = (World::new().await, LogLines::collect());
+    world.break_flag("known");
+    world.ask("known").await.unwrap_err();
+    assert_eq!(log.take(), ["WARN flag cannot be read"]);
+    world.rows.replace(Arc::new(MemoryStore::default()));
+    advance(Duration::from_secs(6)).await;
+    let refused = world.ask("known").await.unwrap_err();
+    assert!(matches!(refused, CacheError::NotFound(_)), "{refused:?}");
+    assert!(world.cache.unreadable_flags().is_empty());
+    assert_eq!(log.take(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_that_is_passed_over_is_logged_once_and_listed_while_it_is_there() {
     let (world, log) = (World::new().await, LogLines::collect());
     let backup = world.backup().await;
