@@ -158,9 +158,9 @@ async fn join_until(mut writer: JoinHandle<()>, deadline: Instant) {
 }
 
 impl ExposureRecorder {
-    /// Starts the background writer: served decisions are written into the exposure log and on the runtime of `background`.
-    /// Entries of clients, which wait for the result, are written into `synchronous_log`, on the current runtime; so is the last
-    /// flush, as the threads of `background` may have a lower priority.
+    /// Starts the background writer: it writes served decisions into the exposure log of `background`, on the runtime of
+    /// `background`. Entries of clients, which wait for the result, are written into `synchronous_log`, on the current runtime;
+    /// so is the last flush, as the threads of `background` may have a lower priority.
     pub fn start(
         synchronous_log: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
@@ -274,8 +274,8 @@ impl ExposureRecorder {
         self.created
     }
 
-    /// Writes the entries of a client while it waits; one result each, in order.
-    pub async fn write_entries(
+    /// Writes exposures that a client sent to `/log-feature-flag`, while it waits; one result each, in order.
+    pub async fn write_from_client(
         &self,
         exposures: Vec<Exposure<'_>>,
     ) -> Vec<Result<(), WriteExposureError>> {
@@ -292,7 +292,7 @@ impl ExposureRecorder {
         results
     }
 
-    /// Counts entries of a client that could not be decoded.
+    /// Counts entries of `/log-feature-flag` that could not be decoded.
     pub fn count_invalid(&self, entries: usize) {
         self.metrics.invalid.inc_by(entries as u64);
     }

@@ -1,8 +1,8 @@
 //! Answers over HTTP which value an instance receives.
 //!
-//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all paths. Modules use only modules
-//! further down in this list: `server`, `demo` and `config`, `handlers`, `dashboard`, `openapi`, `http`, `access`, `tls`, `telemetry`,
-//! `outbound`.
+//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all routes, `http/route.rs`
+//! their paths. Modules use only modules further down in this list: `server`, `demo` and `config`, `handlers`, `dashboard`,
+//! `openapi`, `http`, `access`, `tls`, `telemetry`, `outbound`.
 mod access;
 mod config;
 mod dashboard;

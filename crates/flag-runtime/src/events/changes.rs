@@ -10,8 +10,9 @@ use tokio::time::Instant;
 /// The most flags that an event names.
 pub(super) const MAX_NAMED: usize = 100;
 
-/// How long a change waits for others that were noted with it, so that they are one event.
-const TOGETHER: Duration = Duration::from_millis(200);
+/// How long changes that the cache serves wait for those collected with them that it does not serve yet, so that all of
+/// them are one event.
+const WAIT_FOR_UNSERVED: Duration = Duration::from_millis(200);
 
 /// How long a change waits for the cache to serve it. After that it is announced, and repeated once it is served.
 pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
@@ -97,7 +98,7 @@ impl Changes {
         }
         let mut ready = self.split(is_ready);
         let mut waited = ready.flags.values().map(|change| now - change.since);
-        if waited.any(|waited| waited >= TOGETHER) {
+        if waited.any(|waited| waited >= WAIT_FOR_UNSERVED) {
             return Some(ready);
         }
         self.flags.append(&mut ready.flags);

@@ -21,9 +21,9 @@ const BACKOFF: Backoff = Backoff {
     jitter: Jitter::between(0.5, 1.0),
 };
 
-/// Exposures that are written together.
+/// A batch of exposures that is not written yet, with its attempts and the time of the next one.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct PendingBatch {
     exposures: ExposureBatch,
     /// How many were invalid before the first attempt, and are not counted yet.
     invalid: usize,
@@ -47,10 +47,10 @@ pub(crate) struct Attempt {
     /// How many the store refused, and why it refused the first of them.
     pub(crate) refused: Option<(usize, StoreError)>,
     /// The exposures to write again, and why the first of them failed.
-    pub(crate) failed: Option<(Batch, StoreError)>,
+    pub(crate) failed: Option<(PendingBatch, StoreError)>,
 }
 
-impl Batch {
+impl PendingBatch {
     /// Creates a batch that was not attempted yet.
     pub(crate) fn new(chunk: &Chunk, format: &ExposureFormat) -> Self {
         let (exposures, invalid) = chunk.batch(new_id(), format);
@@ -63,7 +63,7 @@ impl Batch {
         }
     }
 
-    /// Returns the exposures.
+    /// Returns the exposures as the log takes them.
     pub(crate) fn exposures(&self) -> &ExposureBatch {
         &self.exposures
     }
@@ -245,7 +245,9 @@ mod tests {
                 ..valid
             });
         }
-        let attempt = Batch::new(&chunk, &format()).write(&failing(&[0])).await;
+        let attempt = PendingBatch::new(&chunk, &format())
+            .write(&failing(&[0]))
+            .await;
         assert_eq!((attempt.written, attempt.invalid), (0, 4));
         let (batch, _) = attempt.failed.unwrap();
         let attempt = batch.write(&failing(&[])).await;

@@ -270,18 +270,16 @@ impl Queue {
         self.accept_waiting(state);
     }
 
-    /// Appends waiting exposures while there is room, and tells their requests.
+    /// Appends waiting exposures while there is room, and notifies their requests.
     fn accept_waiting(&self, mut state: MutexGuard<'_, State>) {
         let mut has_sealed = false;
-        let mut accepted = Vec::new();
+        let mut notifiers = Vec::new();
         while let Some(WaitingExposure {
-            decision,
-            accepted: request,
-            ..
+            decision, notifier, ..
         }) = state.next_with_room(self.capacity)
         {
             has_sealed |= state.append(decision.as_served());
-            accepted.push(request);
+            notifiers.push(notifier);
         }
         // What requests wait for must not wait for a chunk to become full.
         if !state.waiting.is_empty() && state.sealed.is_empty() {
@@ -289,9 +287,9 @@ impl Queue {
         }
         drop(state);
         self.wake_writer(has_sealed);
-        for request in accepted {
-            // It may be gone by now.
-            let _ = request.send(());
+        for notifier in notifiers {
+            // The request may be gone by now.
+            let _ = notifier.send(());
         }
     }
 

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::batch::Batch;
+use super::batch::PendingBatch;
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
 use super::*;
 use crate::flags::{CacheEntry, test_settings};
@@ -80,17 +80,17 @@ pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> Ser
 }
 
 /// A batch of this many exposures, which are due at once.
-pub(super) fn batch_of(exposures: usize) -> Batch {
+pub(super) fn batch_of(exposures: usize) -> PendingBatch {
     let decided = decided();
     let mut chunk = chunk::Chunk::new();
     for _ in 0..exposures {
         chunk.push(served(&decided, "A"));
     }
-    Batch::new(&chunk, &format())
+    PendingBatch::new(&chunk, &format())
 }
 
 /// What is left of a batch, which is due after the first pause.
-pub(super) async fn rest_of(exposures: usize) -> Batch {
+pub(super) async fn rest_of(exposures: usize) -> PendingBatch {
     let store = Scripted::new(move |_, record| {
         if is_of(record, "B") {
             Ok(())
@@ -104,7 +104,9 @@ pub(super) async fn rest_of(exposures: usize) -> Batch {
     for _ in 0..exposures {
         chunk.push(served(&decided, "A"));
     }
-    let attempt = Batch::new(&chunk, &format()).write(&*store.log).await;
+    let attempt = PendingBatch::new(&chunk, &format())
+        .write(&*store.log)
+        .await;
     attempt.failed.unwrap().0
 }
 

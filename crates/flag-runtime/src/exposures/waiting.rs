@@ -64,20 +64,20 @@ pub(crate) struct WaitingExposure {
     ticket: Ticket,
     /// What waits.
     pub(crate) decision: OwnedDecision,
-    /// Tells its request that the queue has accepted it.
-    pub(crate) accepted: oneshot::Sender<()>,
+    /// Notifies its request that the queue has accepted it.
+    pub(crate) notifier: oneshot::Sender<()>,
 }
 
 impl WaitingQueue {
     /// Adds an exposure at the end.
     pub(crate) fn add(&mut self, decision: OwnedDecision) -> (Ticket, oneshot::Receiver<()>) {
-        let (accepted, acceptance) = oneshot::channel();
+        let (notifier, acceptance) = oneshot::channel();
         let ticket = Ticket(self.next);
         self.next += 1;
         self.line.push_back(WaitingExposure {
             ticket,
             decision,
-            accepted,
+            notifier,
         });
         (ticket, acceptance)
     }

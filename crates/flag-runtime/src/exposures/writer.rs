@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::batch::{Attempt, Batch};
+use super::batch::{Attempt, PendingBatch};
 use super::chunk::CHUNK;
 use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
@@ -51,21 +51,21 @@ pub(crate) struct Writer {
     counts: Arc<MinuteCounter>,
     calls: JoinSet<Attempt>,
     /// Failed batches, each with its own pause.
-    failed: Vec<Batch>,
+    failed: Vec<PendingBatch>,
     failed_last: Option<Instant>,
     /// Whether the exposure log says that an operator is needed.
     is_misconfigured: bool,
     refused_last: Option<Instant>,
 }
 
-/// What a writer still writes.
+/// Which exposures a writer still writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// What comes.
+    /// All that come into the queue.
     Working,
-    /// What is in the queue, without long pauses.
+    /// Those in the queue, without long pauses; then it ends.
     Draining,
-    /// What it has taken, likewise.
+    /// Only those already taken from the queue, without long pauses; then it ends.
     Closing,
 }
 
@@ -131,14 +131,14 @@ impl Writer {
 
     /// Whether another chunk may be written.
     fn may_begin(&self) -> bool {
-        let failed: usize = self.failed.iter().map(Batch::len).sum();
+        let failed: usize = self.failed.iter().map(PendingBatch::len).sum();
         failed + self.calls.len() * CHUNK < MAX_TAKEN && self.failed.len() < MAX_FAILED
     }
 
     /// Begins writes up to the limits: first retries that are due, then new chunks.
     fn begin_calls(&mut self, mode: TakeChunk, phase: Phase) {
         if phase != Phase::Working {
-            self.failed.iter_mut().for_each(Batch::shorten_pause);
+            self.failed.iter_mut().for_each(PendingBatch::shorten_pause);
         }
         while self.calls.len() < CALLS
             && let Some(batch) = self.next_due()
@@ -149,14 +149,14 @@ impl Writer {
             && self.may_begin()
             && let Some(chunk) = self.queue.take(mode)
         {
-            let batch = Batch::new(&chunk, &self.format);
+            let batch = PendingBatch::new(&chunk, &self.format);
             self.counts.add(batch.exposures(), SystemClock.now());
             self.begin(batch);
         }
     }
 
     /// Takes a failed batch that is due; rests of others are joined, as far as they fit.
-    fn next_due(&mut self) -> Option<Batch> {
+    fn next_due(&mut self) -> Option<PendingBatch> {
         let mut due = self.failed.extract_if(.., |batch| batch.is_due());
         let mut batch = due.next()?;
         let mut others = Vec::new();
@@ -171,7 +171,7 @@ impl Writer {
         Some(batch)
     }
 
-    fn begin(&mut self, batch: Batch) {
+    fn begin(&mut self, batch: PendingBatch) {
         let log = Arc::clone(&self.log);
         self.calls.spawn(async move { batch.write(&*log).await });
     }

@@ -104,19 +104,20 @@ pub(super) struct Inner {
     pub(super) runtime: Handle,
 }
 
-/// Whether the result of a read that has just ended may be used instead of a new read. A read in flight is joined in both modes.
+/// Whether the last result for a flag may be used instead of a new read. A read in flight is joined in both modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadMode {
-    /// It may be used.
-    ReuseRecent,
+    /// It may be used within its lifetime.
+    ReuseValid,
     /// It may not: the flag is read again.
-    SkipCached,
+    ReadAgain,
 }
 
 /// How a read has ended.
 #[derive(Clone, Debug)]
 pub(super) enum ReadOutcome {
-    CacheEntry(Arc<CacheEntry>),
+    /// The flag has a revision in force, from the store or from a result that is still valid.
+    Found(Arc<CacheEntry>),
     Unavailable(UnavailableReason),
     Panicked,
 }
@@ -269,17 +270,17 @@ impl FlagCache {
 impl Inner {
     async fn read(self: &Arc<Self>, flag: &FlagKey) -> ReadOutcome {
         if self.is_being_read(flag) || self.entries.peek(flag).is_some() {
-            return self.join_or_start_read(flag, ReadMode::ReuseRecent).await;
+            return self.join_or_start_read(flag, ReadMode::ReuseValid).await;
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
-            let outcome = self.join_or_start_read(flag, ReadMode::ReuseRecent).await;
-            if let ReadOutcome::CacheEntry(_) = outcome {
+            let outcome = self.join_or_start_read(flag, ReadMode::ReuseValid).await;
+            if let ReadOutcome::Found(_) = outcome {
                 self.cold.give_back();
             }
             return outcome;
         }
         match self.existence(flag).await {
-            Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseRecent).await,
+            Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseValid).await,
             Ok(Existence::NotFound) => {
                 self.metrics.not_in_index.inc();
                 ReadOutcome::Unavailable(UnavailableReason::NotFound)
@@ -290,12 +291,13 @@ impl Inner {
 
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
     async fn existence(&self, flag: &FlagKey) -> Result<Existence, StoreError> {
-        let valid_for = self.negative_lifetime(&flag.project);
+        let valid_for = self.watch_uncached(&flag.project);
         self.existing.look_up(&self.store, flag, valid_for).await
     }
 
-    /// How long an unknown flag of the project is remembered; the project is watched from now on, if there is room.
-    pub(super) fn negative_lifetime(&self, project: &ProjectName) -> Duration {
+    /// Watches the project of a flag that is not cached, from now on and for a while, if there is room; returns how long
+    /// the flag may be remembered as unknown or unreadable.
+    pub(super) fn watch_uncached(&self, project: &ProjectName) -> Duration {
         if self.projects.watch_for_a_while(project) || !self.settings.watches_changes {
             negative_cache::VALID_FOR
         } else {
@@ -309,7 +311,7 @@ impl Inner {
             return;
         }
         if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
-            drop(self.join_or_start_read(flag, ReadMode::SkipCached));
+            drop(self.join_or_start_read(flag, ReadMode::ReadAgain));
         }
     }
 
@@ -331,7 +333,7 @@ impl Inner {
             return read.clone();
         }
         // A read may have ended after the caller looked into the cache.
-        if mode == ReadMode::ReuseRecent
+        if mode == ReadMode::ReuseValid
             && let Some(outcome) = self.valid_result(flag)
         {
             return ready(outcome).boxed().shared();
@@ -352,7 +354,7 @@ impl Inner {
         let now = Instant::now();
         match self.entries.peek(flag) {
             Some(entry) => {
-                (entry.age(now) == Age::WithinLifetime).then_some(ReadOutcome::CacheEntry(entry))
+                (entry.age(now) == Age::WithinLifetime).then_some(ReadOutcome::Found(entry))
             }
             None => self.negative.get(flag, now).map(ReadOutcome::Unavailable),
         }
@@ -396,7 +398,7 @@ impl ReadOutcome {
 
     fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
-            Self::CacheEntry(entry) => Ok(ServedPlan::new(entry, Source::Store)),
+            Self::Found(entry) => Ok(ServedPlan::new(entry, Source::Store)),
             Self::Unavailable(UnavailableReason::NotFound) => {
                 Err(CacheError::NotFound(flag.clone()))
             }

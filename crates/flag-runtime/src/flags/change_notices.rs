@@ -40,7 +40,7 @@ impl FlagCache {
         if !must_read {
             return NoticeOutcome::UpToDate;
         }
-        drop(inner.join_or_start_read(flag, ReadMode::SkipCached));
+        drop(inner.join_or_start_read(flag, ReadMode::ReadAgain));
         if entry.is_some_and(|entry| !entry.is_read_since(seen_at)) {
             NoticeOutcome::AwaitingRead
         } else {
@@ -58,15 +58,15 @@ impl FlagCache {
                 break;
             }
             self.shared
-                .join_or_start_read(flag, ReadMode::ReuseRecent)
+                .join_or_start_read(flag, ReadMode::ReuseValid)
                 .await;
         }
     }
 
-    /// Whether no request can get a revision of a flag that is older than the published one: that is cached, or was read after the
-    /// change was seen, or the flag is not cached, and the next request reads it. False while it is being read, as that read
-    /// may have begun before, or if it cannot be read. `revision_time` is the time of the published revision; `None` if only a
-    /// read shows which one is in force.
+    /// Whether no request can get a revision of a flag that is older than the published one: the published one is cached, or the
+    /// cached one was read after the change was seen, or the flag is not cached, so that the next request reads it. False for
+    /// a flag that is not cached while it is being read, as that read may have begun before the change, or if it cannot be
+    /// read. `revision_time` is the time of the published revision; `None` if only a read shows which one is in force.
     pub(crate) fn serves_nothing_older(
         &self,
         flag: &FlagKey,

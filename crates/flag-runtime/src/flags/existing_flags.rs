@@ -21,7 +21,7 @@ const PAGE: usize = 1_000;
 /// The most pages in memory; the oldest is dropped.
 const PAGES: usize = 256;
 
-/// The pages in memory.
+/// The pages in memory, each under the key where it begins.
 #[derive(Debug, Default)]
 pub(super) struct ExistingFlags {
     pages: Mutex<BTreeMap<FlagPrefix, Page>>,
@@ -29,9 +29,10 @@ pub(super) struct ExistingFlags {
     reading: tokio::sync::Mutex<()>,
 }
 
-/// Which flags exist between the place of the page and its end.
+/// Which flags exist in a range of keys.
 #[derive(Debug)]
 struct Page {
+    /// The key where the page ends, not included; `None` if it reaches to the end of the table.
     until: Option<FlagPrefix>,
     /// Hashes of the flags that exist; a collision costs one useless read.
     existing: HashSet<u64>,

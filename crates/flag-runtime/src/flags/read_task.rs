@@ -46,7 +46,7 @@ impl ReadTask {
                     let plan = Plan::compile(revision);
                     let entry =
                         CacheEntry::new(plan, row, last_confirmed, began, &self.shared.settings);
-                    ReadOutcome::CacheEntry(Arc::new(entry))
+                    ReadOutcome::Found(Arc::new(entry))
                 }
             },
         };
@@ -57,7 +57,7 @@ impl ReadTask {
     fn remember(&self, outcome: &ReadOutcome) {
         let Self { shared, flag } = self;
         match outcome {
-            ReadOutcome::CacheEntry(entry) => {
+            ReadOutcome::Found(entry) => {
                 shared.metrics.count_read(ReadResult::Read);
                 self.store_entry(entry);
             }
@@ -74,7 +74,7 @@ impl ReadTask {
                     shared.metrics.count_read(ReadResult::NotFound);
                     self.clear_unreadable();
                 }
-                let valid_for = shared.negative_lifetime(&flag.project);
+                let valid_for = shared.watch_uncached(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
                 shared.negative.remember(flag, reason.clone(), valid_for);
                 if shared.entries.remove(flag).is_some() {

@@ -130,7 +130,7 @@ impl ChangeWatcher {
         let was_failing = self.is_failing;
         for (polled, project) in polls {
             match polled {
-                Ok(changed) => self.apply(project, changed, was_failing),
+                Ok(new_head_row) => self.apply(project, new_head_row, was_failing),
                 Err(error) => failure = Some(error),
             }
         }
@@ -147,9 +147,9 @@ impl ChangeWatcher {
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
-    fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
+    fn apply(&mut self, project: ProjectName, new_head_row: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.head_rows.get_mut(&project) else {
-            let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
+            let mut seen = SeenHeadRow::new(new_head_row.unwrap_or_default());
             self.flags.note_flag_keys_of(&project, seen.head_row());
             note_for_events(self.flags.events(), &project, &seen, Replaced::default());
             let mut unserved = seen.published_to_compare();
@@ -164,18 +164,18 @@ impl ChangeWatcher {
             self.head_rows.insert(project, seen);
             return;
         };
-        if let Some(head_row) = &changed {
+        if let Some(head_row) = &new_head_row {
             self.flags.note_flag_keys_of(&project, head_row);
         }
-        let replaced = changed.map(|head_row| seen.replace(head_row));
+        let replaced = new_head_row.map(|head_row| seen.replace(head_row));
         let replaced = replaced.unwrap_or_default();
-        let mut changed = replaced.published.clone();
+        let mut changes = replaced.published.clone();
         if replaced.undone > 0 {
             warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
             self.flags.note_restored(&project);
             self.flags.expire_flag_keys_of(&project);
             let restored = seen.compare_again(self.flags.cached_flag_keys(&project));
-            changed.extend(restored.iter().map(|restored| HeadChange {
+            changes.extend(restored.iter().map(|restored| HeadChange {
                 flag: restored.flag.clone(),
                 // Reports name 1970 for a revision whose time is not known.
                 published: Some(restored.revision_time.unwrap_or(Timestamp::UNIX_EPOCH)),
@@ -183,8 +183,8 @@ impl ChangeWatcher {
             }));
             self.flags.events().request_resync(&project, restored);
         }
-        if !changed.is_empty() {
-            note_for_reports(&self.flags, &project, seen, changed);
+        if !changes.is_empty() {
+            note_for_reports(&self.flags, &project, seen, changes);
         }
         note_for_events(self.flags.events(), &project, seen, replaced);
         if was_failing {
@@ -211,24 +211,24 @@ fn note_for_reports(
     flags: &FlagCache,
     project: &ProjectName,
     seen: &SeenHeadRow,
-    changed: Vec<HeadChange>,
+    changes: Vec<HeadChange>,
 ) {
     let digest = seen.head_row().digest();
     flags
         .project_reports()
-        .note_digest(project, digest, changed);
+        .note_digest(project, digest, changes);
 }
 
 /// Notes the head row of a project for the events of its subscribers, if it has any.
 fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, replaced: Replaced) {
     let head_row = seen.head_row();
-    let report = |changed| {
+    let note = |changes| {
         let has_flags = head_row.flags().next().is_some();
-        events.note_digest(project, head_row.digest(), has_flags, changed);
+        events.note_digest(project, head_row.digest(), has_flags, changes);
     };
     match events.head_row_needed(project) {
-        HeadRowNeeded::Now => report(seen.published_to_compare()),
-        HeadRowNeeded::WhenChanged if !replaced.published.is_empty() => report(replaced.published),
+        HeadRowNeeded::Now => note(seen.published_to_compare()),
+        HeadRowNeeded::WhenChanged if !replaced.published.is_empty() => note(replaced.published),
         HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reads through either port share a concurrency limit, a deadline and a circuit. Writes into the exposure log
 //! (exposures, counts, reports and their removal), and the look-up after an insertion, have a circuit of their own, and their
-//! callers limit them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only counted.
+//! callers limit them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only counted and timed.
 
 mod log;
 mod rows;

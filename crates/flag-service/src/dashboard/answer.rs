@@ -79,8 +79,8 @@ impl Dashboard {
         (threads, reads): (&PageThreads, usize),
         other_store: Option<OtherStore>,
     ) -> Self {
-        let counted = (recording == Recording::On).then(|| Arc::clone(&log));
-        let listings = Listings::new(store.clone(), counted, reads);
+        let log_if_recording = (recording == Recording::On).then(|| Arc::clone(&log));
+        let listings = Listings::new(store.clone(), log_if_recording, reads);
         Self {
             permits: Arc::new(Semaphore::new(MAX)),
             change_permits: Arc::new(Semaphore::new(MAX_CHANGES)),

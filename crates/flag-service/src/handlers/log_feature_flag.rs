@@ -138,7 +138,7 @@ async fn write_entries(
         });
     }
     recorder.count_invalid(outcomes.len() - exposures.len());
-    let mut results = recorder.write_entries(exposures).await.into_iter();
+    let mut results = recorder.write_from_client(exposures).await.into_iter();
     for outcome in &mut outcomes {
         if let EntryOutcome::Stored { .. } = outcome {
             match results.next() {

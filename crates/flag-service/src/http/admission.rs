@@ -1,5 +1,5 @@
-//! What every request passes before its handler runs: rate limit, limit of connections, sizes, API key; and the limit of waiting
-//! requests.
+//! What every request passes before its handler runs, in this order: rate limit, limit of connections, limit of sizes, API key
+//! and scope, limit of waiting requests. The API key is looked up first, as the rate limit may depend on it.
 
 use actix_web::HttpResponse;
 use tracing::error;

@@ -31,7 +31,7 @@ pub(crate) struct RequestContext {
     pub(crate) authorization: Authorization,
     /// The span of the request.
     pub(crate) span: RequestSpan,
-    /// When the request arrived.
+    /// When this context was made, after the head of the request was parsed.
     pub(crate) began: Instant,
 }
 

@@ -123,7 +123,7 @@ impl<T> GuardedConnection<T> {
 
     /// Finds bytes to pass on.
     fn find_passable(&mut self) {
-        self.passable = self.framing.pass(&mut self.unpassed);
+        self.passable = self.framing.prepare_to_pass(&mut self.unpassed);
         // Parts of a body are never as long.
         if self.passable > LARGE_HEAD {
             self.state.closes_after_answer.set(true);
@@ -140,7 +140,7 @@ impl<T> GuardedConnection<T> {
     fn take_read(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let fresh = buffer.filled_mut().get_mut(before..).unwrap_or_default();
         if self.unpassed.is_empty() {
-            let passed = self.framing.pass(fresh);
+            let passed = self.framing.prepare_to_pass(fresh);
             self.state.is_whole.set(self.framing.is_whole());
             let dropped = self.framing.take_empty_lines();
             if let Some(rest) = fresh.get(passed + dropped..) {

@@ -61,11 +61,12 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// Returns how many of these bytes, from the first, belong to the request and may be passed on now.
+    /// Returns how many of these bytes, from the first, belong to the request and may be passed on now; they count as passed
+    /// on. Overwrites bytes of a head, to hide some headers from actix-http, or to have it refuse the request.
     ///
     /// A head is passed on as a whole: before it is complete, the result is 0, and the caller must pass the same bytes again,
     /// followed by more. Bytes of a body that are not passed on must be passed again too, in the next poll if necessary.
-    pub(super) fn pass(&mut self, bytes: &mut [u8]) -> usize {
+    pub(super) fn prepare_to_pass(&mut self, bytes: &mut [u8]) -> usize {
         if !matches!(self.part, Part::Head) {
             return self.pass_body(bytes);
         }
@@ -271,7 +272,7 @@ mod tests {
         let (mut shown, mut passed) = (Vec::new(), Vec::new());
         for piece in text.as_bytes().chunks(size) {
             shown.extend_from_slice(piece);
-            let now = framing.pass(&mut shown);
+            let now = framing.prepare_to_pass(&mut shown);
             passed.extend(shown.drain(..now));
             if framing.is_whole() {
                 break;
@@ -310,7 +311,7 @@ mod tests {
         while !framing.is_whole() {
             let mut now = 0;
             while !framing.is_whole() && !framing.renew_spent_budget() {
-                let passed = framing.pass(&mut rest);
+                let passed = framing.prepare_to_pass(&mut rest);
                 assert!(passed > 0, "{} left", rest.len());
                 rest.drain(..passed);
                 now += passed;
@@ -344,11 +345,11 @@ mod tests {
     fn a_head_is_passed_on_as_a_whole() {
         let mut framing = Framing::default();
         let mut bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r".to_vec();
-        assert_eq!(framing.pass(&mut bytes), 0);
+        assert_eq!(framing.prepare_to_pass(&mut bytes), 0);
         assert!(framing.is_in_head());
         assert_eq!(framing.take_empty_lines(), 0, "the head has begun");
         bytes.push(b'\n');
-        assert_eq!(framing.pass(&mut bytes), bytes.len());
+        assert_eq!(framing.prepare_to_pass(&mut bytes), bytes.len());
     }
 
     #[test]
@@ -356,13 +357,13 @@ mod tests {
         let mut framing = Framing::default();
         assert_eq!(framing.take_empty_lines(), 0);
         let mut bytes = b"\r\n\r\n\r".to_vec();
-        assert_eq!(framing.pass(&mut bytes), 0);
+        assert_eq!(framing.prepare_to_pass(&mut bytes), 0);
         assert_eq!(framing.take_empty_lines(), 4);
         let mut bytes = b"\r\nGET / HTTP/1.1\r\n".to_vec();
-        assert_eq!(framing.pass(&mut bytes), 0);
+        assert_eq!(framing.prepare_to_pass(&mut bytes), 0);
         assert_eq!(framing.take_empty_lines(), 0);
         bytes.extend(b"\r\n");
-        assert_eq!(framing.pass(&mut bytes), bytes.len());
+        assert_eq!(framing.prepare_to_pass(&mut bytes), bytes.len());
         assert_eq!(framing.take_empty_lines(), 0);
     }
 
@@ -375,7 +376,11 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: x\r\n\n",
         ] {
             let mut bytes = head.as_bytes().to_vec();
-            assert_eq!(Framing::default().pass(&mut bytes), bytes.len(), "{head:?}");
+            assert_eq!(
+                Framing::default().prepare_to_pass(&mut bytes),
+                bytes.len(),
+                "{head:?}"
+            );
             assert!(bytes.contains(&REFUSED), "{head:?}");
         }
     }
@@ -390,7 +395,7 @@ mod tests {
         ] {
             let mut bytes = format!("GET / HTTP/1.1\r\nConnection: {value}\r\n\r\n").into_bytes();
             let mut framing = Framing::default();
-            assert_eq!(framing.pass(&mut bytes), bytes.len());
+            assert_eq!(framing.prepare_to_pass(&mut bytes), bytes.len());
             let shown = String::from_utf8(bytes).unwrap();
             assert!(
                 shown.contains(&format!("\r\n{expected}: {value}\r\n")),
@@ -406,21 +411,21 @@ mod tests {
         };
         let mut framing = Framing::default();
         let mut bytes = head("HTTP/1.1").into_bytes();
-        assert_eq!(framing.pass(&mut bytes), bytes.len());
+        assert_eq!(framing.prepare_to_pass(&mut bytes), bytes.len());
         let shown = String::from_utf8(bytes).unwrap();
         assert!(shown.contains("\r\nxXPECT: 100-Continue\r\n"), "{shown}");
         assert!(framing.take_continue());
         assert!(!framing.take_continue(), "it is answered once");
         let mut framing = Framing::default();
-        framing.pass(&mut head("HTTP/1.0").into_bytes());
+        framing.prepare_to_pass(&mut head("HTTP/1.0").into_bytes());
         assert!(!framing.take_continue());
         let mut framing = Framing::default();
-        framing.pass(&mut (head("HTTP/1.1") + "x").into_bytes());
+        framing.prepare_to_pass(&mut (head("HTTP/1.1") + "x").into_bytes());
         assert!(!framing.take_continue(), "the body has come without it");
         for length in ["", "Content-Length: 0\r\n"] {
             let head = format!("POST / HTTP/1.1\r\nExpect: 100-continue\r\n{length}\r\n");
             let mut framing = Framing::default();
-            framing.pass(&mut head.into_bytes());
+            framing.prepare_to_pass(&mut head.into_bytes());
             assert!(!framing.take_continue(), "there is no body to wait for");
         }
     }

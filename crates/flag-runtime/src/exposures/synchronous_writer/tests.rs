@@ -124,7 +124,7 @@ async fn entries_of_clients_are_counted_by_outcome() {
         entry("r-2"),
         entry("r-3"),
     ];
-    let results = log.write_entries(entries).await;
+    let results = log.write_from_client(entries).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
     log.count_invalid(4);
     let metrics = &log.metrics;
@@ -150,7 +150,7 @@ async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
             created: now,
             ..entry(of)
         });
-        let results = recorder.write_entries(entries.collect());
+        let results = recorder.write_from_client(entries.collect());
         assert!(results.await.iter().all(Result::is_ok));
     }
     assert_eq!(recorder.writer_factory.counts.unwritten(), 3);

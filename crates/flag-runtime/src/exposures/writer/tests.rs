@@ -69,7 +69,7 @@ async fn rests_that_are_due_are_written_together_as_far_as_they_fit() {
     writer.failed.push(rest_of(1).await);
     let joined = writer.next_due().map(|batch| batch.len());
     assert_eq!(joined, Some(3 + 1_996 + 1));
-    let left: Vec<_> = writer.failed.iter().map(Batch::len).collect();
+    let left: Vec<_> = writer.failed.iter().map(PendingBatch::len).collect();
     assert_eq!(
         left,
         [1, 2, 1],

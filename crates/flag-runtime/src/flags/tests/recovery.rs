@@ -89,25 +89,25 @@ async fn a_flag_that_is_due_is_not_read_while_the_circuit_is_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_has_just_ended_is_enough_unless_another_is_wanted() {
+async fn a_valid_result_is_enough_unless_another_read_is_wanted() {
     let world = World::new().await;
     let inner = &world.cache.shared;
     for name in ["known", "unknown"] {
         let _ = world.ask(name).await;
         world.reads();
         inner
-            .join_or_start_read(&flag(name), ReadMode::ReuseRecent)
+            .join_or_start_read(&flag(name), ReadMode::ReuseValid)
             .await;
         assert_eq!(world.reads(), 0, "{name}");
         inner
-            .join_or_start_read(&flag(name), ReadMode::SkipCached)
+            .join_or_start_read(&flag(name), ReadMode::ReadAgain)
             .await;
         assert_eq!(world.reads(), 1, "{name}");
     }
     advance(LIFETIME * 2).await;
     for name in ["known", "unknown"] {
         inner
-            .join_or_start_read(&flag(name), ReadMode::ReuseRecent)
+            .join_or_start_read(&flag(name), ReadMode::ReuseValid)
             .await;
         assert_eq!(world.reads(), 1, "{name}");
     }
@@ -133,7 +133,7 @@ async fn an_unknown_flag_is_remembered_for_less_time_if_its_changes_are_not_watc
         .await;
         let valid_for = |n: usize| {
             let project = ProjectName::new(format!("p{n}")).unwrap();
-            world.cache.shared.negative_lifetime(&project)
+            world.cache.shared.watch_uncached(&project)
         };
         for n in 0..64 {
             assert_eq!(valid_for(n), Duration::from_secs(5));
