@@ -49,6 +49,7 @@
 //! knows nothing of revisions and rollouts.
 mod asking;
 mod async_client;
+mod atomic_instant;
 mod backend;
 mod block_on;
 mod bounded_map;
@@ -61,7 +62,6 @@ mod client;
 mod client_state;
 mod connections;
 mod core;
-mod deadline;
 mod detail;
 mod environment;
 mod failure;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
+use crate::atomic_instant::AtomicInstant;
 use crate::client_state::ClientState;
-use crate::deadline::Deadline;
 use crate::worker::Worker;
 
 /// How long the last check for a fork is trusted: the cache of a parent learns of no change in a child.
@@ -24,7 +24,7 @@ const CHECKED: Duration = Duration::from_secs(1);
 pub(crate) struct PerProcess {
     id: u32,
     /// Until when the last check for a fork is trusted.
-    checked_until: Deadline,
+    checked_until: AtomicInstant,
     pub(crate) state: Arc<ClientState>,
     pub(crate) worker: Arc<Worker>,
     /// The parts of a child of this process. Set without a lock, as a fork may happen at any time.
@@ -76,7 +76,7 @@ impl PerProcess {
     fn of_this(state: ClientState, worker: Worker) -> Self {
         Self {
             id: process::id(),
-            checked_until: Deadline::passed(),
+            checked_until: AtomicInstant::passed(),
             state: Arc::new(state),
             worker: Arc::new(worker),
             child: OnceBox::new(),

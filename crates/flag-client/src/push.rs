@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::deadline::Deadline;
+use crate::atomic_instant::AtomicInstant;
 use crate::failure::Failure;
 use crate::push::recent_changes::RecentChanges;
 use crate::status::StreamState;
@@ -42,7 +42,7 @@ pub(crate) struct Push {
     pub(crate) recent_changes: RecentChanges,
     is_started: AtomicBool,
     /// Until when the stream counts as good.
-    good_until: Deadline,
+    good_until: AtomicInstant,
     view: Mutex<StreamView>,
 }
 
@@ -79,7 +79,7 @@ impl Push {
             mode,
             recent_changes,
             is_started: AtomicBool::new(false),
-            good_until: Deadline::passed(),
+            good_until: AtomicInstant::passed(),
             view: Mutex::new(StreamView {
                 stream,
                 digest,

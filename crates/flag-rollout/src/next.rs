@@ -20,12 +20,12 @@ pub fn switched_off(newest: &Revision, takes_overrides: bool) -> RevisionParts {
     parts
 }
 
-/// The revision in which the treatment at this position has another percentage; its buckets move as few instances as
+/// The revision in which the treatment of this index has another percentage; its buckets move as few instances as
 /// possible. Who makes it and why is still that of the older one.
-pub fn with_percent(newest: &Revision, position: usize, percent: Percent) -> RevisionParts {
+pub fn with_percent(newest: &Revision, treatment_index: usize, percent: Percent) -> RevisionParts {
     let mut parts = newest.clone().into_parts();
     parts.rollback_of = None;
-    if let Some(treatment) = parts.treatments.get_mut(position) {
+    if let Some(treatment) = parts.treatments.get_mut(treatment_index) {
         treatment.percent = percent;
     }
     assign_buckets(&mut parts, true);

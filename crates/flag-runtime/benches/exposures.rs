@@ -86,7 +86,7 @@ impl<'a> Pipeline<'a> {
                 window: Duration::ZERO,
                 entries: 1_000,
             },
-            created: CreatedBounds {
+            created_bounds: CreatedBounds {
                 max_age: Duration::from_hours(1),
                 max_ahead: Duration::from_mins(1),
             },

@@ -49,7 +49,7 @@ pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
 pub use self::format::ExposureFormat;
-pub use self::handled::{ExposureHandled, QueueFull, RecordLater};
+pub use self::handled::{ExposureHandled, QueueFull, WaitForRoom};
 pub use self::overflow::Overflow;
 
 /// How exposures are recorded.
@@ -64,7 +64,7 @@ pub struct ExposureSettings {
     /// When equal answers are logged only once.
     pub dedup: DedupSettings,
     /// Valid times of entries from clients.
-    pub created: CreatedBounds,
+    pub created_bounds: CreatedBounds,
     /// How long exposures are kept if the table has no expiry rule; zero keeps them for ever.
     pub retention: Duration,
     /// How exposures are written.
@@ -87,11 +87,11 @@ pub struct ExposureRecorder {
     queue: Arc<Queue>,
     dedup: Option<Dedup>,
     synchronous_writer: SynchronousWriter,
-    created: CreatedBounds,
+    created_bounds: CreatedBounds,
     metrics: RecorderMetrics,
     writer_factory: WriterFactory,
     /// The log that the last exposures are written into.
-    shutdown_log: Arc<dyn ExposureLog>,
+    flush_log: Arc<dyn ExposureLog>,
     running: Mutex<Option<[RunningWriter; 2]>>,
 }
 
@@ -184,7 +184,7 @@ impl ExposureRecorder {
             RunningWriter::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = RecorderMetrics::register(registry);
-        let shutdown_log = Arc::clone(&synchronous_log);
+        let flush_log = Arc::clone(&synchronous_log);
         Self {
             recording: settings.recording,
             queue,
@@ -195,10 +195,10 @@ impl ExposureRecorder {
                 Arc::clone(&writer_factory.counts),
                 Handle::current(),
             ),
-            created: settings.created,
+            created_bounds: settings.created_bounds,
             metrics,
             writer_factory,
-            shutdown_log,
+            flush_log,
             running: Mutex::new(Some(running)),
         }
     }
@@ -215,7 +215,7 @@ impl ExposureRecorder {
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
         current: &ServedPlan,
-    ) -> Result<ExposureHandled, RecordLater<'_>> {
+    ) -> Result<ExposureHandled, WaitForRoom<'_>> {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
@@ -231,7 +231,7 @@ impl ExposureRecorder {
             served.created,
             push,
         ) {
-            DedupOutcome::NoRoom(key) => Err(RecordLater::new(self, served.into(), Some(key))),
+            DedupOutcome::NoRoom(key) => Err(WaitForRoom::new(self, served.into(), Some(key))),
             DedupOutcome::New | DedupOutcome::Dropped => Ok(ExposureHandled::DONE),
             DedupOutcome::Duplicate => {
                 self.metrics.deduplicated.inc();
@@ -252,7 +252,7 @@ impl ExposureRecorder {
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
         current: &ServedPlan,
-    ) -> Result<ExposureHandled, RecordLater<'_>> {
+    ) -> Result<ExposureHandled, WaitForRoom<'_>> {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
@@ -262,16 +262,16 @@ impl ExposureRecorder {
     }
 
     #[inline]
-    fn push(&self, served: ServedDecision<'_>) -> Result<ExposureHandled, RecordLater<'_>> {
+    fn push(&self, served: ServedDecision<'_>) -> Result<ExposureHandled, WaitForRoom<'_>> {
         match self.queue.push(served) {
-            Pushed::NoRoom => Err(RecordLater::new(self, served.into(), None)),
+            Pushed::NoRoom => Err(WaitForRoom::new(self, served.into(), None)),
             Pushed::Accepted | Pushed::Dropped => Ok(ExposureHandled::DONE),
         }
     }
 
     /// Returns the valid times of entries from clients.
     pub fn created_bounds(&self) -> CreatedBounds {
-        self.created
+        self.created_bounds
     }
 
     /// Writes exposures that a client sent to `/log-feature-flag`, while it waits; one result each, in order.
@@ -304,13 +304,13 @@ impl ExposureRecorder {
         let running = running.unwrap_or_else(PoisonError::into_inner).take();
         if let Some([exposures, counts]) = running {
             let left = exposures.request_stop();
-            let last = self.writer_factory.of_exposures(&self.shutdown_log);
+            let last = self.writer_factory.of_exposures(&self.flush_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
             if self.queue.totals().pending > 0 {
                 join_until(left, deadline).await;
             }
             let left = counts.request_stop();
-            let last = self.writer_factory.of_counts(&self.shutdown_log);
+            let last = self.writer_factory.of_counts(&self.flush_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
             if self.writer_factory.counts.unwritten() > 0 {
                 join_until(left, deadline).await;

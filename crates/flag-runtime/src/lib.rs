@@ -20,7 +20,7 @@ mod store;
 pub use crate::events::{Event, Events, SubscribeError, Subscription};
 pub use crate::exposures::{
     COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureHandled,
-    ExposureRecorder, ExposureSettings, Overflow, QueueFull, RecordLater, Recording,
+    ExposureRecorder, ExposureSettings, Overflow, QueueFull, Recording, WaitForRoom,
     expire_exposures, exposure_runtime,
 };
 pub use crate::flags::{

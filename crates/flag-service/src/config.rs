@@ -221,8 +221,9 @@ fn default_workers() -> usize {
 
 /// Reads environment, tenant and project as they are set: only Bigtable restricts them.
 fn read_deployment(reader: &mut Reader) -> Option<String> {
-    let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
-        .map(|setting| reader.parse(&setting, |text| Some(text.to_owned())));
+    let [environment, tenant, project] =
+        [table::ENVIRONMENT, table::TENANT, table::BIGTABLE_PROJECT]
+            .map(|setting| reader.parse(&setting, |text| Some(text.to_owned())));
     Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 

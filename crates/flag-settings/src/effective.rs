@@ -71,7 +71,8 @@ mod tests {
         let matches = command.get_matches_from(["test", "--store", "bigtable"]);
         let environment = [(OsString::from("ENVIRONMENT"), OsString::from("hcb-uat"))];
         let sources = Sources::new(&matches, environment);
-        let effective = sources.effective(&[table::STORE, table::PROJECT, table::EMULATOR]);
+        let effective =
+            sources.effective(&[table::STORE, table::BIGTABLE_PROJECT, table::EMULATOR]);
         let shown: Vec<_> = effective
             .iter()
             .map(|setting| {

@@ -110,7 +110,7 @@ impl Sources {
         if *setting != table::STORE {
             return None;
         }
-        let naming = [table::EMULATOR, table::FLAG_TABLE, table::INSTANCE];
+        let naming = [table::EMULATOR, table::FLAG_TABLE, table::BIGTABLE_INSTANCE];
         let named = naming
             .map(|naming| (naming, self.find(&naming).1))
             .into_iter();

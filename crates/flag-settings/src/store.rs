@@ -272,8 +272,8 @@ fn read_bigtable(
         ("{tenant}", tenant.as_str()),
     ];
     let mut resource = |setting| reader.parse_expanded(setting, &names, name);
-    let project = resource(&table::PROJECT);
-    let instance = resource(&table::INSTANCE);
+    let project = resource(&table::BIGTABLE_PROJECT);
+    let instance = resource(&table::BIGTABLE_INSTANCE);
     let flag_table = resource(&table::FLAG_TABLE);
     let log_table = resource(&table::LOG_TABLE);
     let app_profile = reader.text(&table::APP_PROFILE);

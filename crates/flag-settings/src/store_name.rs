@@ -29,8 +29,8 @@ impl StoreName {
                 ]));
             }
             "bigtable" if (2..=4).contains(&parts.len()) => &[
-                table::PROJECT,
-                table::INSTANCE,
+                table::BIGTABLE_PROJECT,
+                table::BIGTABLE_INSTANCE,
                 table::FLAG_TABLE,
                 table::LOG_TABLE,
             ],

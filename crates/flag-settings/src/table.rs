@@ -29,9 +29,9 @@ settings! {
         "Name of the environment";
     TENANT = "tenant", ["TENANT_NAME"], "csr-va", Name,
         "Tenant, part of the name of the Bigtable instance";
-    PROJECT = "bigtable_project", ["PROJECT_ID"], "anbc-{environment}", Name,
+    BIGTABLE_PROJECT = "bigtable_project", ["PROJECT_ID"], "anbc-{environment}", Name,
         "Google Cloud project of the Bigtable instance";
-    INSTANCE = "bigtable_instance", ["INSTANCE_ID"], "{tenant}-db-{environment}", Name,
+    BIGTABLE_INSTANCE = "bigtable_instance", ["INSTANCE_ID"], "{tenant}-db-{environment}", Name,
         "Bigtable instance";
     FLAG_TABLE = "flag_table", ["BT_TABLE_ID"], "csr_va_feature_flag_bigtable", Name,
         "Bigtable table of flags";
@@ -176,8 +176,8 @@ pub const OF_STORE: &[Setting] = &[
     DATA_DIR,
     ENVIRONMENT,
     TENANT,
-    PROJECT,
-    INSTANCE,
+    BIGTABLE_PROJECT,
+    BIGTABLE_INSTANCE,
     FLAG_TABLE,
     LOG_TABLE,
     APP_PROFILE,

@@ -121,11 +121,11 @@ pub(crate) async fn open_flag(
     context: &Context,
     named: &NamedFlag,
 ) -> Result<(FlagStore, FlagKey), Failure> {
-    open_flag_or(context, named, "").await
+    open_flag_or_advise(context, named, "").await
 }
 
 /// The same with advice for a flag that does not exist.
-pub(crate) async fn open_flag_or(
+pub(crate) async fn open_flag_or_advise(
     context: &Context,
     named: &NamedFlag,
     advice: &'static str,

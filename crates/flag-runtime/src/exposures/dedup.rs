@@ -29,7 +29,7 @@ pub struct DedupSettings {
 pub(crate) struct Dedup {
     window: i64,
     /// Answers per generation of a shard; there are two generations.
-    generation: usize,
+    generation_capacity: usize,
     /// Answers that were forgotten within the window.
     forgotten: Counter,
     hashes: RandomState,
@@ -48,7 +48,7 @@ impl Dedup {
     pub(crate) fn new(settings: DedupSettings, forgotten: Counter) -> Option<Self> {
         (!settings.window.is_zero()).then(|| Self {
             window: i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX),
-            generation: (settings.entries / 2 / SHARDS).max(1),
+            generation_capacity: (settings.entries / 2 / SHARDS).max(1),
             forgotten,
             hashes: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -96,7 +96,7 @@ impl Dedup {
     }
 
     fn insert(&self, shard: &mut Shard, key: DedupKey) {
-        if shard.young.len() >= self.generation {
+        if shard.young.len() >= self.generation_capacity {
             let forgotten = shard.start_generation(|at| self.is_within_window(at, key.at));
             self.forgotten.inc_by(forgotten as u64);
         }

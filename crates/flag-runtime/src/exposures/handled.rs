@@ -19,10 +19,10 @@ pub struct QueueFull;
 
 /// An exposure that must wait for room in the queue before its answer may be given.
 #[derive(Debug)]
-pub struct RecordLater<'a>(Box<Later<'a>>);
+pub struct WaitForRoom<'a>(Box<Waiting<'a>>);
 
 #[derive(Debug)]
-struct Later<'a> {
+struct Waiting<'a> {
     recorder: &'a ExposureRecorder,
     decision: OwnedDecision,
     /// What deduplication remembers then.
@@ -37,13 +37,13 @@ impl ExposureHandled {
     pub(super) const DONE: Self = Self(());
 }
 
-impl<'a> RecordLater<'a> {
+impl<'a> WaitForRoom<'a> {
     pub(super) fn new(
         recorder: &'a ExposureRecorder,
         decision: OwnedDecision,
         dedup_key: Option<DedupKey>,
     ) -> Self {
-        Self(Box::new(Later {
+        Self(Box::new(Waiting {
             recorder,
             decision,
             dedup_key,
@@ -54,7 +54,7 @@ impl<'a> RecordLater<'a> {
     ///
     /// Dropping the future gives up the place, and the exposure if it is not accepted by then.
     pub async fn wait(self) -> Result<ExposureHandled, QueueFull> {
-        let Later {
+        let Waiting {
             recorder,
             decision,
             dedup_key,

@@ -14,7 +14,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::batch::Attempt;
-use super::queue::{Dropped, Queue, QueueTotals};
+use super::queue::{DropReason, Queue, QueueTotals};
 
 /// Upper bounds of the buckets of the lag histogram, in seconds.
 const LAG_SECONDS: [f64; 11] = [
@@ -95,7 +95,7 @@ impl Collector for QueueMetrics {
         let help = "Exposures that are lost, by reason";
         let mut family =
             encoder.encode_descriptor("exposures_dropped", help, None, MetricType::Counter)?;
-        for reason in Dropped::ALL {
+        for reason in DropReason::ALL {
             let labels = DroppedLabels {
                 reason: reason.as_str(),
             };

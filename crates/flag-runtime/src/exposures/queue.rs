@@ -36,7 +36,7 @@ pub(crate) enum Pushed {
 
 /// Why an exposure was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dropped {
+pub(crate) enum DropReason {
     /// The queue was full.
     QueueFull,
     /// It is invalid.
@@ -45,7 +45,7 @@ pub(crate) enum Dropped {
     Refused,
 }
 
-impl Dropped {
+impl DropReason {
     /// Every reason.
     pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::Invalid, Self::Refused];
 
@@ -75,21 +75,21 @@ pub(crate) struct QueueTotals {
 /// Counts of dropped exposures by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DroppedCounts {
-    /// See [`Dropped::QueueFull`].
+    /// See [`DropReason::QueueFull`].
     pub(crate) queue_full: u64,
-    /// See [`Dropped::Invalid`].
+    /// See [`DropReason::Invalid`].
     pub(crate) invalid: u64,
-    /// See [`Dropped::Refused`].
+    /// See [`DropReason::Refused`].
     pub(crate) refused: u64,
 }
 
 impl DroppedCounts {
     /// Returns the count of a reason.
-    pub(crate) fn of(&self, reason: Dropped) -> u64 {
+    pub(crate) fn of(&self, reason: DropReason) -> u64 {
         match reason {
-            Dropped::QueueFull => self.queue_full,
-            Dropped::Invalid => self.invalid,
-            Dropped::Refused => self.refused,
+            DropReason::QueueFull => self.queue_full,
+            DropReason::Invalid => self.invalid,
+            DropReason::Refused => self.refused,
         }
     }
 }

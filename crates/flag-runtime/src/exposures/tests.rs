@@ -228,7 +228,7 @@ pub(super) fn settings(queue: usize, overflow: Overflow, window: Duration) -> Ex
             window,
             entries: 1_000,
         },
-        created: CreatedBounds {
+        created_bounds: CreatedBounds {
             max_age: Duration::from_hours(24),
             max_ahead: Duration::from_mins(1),
         },

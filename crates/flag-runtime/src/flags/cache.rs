@@ -282,7 +282,7 @@ impl Inner {
         match self.existence(flag).await {
             Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseValid).await,
             Ok(Existence::NotFound) => {
-                self.metrics.not_in_index.inc();
+                self.metrics.not_listed.inc();
                 ReadOutcome::Unavailable(UnavailableReason::NotFound)
             }
             Err(error) => ReadOutcome::failed(error),

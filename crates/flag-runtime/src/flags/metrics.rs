@@ -23,7 +23,7 @@ pub(super) struct CacheMetrics {
     /// Requests for flags in the negative cache: not found, unreadable, or not read because the store failed.
     pub(super) negative_hits: Counter,
     /// Requests for flags that are not in the index of existing flags.
-    pub(super) not_in_index: Counter,
+    pub(super) not_listed: Counter,
     /// Projects that went back to an older state.
     pub(super) restores: Counter,
     /// Reads by result, in the order of [`ReadResult`].
@@ -84,7 +84,7 @@ impl CacheMetrics {
             misses: looked("miss"),
             stale: looked("stale"),
             negative_hits: looked("unknown"),
-            not_in_index: looked("absent"),
+            not_listed: looked("absent"),
             restores,
             reads: ["read", "unknown", "unreadable", "failed"].map(ended),
             propagation,

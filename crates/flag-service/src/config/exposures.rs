@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
     let queue = reader.number(&table::EXPOSURE_QUEUE);
     let overflow = read_overflow(reader);
     let dedup = read_dedup(reader);
-    let created = read_created(reader);
+    let created_bounds = read_created_bounds(reader);
     let retention = reader.duration(&table::EXPOSURE_RETENTION);
     let format = read_format(reader);
     Some(ExposureSettings {
@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
         queue: queue?,
         overflow: overflow?,
         dedup: dedup?,
-        created: created?,
+        created_bounds: created_bounds?,
         retention: retention?,
         format: format?,
     })
@@ -70,7 +70,7 @@ fn read_dedup(reader: &mut Reader) -> Option<DedupSettings> {
     })
 }
 
-fn read_created(reader: &mut Reader) -> Option<CreatedBounds> {
+fn read_created_bounds(reader: &mut Reader) -> Option<CreatedBounds> {
     let max_age = reader.duration(&table::EXPOSURE_MAX_AGE);
     let max_ahead = reader.duration(&table::EXPOSURE_MAX_AHEAD);
     Some(CreatedBounds {

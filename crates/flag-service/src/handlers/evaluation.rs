@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use flag_model::{FlagKey, InstanceId};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{ExposureHandled, RecordLater, ServedPlan, Source};
+use flag_runtime::{ExposureHandled, ServedPlan, Source, WaitForRoom};
 
 use crate::http::{ApiError, AppState, RequestContext};
 
@@ -39,7 +39,7 @@ pub(super) fn decide_and_respond<'a>(
     instance: &InstanceId<'_>,
     current: &ServedPlan,
     encode: impl Encode,
-) -> Result<HttpResponse, Box<RecordLater<'a>>> {
+) -> Result<HttpResponse, Box<WaitForRoom<'a>>> {
     let decision = decide(&context.state, instance, current);
     let handled = record(context, instance, &decision, current)?;
     Ok(finish(
@@ -48,11 +48,11 @@ pub(super) fn decide_and_respond<'a>(
 }
 
 /// Waits until there is room for the exposure, and encodes the same decision.
-pub(super) async fn respond_later(
+pub(super) async fn respond_after_wait(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     current: &ServedPlan,
-    later: RecordLater<'_>,
+    later: WaitForRoom<'_>,
     encode: impl Encode,
 ) -> Result<HttpResponse, ApiError> {
     let handled = later.wait().await?;
@@ -80,7 +80,7 @@ fn record<'a>(
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     current: &ServedPlan,
-) -> Result<ExposureHandled, Box<RecordLater<'a>>> {
+) -> Result<ExposureHandled, Box<WaitForRoom<'a>>> {
     if *context.request.method() == Method::HEAD {
         return Ok(ExposureHandled::NONE_NEEDED);
     }

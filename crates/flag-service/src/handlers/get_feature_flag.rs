@@ -13,7 +13,7 @@ use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::Decision;
 use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
-use super::evaluation::{decide_and_respond, look_up, respond_later};
+use super::evaluation::{decide_and_respond, look_up, respond_after_wait};
 use crate::http::{ApiError, RequestContext};
 
 /// The header of a response with a last known value.
@@ -39,8 +39,13 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
             match decide_and_respond(context, &instance, &current, encode(reason_header)) {
                 Ok(response) => Ok(response),
                 Err(later) => {
-                    let response =
-                        respond_later(context, &instance, &current, *later, encode(reason_header));
+                    let response = respond_after_wait(
+                        context,
+                        &instance,
+                        &current,
+                        *later,
+                        encode(reason_header),
+                    );
                     Box::pin(response).await
                 }
             }
@@ -157,7 +162,7 @@ async fn look_up_and_respond(
     match decide_and_respond(context, instance, &current, encode(reason_header)) {
         Ok(response) => Ok(response),
         Err(later) => {
-            respond_later(context, instance, &current, *later, encode(reason_header)).await
+            respond_after_wait(context, instance, &current, *later, encode(reason_header)).await
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
     newest_metadata_or_unreadable, newest_readable_scheme, newest_revision_or_unreadable,
-    no_revision, open_flag_or, revision_numbers,
+    no_revision, open_flag_or_advise, revision_numbers,
 };
 use crate::maybe_readable::created;
 use crate::missing::{ADD_IT, missing_flag};
@@ -47,7 +47,7 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         .map(|word| ShortForm::parse(word))
         .transpose()?;
     read_files(&mut args.treatment)?;
-    let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
+    let (store, flag) = open_flag_or_advise(context, &named, ADD_IT).await?;
     let newest = newest_revision_or_unreadable(&store, &flag).await?;
     let newest_created = newest.as_ref().and_then(created);
     if newest.is_none()

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::environment::Variables;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_created, newest_metadata_or_unreadable, open_flag_or};
+use crate::lookup::{first_revision_created, newest_metadata_or_unreadable, open_flag_or_advise};
 use crate::missing::{ADD_IT, missing_flag};
 use crate::write::{self, NextMetadata};
 
@@ -49,7 +49,7 @@ pub(crate) struct UpdateArgs {
 pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
-    let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
+    let (store, flag) = open_flag_or_advise(context, &named, ADD_IT).await?;
     let newest = newest_metadata_or_unreadable(&store, &flag).await?;
     let mut parts = match &newest {
         None if first_revision_created(context, &store, &flag)

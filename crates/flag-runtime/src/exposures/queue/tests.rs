@@ -11,7 +11,7 @@ use crate::exposures::tests::{decided, format, served};
 
 /// What was written, dropped and pending, together.
 fn accounted(counts: QueueTotals) -> u64 {
-    let dropped: u64 = Dropped::ALL
+    let dropped: u64 = DropReason::ALL
         .map(|reason| counts.dropped.of(reason))
         .iter()
         .sum();

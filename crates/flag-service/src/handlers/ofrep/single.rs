@@ -12,7 +12,7 @@ use flag_runtime::{CacheError, FlagKeyRef, ServedPlan};
 use super::item::{self, Evaluated, FRAME};
 use super::key::meanings;
 use super::request::read_instance;
-use crate::handlers::evaluation::{decide_and_respond, look_up, respond_later};
+use crate::handlers::evaluation::{decide_and_respond, look_up, respond_after_wait};
 use crate::handlers::get_feature_flag::JSON;
 use crate::http::{ApiError, RequestContext};
 
@@ -33,7 +33,7 @@ pub(in crate::handlers) async fn evaluate_flag(
          current: &ServedPlan| { encode(context, &key, decision, current) };
     match decide_and_respond(context, &instance, &current, encode) {
         Ok(response) => Ok(response),
-        Err(later) => respond_later(context, &instance, &current, *later, encode).await,
+        Err(later) => respond_after_wait(context, &instance, &current, *later, encode).await,
     }
 }
 

@@ -7,13 +7,13 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A time that threads share without a lock; it has passed at first.
 #[derive(Debug)]
-pub(crate) struct Deadline {
+pub(crate) struct AtomicInstant {
     made: Instant,
     /// In nanoseconds since it was made; zero if it has passed.
     at: AtomicU64,
 }
 
-impl Deadline {
+impl AtomicInstant {
     pub(crate) fn passed() -> Self {
         Self {
             made: Instant::now(),
@@ -21,7 +21,7 @@ impl Deadline {
         }
     }
 
-    /// Whether this time is before the deadline.
+    /// Whether it is after `now`.
     pub(crate) fn is_after(&self, now: Instant) -> bool {
         self.nanos(now) < self.at.load(Ordering::Relaxed)
     }
@@ -49,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_is_ahead_until_it_has_come() {
-        let (deadline, now) = (Deadline::passed(), Instant::now());
-        assert!(!deadline.is_after(now));
+    fn a_time_is_ahead_until_it_has_come() {
+        let (at, now) = (AtomicInstant::passed(), Instant::now());
+        assert!(!at.is_after(now));
         let second = Duration::from_secs(1);
-        deadline.set(now + second);
-        assert!(deadline.is_after(now));
-        assert!(deadline.is_after(now + second.mul_f64(0.999)));
-        assert!(!deadline.is_after(now + second));
-        deadline.clear();
-        assert!(!deadline.is_after(now));
+        at.set(now + second);
+        assert!(at.is_after(now));
+        assert!(at.is_after(now + second.mul_f64(0.999)));
+        assert!(!at.is_after(now + second));
+        at.clear();
+        assert!(!at.is_after(now));
     }
 }
