@@ -10,7 +10,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flag_settings::{Setting, Sources, table};
 
 use self::examples::with_short_examples;
-use self::tips::with_tip;
+use self::tips::{tip_for_missing_equals, with_tip};
 use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompleteArgs, CompletionsArgs, CopyArgs, DiffArgs,
@@ -304,6 +304,11 @@ pub(crate) fn read(
         sources: Sources::new(&matches, variables),
         colours: color,
     })
+}
+
+/// A tip about the command line of a command that failed, if there is one.
+pub(crate) fn tip(args: &[OsString]) -> Option<String> {
+    tip_for_missing_equals(args, &command())
 }
 
 /// The whole command line, the settings of the store included.

@@ -53,6 +53,11 @@ impl Failure {
             report: Report::Message(String::new()),
         }
     }
+
+    /// Whether other arguments could have helped.
+    pub(crate) fn is_caused_by_arguments(&self) -> bool {
+        matches!(self.exit_code, ExitCode::Usage | ExitCode::NotFound)
+    }
 }
 
 impl<E: CommandError> From<E> for Failure {

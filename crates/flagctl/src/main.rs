@@ -55,10 +55,16 @@ use crate::exit_code::ExitCode;
 
 fn main() -> process::ExitCode {
     let variables = env::vars_os().collect();
-    let code = match run::run(env::args_os(), variables) {
+    let args: Vec<_> = env::args_os().collect();
+    let code = match run::run(&args, variables) {
         Ok(()) => ExitCode::Done,
         Err(failure) => {
             output::print_failure(&failure);
+            if failure.is_caused_by_arguments()
+                && let Some(tip) = command_line::tip(&args)
+            {
+                output::notice(&format!("tip: {tip}"));
+            }
             failure.exit_code
         }
     };

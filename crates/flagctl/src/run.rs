@@ -15,10 +15,7 @@ use crate::output;
 use crate::owner::with_owner;
 
 /// Runs the command that the command line names.
-pub(crate) fn run(
-    args: impl IntoIterator<Item = OsString>,
-    variables: Variables,
-) -> Result<(), Failure> {
+pub(crate) fn run(args: &[OsString], variables: Variables) -> Result<(), Failure> {
     ignore_sigxfsz().map_err(CannotStart::from)?;
     output::prepare(&variables, SystemClock.now());
     let variables = with_owner(variables);
@@ -26,7 +23,7 @@ pub(crate) fn run(
         command,
         sources,
         colours,
-    } = command_line::read(args, variables.clone())?;
+    } = command_line::read(args.iter().cloned(), variables.clone())?;
     output::choose_colours(colours);
     match &command {
         Command::Completions(args) => {

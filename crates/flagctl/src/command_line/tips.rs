@@ -1,4 +1,4 @@
-//! Tips for a value that begins with a hyphen and was taken for an option.
+//! Tips for a value that was taken for something else: one that begins with a hyphen, or one that needs `=`.
 
 use std::ffi::OsString;
 
@@ -22,6 +22,34 @@ pub(crate) fn with_tip(mut error: Error, args: &[OsString], command: &Command) -
         error.insert(ContextKind::Suggested, tips);
     }
     without_far_suggestion(error)
+}
+
+/// The tip for a word that stands after an option whose value must follow `=`, and may be meant as that value.
+pub(crate) fn tip_for_missing_equals(args: &[OsString], command: &Command) -> Option<String> {
+    let words: Vec<&str> = args.iter().filter_map(|word| word.to_str()).collect();
+    let words = words.split(|word| *word == END).next()?;
+    let misses_equals = |pair: &&[&str]| match pair {
+        [option, value] => {
+            value.starts_with(|first: char| first.is_ascii_digit())
+                && !value.ends_with('%')
+                && needs_equals(command, option)
+        }
+        _ => false,
+    };
+    let [option, value] = words.windows(2).find(misses_equals)? else {
+        return None;
+    };
+    let value = shell::word(value);
+    Some(format!(
+        "to pass {value} as the value of '{option}', use '{option}={value}'"
+    ))
+}
+
+/// Whether it is an option of the command, or of one below it, whose value must follow `=`.
+fn needs_equals(command: &Command, option: &str) -> bool {
+    let name = option.strip_prefix(END);
+    (command.get_arguments()).any(|arg| arg.is_require_equals_set() && arg.get_long() == name)
+        || (command.get_subcommands()).any(|command| needs_equals(command, option))
 }
 
 fn tip(error: &Error, unknown: &str, args: &[OsString], command: &Command) -> Option<String> {

@@ -260,3 +260,21 @@ fn exposures_are_selected_by_a_revision() {
     let none = command(&store, &["exposures", PATH, "--since", "r9"]);
     check_failed(&{ none }.output().unwrap(), 3, &["has no r9"]);
 }
+
+/// `--wait` and `--stale` may stand alone, so their values must follow `=`.
+#[test]
+fn a_value_that_needs_an_equals_sign_is_pointed_at() {
+    let dir = with_revision();
+    let wait = "tip: to pass 3s as the value of '--wait', use '--wait=3s'";
+    for line in [
+        format!("revise {PATH} --wait 3s"),
+        format!("revise {PATH} 10% --wait 3s"),
+        format!("kill {PATH} --wait 3s"),
+    ] {
+        check_failed(&typed(&dir, &line), 2, &["error: ", wait]);
+    }
+    let stale = "tip: to pass 7 as the value of '--stale', use '--stale=7'";
+    check_failed(&typed(&dir, "list --stale 7"), 3, &["error: ", stale]);
+    let other = typed(&dir, &format!("revise {PATH} --wait maybe"));
+    assert!(!stderr(&other).contains("tip:"), "{}", stderr(&other));
+}
