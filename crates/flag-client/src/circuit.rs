@@ -35,7 +35,7 @@ pub(crate) struct Circuit {
     service: String,
     backoff: Backoff,
     /// How long [`FAILURES`] calls may be unanswered before the circuit opens.
-    suspect_timeout: Duration,
+    unanswered_timeout: Duration,
     state: Mutex<State>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum Admission {
 }
 
 #[derive(Debug)]
-struct InFlightRequest {
+struct UnansweredRequest {
     started: Instant,
     /// How many calls wait for it.
     calls: u32,
@@ -73,9 +73,9 @@ struct State {
     /// The number of the probe that is in flight.
     probe: Option<u64>,
     /// The requests in flight by number, oldest first.
-    in_flight: BTreeMap<u64, InFlightRequest>,
+    unanswered: BTreeMap<u64, UnansweredRequest>,
     answered: Option<Instant>,
-    permits: u64,
+    next_number: u64,
 }
 
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Permit {
 
 impl Circuit {
     /// A closed circuit.
-    pub(crate) fn new(service: String, cool_down: Duration, suspect_timeout: Duration) -> Self {
+    pub(crate) fn new(service: String, cool_down: Duration, unanswered_timeout: Duration) -> Self {
         let backoff = Backoff {
             first: cool_down,
             max: cool_down.max(LONGEST_COOL_DOWN),
@@ -122,7 +122,7 @@ impl Circuit {
         Self {
             service,
             backoff,
-            suspect_timeout,
+            unanswered_timeout,
             state: Mutex::default(),
         }
     }
@@ -132,15 +132,20 @@ impl Circuit {
         Self::new(
             self.service.clone(),
             self.backoff.first,
-            self.suspect_timeout,
+            self.unanswered_timeout,
         )
     }
 
     /// What a call may do; an error while the circuit is open.
-    pub(crate) fn admission(&self, now: Instant) -> Result<Admission, Failure> {
+    pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
-        let change = if state.cool_down.is_none() && state.is_suspect(now, self.suspect_timeout) {
-            let why = format!("{FAILURES} calls unanswered for {:?}", self.suspect_timeout);
+        let change = if state.cool_down.is_none()
+            && state.has_unanswered_calls(now, self.unanswered_timeout)
+        {
+            let why = format!(
+                "{FAILURES} calls unanswered for {:?}",
+                self.unanswered_timeout
+            );
             self.begin_cool_down(&mut state, why.into(), now)
         } else {
             None
@@ -155,12 +160,12 @@ impl Circuit {
     pub(crate) fn acquire(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
         let is_probe = state.admission_at(now)? == Admission::Probe;
-        let number = state.permits;
-        state.permits += 1;
+        let number = state.next_number;
+        state.next_number += 1;
         let (started, calls) = (now, 1);
         state
-            .in_flight
-            .insert(number, InFlightRequest { started, calls });
+            .unanswered
+            .insert(number, UnansweredRequest { started, calls });
         if is_probe {
             state.probe = Some(number);
         }
@@ -169,7 +174,7 @@ impl Circuit {
 
     /// Records that one more call waits for the request of this number.
     pub(crate) fn add_call(&self, number: u64) {
-        if let Some(request) = self.state().in_flight.get_mut(&number) {
+        if let Some(request) = self.state().unanswered.get_mut(&number) {
             request.calls = request.calls.saturating_add(1);
         }
     }
@@ -305,9 +310,9 @@ impl State {
     }
 
     /// Whether enough calls have been unanswered for too long.
-    fn is_suspect(&self, now: Instant, suspect_timeout: Duration) -> bool {
-        let long_ago = |time: Instant| now.saturating_duration_since(time) >= suspect_timeout;
-        let old = self.in_flight.values();
+    fn has_unanswered_calls(&self, now: Instant, unanswered_timeout: Duration) -> bool {
+        let long_ago = |time: Instant| now.saturating_duration_since(time) >= unanswered_timeout;
+        let old = self.unanswered.values();
         let old = old.take_while(|request| long_ago(request.started));
         // At least one call waits for each request, so no more of them need to be counted.
         let calls = old.take(FAILURES as usize).map(|request| request.calls);
@@ -316,7 +321,7 @@ impl State {
 
     /// Ends a request; returns whether it was the probe.
     fn give_back(&mut self, permit: &Permit) -> bool {
-        self.in_flight.remove(&permit.number);
+        self.unanswered.remove(&permit.number);
         let was_probe = self.probe == Some(permit.number);
         if was_probe {
             self.probe = None;

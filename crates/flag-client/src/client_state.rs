@@ -80,7 +80,7 @@ impl ClientState {
 
     /// What the event stream says about values that have not expired.
     pub(crate) fn assurance(&self, now: Instant) -> Assurance {
-        Assurance::of_stream(self.push.is_good(now))
+        Assurance::of_stream(self.push.is_trusted(now))
     }
 
     /// These flags have changed: their values expire, and the outcomes of requests in flight are not stored.

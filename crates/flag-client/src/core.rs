@@ -35,11 +35,11 @@ impl Core {
     /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
     pub(crate) fn begin(&self, question: Question<'_>) -> Call {
         let now = Instant::now();
-        let newest = self.per_process.for_this_pid_or_parent();
-        if newest.pid_was_checked(now)
-            && let Some(known) = newest.state.cache.unexpired(question, now)
+        let parts = self.per_process.for_this_pid_or_parent();
+        if parts.pid_was_checked(now)
+            && let Some(known) = parts.state.cache.unexpired(question, now)
         {
-            return Call::Answered(Answer::from_cache(known, newest.state.assurance(now)));
+            return Call::Answered(Answer::from_cache(known, parts.state.assurance(now)));
         }
         let parts = self.per_process.for_this_pid();
         let call = begin_in(parts, question, now);

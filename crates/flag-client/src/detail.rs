@@ -88,8 +88,8 @@ impl KnownValue {
 
 impl Assurance {
     /// For a value that counts, if a stream is open or not.
-    pub(crate) fn of_stream(is_good: bool) -> Self {
-        if is_good {
+    pub(crate) fn of_stream(is_trusted: bool) -> Self {
+        if is_trusted {
             Self::Watched
         } else {
             Self::Unwatched

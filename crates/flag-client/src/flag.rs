@@ -18,13 +18,13 @@ use crate::value::ValueType;
 #[derive(Debug)]
 pub struct Flag<T: ValueType> {
     name: &'static str,
-    default_value: T::Fixed,
+    default_value: T::Const,
     ticket: &'static str,
 }
 
 impl<T: ValueType> Flag<T> {
     /// A flag of this name, with the default for when there is no value, and the ticket of its removal.
-    pub const fn new(name: &'static str, default_value: T::Fixed, ticket: &'static str) -> Self {
+    pub const fn new(name: &'static str, default_value: T::Const, ticket: &'static str) -> Self {
         Self {
             name,
             default_value,
@@ -38,7 +38,7 @@ impl<T: ValueType> Flag<T> {
     }
 
     /// The value for when the service gives none.
-    pub const fn default_value(&self) -> T::Fixed {
+    pub const fn default_value(&self) -> T::Const {
         self.default_value
     }
 
@@ -60,12 +60,12 @@ impl<T: ValueType> Flag<T> {
     }
 
     /// The value for this instance; with an async client, a future of it.
-    pub fn get<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<T> {
+    pub fn get<C: FlagClient>(&self, client: &C, instance_id: &str) -> C::Output<T> {
         client.ask(self, instance_id, |detail| detail.value)
     }
 
     /// Like [`Self::get`], with the source of the value.
-    pub fn get_detail<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<Detail<T>> {
+    pub fn get_detail<C: FlagClient>(&self, client: &C, instance_id: &str) -> C::Output<Detail<T>> {
         client.ask(self, instance_id, |detail| detail)
     }
 }
@@ -86,9 +86,9 @@ impl<T: ValueType> From<Flag<T>> for FlagRef<'static> {
 }
 
 /// Implemented by the two clients, for [`Flag::get`].
-pub trait Ask: sealed::Sealed {
+pub trait FlagClient: sealed::Sealed {
     /// What a call returns: the answer, or a future of it.
-    type Answer<A: Send + 'static>;
+    type Output<A: Send + 'static>;
 
     #[doc(hidden)]
     fn ask<T: ValueType, A: Send + 'static>(
@@ -96,11 +96,11 @@ pub trait Ask: sealed::Sealed {
         flag: &Flag<T>,
         instance_id: &str,
         part: fn(Detail<T>) -> A,
-    ) -> Self::Answer<A>;
+    ) -> Self::Output<A>;
 }
 
-impl Ask for FeatureFlagClient {
-    type Answer<A: Send + 'static> = A;
+impl FlagClient for FeatureFlagClient {
+    type Output<A: Send + 'static> = A;
 
     fn ask<T: ValueType, A: Send + 'static>(
         &self,
@@ -113,8 +113,8 @@ impl Ask for FeatureFlagClient {
     }
 }
 
-impl Ask for AsyncFeatureFlagClient {
-    type Answer<A: Send + 'static> = FlagFuture<A>;
+impl FlagClient for AsyncFeatureFlagClient {
+    type Output<A: Send + 'static> = FlagFuture<A>;
 
     fn ask<T: ValueType, A: Send + 'static>(
         &self,

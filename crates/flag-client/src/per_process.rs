@@ -16,8 +16,9 @@ use crate::atomic_instant::AtomicInstant;
 use crate::client_state::ClientState;
 use crate::worker::Worker;
 
-/// How long the last check for a fork is trusted: the cache of a parent learns of no change in a child.
-const CHECKED: Duration = Duration::from_secs(1);
+/// How long the last check for a fork is trusted. For that time a child may answer from the cache that it has copied from its
+/// parent, which no longer learns of changes.
+const CHECK_TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// The parts of a client that belong to one process.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl PerProcess {
     pub(crate) fn for_this_pid(&self) -> &Self {
         let newest = self.for_this_pid_or_parent();
         if newest.id == process::id() {
-            newest.checked_until.set(Instant::now() + CHECKED);
+            newest.checked_until.set(Instant::now() + CHECK_TRUSTED_FOR);
             return newest;
         }
         newest.child.get_or_init(|| {

@@ -42,7 +42,7 @@ pub(crate) struct Push {
     pub(crate) recent_changes: RecentChanges,
     is_started: AtomicBool,
     /// Until when the stream counts as good.
-    good_until: AtomicInstant,
+    trusted_until: AtomicInstant,
     view: Mutex<StreamView>,
 }
 
@@ -79,7 +79,7 @@ impl Push {
             mode,
             recent_changes,
             is_started: AtomicBool::new(false),
-            good_until: AtomicInstant::passed(),
+            trusted_until: AtomicInstant::passed(),
             view: Mutex::new(StreamView {
                 stream,
                 digest,
@@ -103,8 +103,8 @@ impl Push {
 
     /// Whether a stream is open that would have announced a change, as long as its replica reaches the store. Waits for no lock
     /// and allocates nothing.
-    pub(crate) fn is_good(&self, now: Instant) -> bool {
-        self.good_until.is_after(now)
+    pub(crate) fn is_trusted(&self, now: Instant) -> bool {
+        self.trusted_until.is_after(now)
     }
 
     /// Records that a stream is being opened; returns the digest to begin with.
@@ -121,7 +121,7 @@ impl Push {
         view.stream = StreamState::Open;
         // The digest comes with the first event. Without it the cache may be older than the stream.
         if view.digest.is_some() {
-            self.good_until.set(now + SILENCE);
+            self.trusted_until.set(now + SILENCE);
         }
     }
 
@@ -136,7 +136,7 @@ impl Push {
     pub(crate) fn lost(&self, failure: Failure) {
         let mut view = self.view();
         view.stream = StreamState::Closed(failure);
-        self.good_until.clear();
+        self.trusted_until.clear();
     }
 
     pub(crate) fn view(&self) -> MutexGuard<'_, StreamView> {

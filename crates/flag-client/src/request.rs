@@ -43,7 +43,7 @@ impl Request {
 
     /// Asks the service, remembers what it answers, and passes it on.
     pub(crate) async fn run(mut self, deadline: Instant) {
-        let sent = timeout_at(deadline.into(), self.send_until_current()).await;
+        let sent = timeout_at(deadline.into(), self.send_again_if_overtaken()).await;
         let outcome = sent.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
         let outcome = self.record(outcome.map(Arc::new));
         if let Some(sender) = self.sender.take() {
@@ -51,8 +51,9 @@ impl Request {
         }
     }
 
-    /// Sends it, and once more if a change was announced meanwhile, so that no caller gets an outdated value.
-    async fn send_until_current(&mut self) -> Result<KnownValue, RequestFailure> {
+    /// Sends it, and a second time if a change was announced meanwhile. A change that is announced during the second attempt
+    /// shortens the time for which the answer is cached.
+    async fn send_again_if_overtaken(&mut self) -> Result<KnownValue, RequestFailure> {
         let known = self.send_in_turn().await?;
         let recent_changes = &self.state.push.recent_changes;
         if recent_changes.is_overtaken(self.key.question().flag, self.attempt_began) {

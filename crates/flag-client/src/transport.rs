@@ -17,9 +17,9 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::build_error::BuildError;
-use crate::connections::{Http, HttpClients};
 use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure};
+use crate::http_clients::{Http, HttpClients};
 use crate::push::pauses::StreamEnd;
 use crate::question::Question;
 use crate::reply;
@@ -37,7 +37,7 @@ const LONGEST_STREAM: Duration = Duration::from_hours(24);
 pub(crate) struct Transport {
     http: Http,
     /// Of this process. Made when the client is built; in a forked process, with the first request.
-    connections: OnceLock<HttpClients>,
+    http_clients: OnceLock<HttpClients>,
     /// With the path of the question, and the project in the query.
     url: Url,
     /// Of the event stream.
@@ -67,7 +67,7 @@ impl Transport {
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
         Ok(Self {
-            connections: OnceLock::from(http.build_clients()?),
+            http_clients: OnceLock::from(http.build_clients()?),
             http,
             url,
             events,
@@ -79,7 +79,7 @@ impl Transport {
     /// The same for a forked process, without connections yet.
     pub(crate) fn after_fork(&self) -> Self {
         Self {
-            connections: OnceLock::new(),
+            http_clients: OnceLock::new(),
             http: self.http.clone(),
             url: self.url.clone(),
             events: self.events.clone(),
@@ -115,7 +115,7 @@ impl Transport {
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
     async fn send_with_retry(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
-        let HttpClients { pooled, unpooled } = self.connections()?;
+        let HttpClients { pooled, unpooled } = self.http_clients()?;
         let response = match self.send_once(pooled, question).await {
             Err(error) if is_cut_off(&error) => self.send_once(unpooled, question).await,
             other => other,
@@ -141,7 +141,7 @@ impl Transport {
         digest: Option<&str>,
     ) -> Result<EventStream<'_>, StreamEnd> {
         let failed = |failure| StreamEnd::Failed(self.through(failure), None);
-        let HttpClients { unpooled, .. } = self.connections().map_err(failed)?;
+        let HttpClients { unpooled, .. } = self.http_clients().map_err(failed)?;
         let mut headers = self.headers.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         // What is compressed may be held back.
@@ -194,13 +194,13 @@ impl Transport {
         }
     }
 
-    fn connections(&self) -> Result<&HttpClients, Failure> {
-        if let Some(connections) = self.connections.get() {
-            return Ok(connections);
+    fn http_clients(&self) -> Result<&HttpClients, Failure> {
+        if let Some(clients) = self.http_clients.get() {
+            return Ok(clients);
         }
         let made = self.http.build_clients();
         let made = made.map_err(|error| Failure::Unreachable(innermost(&error)))?;
-        Ok(self.connections.get_or_init(|| made))
+        Ok(self.http_clients.get_or_init(|| made))
     }
 
     async fn send_once(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {

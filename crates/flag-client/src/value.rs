@@ -9,20 +9,20 @@ use flag_model::{FlagType, FlagValue};
 )]
 pub trait ValueType: sealed::Sealed + Sized + Send + 'static {
     /// The value as it stands in a `const`: `bool` or `&'static str`.
-    type Fixed: Copy + Into<Self> + Send + Sync + 'static;
+    type Const: Copy + Into<Self> + Send + Sync + 'static;
 
     /// The type of the flags that hold it.
     const FLAG_TYPE: FlagType;
 }
 
 impl ValueType for bool {
-    type Fixed = bool;
+    type Const = bool;
 
     const FLAG_TYPE: FlagType = FlagType::Feature;
 }
 
 impl ValueType for String {
-    type Fixed = &'static str;
+    type Const = &'static str;
 
     const FLAG_TYPE: FlagType = FlagType::Data;
 }

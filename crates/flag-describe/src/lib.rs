@@ -1,13 +1,13 @@
 //! Describes flags to people: sentences, differences, text whose invisible characters are shown, words for a shell.
 //!
 //! Pure: no I/O, no clock. Knows neither terminals nor HTML; `flagctl` and the dashboard of the service lay its text out.
-mod difference;
+mod compared_fields;
 mod escape;
 mod replica;
 mod sentence;
 mod shell;
 
-pub use crate::difference::{Difference, allocation_differences, revision_differences};
+pub use crate::compared_fields::{ComparedField, allocation_fields, revision_fields};
 pub use crate::escape::{
     escaped, escaped_json, escaped_lines, hidden_content, is_invisible, is_typed, list_item,
     visible,

@@ -3,24 +3,24 @@
 use flag_model::{Percent, Revision};
 
 use crate::equivalence::are_equivalent;
-use crate::impact::Impact;
+use crate::impact::BucketImpact;
 use crate::overrides::OverrideImpact;
 use crate::risk::{Risk, risks};
 
 /// What a change from the revision in force to the next one does.
 #[derive(Clone, Debug, Default)]
-pub struct Effect {
+pub struct ChangeImpact {
     /// Which instances receive another value; absent for a first revision.
-    impact: Option<Impact>,
+    impact: Option<BucketImpact>,
     overridden: OverrideImpact,
     changes_nothing: bool,
     risks: Vec<Risk>,
 }
 
-impl Effect {
+impl ChangeImpact {
     /// From the revision in force, if there is one that can be read, to the next.
     pub fn of(newest: Option<&Revision>, next: &Revision) -> Self {
-        let impact = newest.map(|newest| Impact::of(newest, next));
+        let impact = newest.map(|newest| BucketImpact::of(newest, next));
         let overridden = newest
             .map(|newest| OverrideImpact::of(newest, next))
             .unwrap_or_default();
@@ -63,7 +63,7 @@ impl Effect {
     }
 
     /// Says that another value moves nobody to another treatment.
-    fn staying(&self, impact: &Impact) -> &'static str {
+    fn staying(&self, impact: &BucketImpact) -> &'static str {
         let within = self.overridden.within_treatments;
         let changes_some = impact.percent() > Percent::ZERO || within > 0;
         if changes_some && impact.is_within_treatments() && within == self.overridden.changed {

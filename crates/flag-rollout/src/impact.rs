@@ -9,7 +9,7 @@ use crate::ranges::groups;
 
 /// How many buckets get another value, not counting override lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Impact {
+pub struct BucketImpact {
     /// Buckets whose value changes.
     changed: u32,
     /// Buckets that move from one treatment to another.
@@ -27,7 +27,7 @@ struct Stretch {
     after: Option<usize>,
 }
 
-impl Impact {
+impl BucketImpact {
     /// Compares the owners of the buckets.
     pub fn of(before: &Revision, after: &Revision) -> Self {
         if !before.scheme.assigns_equal_buckets(&after.scheme) {
@@ -192,7 +192,7 @@ fn percent(buckets: u32) -> Percent {
     Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED)
 }
 
-impl fmt::Display for Impact {
+impl fmt::Display for BucketImpact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.is_estimate { "about " } else { "" };
         write!(

@@ -22,10 +22,10 @@ mod risk;
 mod sample_ratio;
 
 pub use crate::decide::{Decision, decide, decide_with};
-pub use crate::effect::Effect;
+pub use crate::effect::ChangeImpact;
 pub use crate::equivalence::{Allocation, are_equivalent};
 pub use crate::hash::{bucket, hash_point};
-pub use crate::impact::Impact;
+pub use crate::impact::BucketImpact;
 pub use crate::next::{assign_buckets, rolled_back, switched_off, with_percent};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use flag_model::{Percent, Revision};
 
-use crate::impact::Impact;
+use crate::impact::BucketImpact;
 use crate::overrides::OverrideImpact;
 
 /// A risk that needs a confirmation by name.
@@ -52,7 +52,7 @@ impl fmt::Display for Risk {
 pub(crate) fn risks(
     newest: Option<&Revision>,
     next: &Revision,
-    impact: Option<&Impact>,
+    impact: Option<&BucketImpact>,
     overridden: OverrideImpact,
 ) -> Vec<Risk> {
     let Some(newest) = newest else {
@@ -66,10 +66,11 @@ pub(crate) fn risks(
     if !newest.scheme.assigns_equal_buckets(&next.scheme) {
         risks.push(Risk::Resalt);
     }
-    if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {
+    if impact.is_some_and(BucketImpact::any_between_treatments) || overridden.any_between_treatments
+    {
         risks.push(Risk::BetweenTreatments);
     }
-    if impact.is_some_and(Impact::is_everybody) && !risks.contains(&Risk::Everybody) {
+    if impact.is_some_and(BucketImpact::is_everybody) && !risks.contains(&Risk::Everybody) {
         risks.push(Risk::EverybodyElse);
     }
     risks

@@ -31,7 +31,7 @@ fn main() {
         .configure_from_args();
     let runtime = Runtime::new().unwrap();
     let cache = runtime.block_on(warm::cache());
-    let current = cache.get_fresh(warm::KNOWN, Instant::now()).unwrap();
+    let plan = cache.get_fresh(warm::KNOWN, Instant::now()).unwrap();
     let ids: Vec<_> = (0..EXPOSURES)
         .map(|id| (Uuid::now_v7().to_string(), instance(id)))
         .collect();
@@ -42,7 +42,7 @@ fn main() {
             let run = |_| {
                 let pipeline = Pipeline::start(&runtime, 2 * EXPOSURES);
                 let before = processor_time("/proc/thread-self");
-                pipeline.record(&current, &ids);
+                pipeline.record(&plan, &ids);
                 processor_time("/proc/thread-self").saturating_sub(before)
             };
             (0..times).map(run).sum()
@@ -53,7 +53,7 @@ fn main() {
             let run = |_| {
                 let pipeline = Pipeline::start(&runtime, 100_000);
                 let before = time_of_all_threads();
-                pipeline.record(&current, &ids);
+                pipeline.record(&plan, &ids);
                 pipeline.flush();
                 time_of_all_threads().saturating_sub(before)
             };
@@ -111,13 +111,10 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn record(&self, current: &ServedPlan, ids: &[(String, InstanceId<'_>)]) {
+    fn record(&self, plan: &ServedPlan, ids: &[(String, InstanceId<'_>)]) {
         for (request_id, instance) in ids {
-            let decision = decide(current, instance);
-            if let Err(later) = self
-                .recorder
-                .record(request_id, instance, &decision, current)
-            {
+            let decision = decide(plan, instance);
+            if let Err(later) = self.recorder.record(request_id, instance, &decision, plan) {
                 let _ = self.runtime.block_on(later.wait()).unwrap();
             }
         }
@@ -125,7 +122,11 @@ impl<'a> Pipeline<'a> {
 
     fn flush(&self) {
         let deadline = Instant::now() + Duration::from_mins(1);
-        assert_eq!(self.runtime.block_on(self.recorder.flush(deadline)), 0);
+        assert_eq!(
+            self.runtime
+                .block_on(self.recorder.drain_and_stop(deadline)),
+            0
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events: which flags of a project have changed, for its subscribers.
 //!
 //! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and announced once the
-//! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are announced even if
+//! cache serves nothing older, so that a subscriber that asks again does not receive the old value; after 2 s they are announced even if
 //! it does not (a flag that cannot be read). A subscriber holds no copy of
 //! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
 //! any flag may have changed if they missed one. A project without subscribers is not tracked.
@@ -80,7 +80,7 @@ pub(crate) struct HeadChange {
     /// The flag.
     pub(crate) flag: FlagKey,
     /// The time of its published revision; `None` if the flag is gone.
-    pub(crate) published: Option<Timestamp>,
+    pub(crate) revision_time: Option<Timestamp>,
     /// When the change was seen.
     pub(crate) seen_at: Instant,
 }
@@ -181,8 +181,8 @@ impl Events {
             topic.has_flags |= has_flags;
             let pending = topic.pending();
             for change in changed {
-                match change.published {
-                    Some(_) => pending.add(change.flag, change.published, change.seen_at),
+                match change.revision_time {
+                    Some(_) => pending.add(change.flag, change.revision_time, change.seen_at),
                     None => pending.request_resync(),
                 }
             }
@@ -211,12 +211,12 @@ impl Events {
         });
     }
 
-    /// Announces changes for ever: each of them once `is_served` says that the cache serves it, or after 2 s; and again `repeat_after`
+    /// Announces changes for ever: each of them once `serves_nothing_older` says so, or after 2 s; and again `repeat_after`
     /// later, as another replica may have answered with the old value in the meantime.
     pub(crate) async fn announce_changes(
         self,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) {
         loop {
             let due = self.next_due();
@@ -226,7 +226,7 @@ impl Events {
             }
             let now = Instant::now();
             for topic in self.topics().by_project.values_mut() {
-                topic.announce_due(now, repeat_after, &is_served, &self.0.metrics);
+                topic.announce_due(now, repeat_after, &serves_nothing_older, &self.0.metrics);
             }
         }
     }

@@ -6,6 +6,7 @@
 mod background;
 mod batch;
 mod chunk;
+mod client_entry_writer;
 mod counts;
 mod created_bounds;
 mod dedup;
@@ -15,7 +16,6 @@ mod handled;
 mod metrics;
 mod overflow;
 mod queue;
-mod synchronous_writer;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -35,11 +35,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use self::chunk::ServedDecision;
+use self::client_entry_writer::ClientEntryWriter;
 use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
 use self::dedup::{Dedup, DedupOutcome};
 use self::metrics::{RecorderMetrics, WriteMetrics};
 use self::queue::{Pushed, Queue};
-use self::synchronous_writer::SynchronousWriter;
 use self::writer::Writer;
 use crate::flags::{ServedPlan, Source};
 
@@ -86,7 +86,7 @@ pub struct ExposureRecorder {
     recording: Recording,
     queue: Arc<Queue>,
     dedup: Option<Dedup>,
-    synchronous_writer: SynchronousWriter,
+    client_entry_writer: ClientEntryWriter,
     created_bounds: CreatedBounds,
     metrics: RecorderMetrics,
     writer_factory: WriterFactory,
@@ -159,10 +159,10 @@ async fn join_until(mut writer: JoinHandle<()>, deadline: Instant) {
 
 impl ExposureRecorder {
     /// Starts the background writer: it writes served decisions into the exposure log of `background`, on the runtime of
-    /// `background`. Entries of clients, which wait for the result, are written into `synchronous_log`, on the current runtime;
+    /// `background`. Entries of clients, which wait for the result, are written into `client_entry_log`, on the current runtime;
     /// so is the last flush, as the threads of `background` may have a lower priority.
     pub fn start(
-        synchronous_log: Arc<dyn ExposureLog>,
+        client_entry_log: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
         settings: &ExposureSettings,
         registry: &mut Registry,
@@ -184,13 +184,13 @@ impl ExposureRecorder {
             RunningWriter::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = RecorderMetrics::register(registry);
-        let flush_log = Arc::clone(&synchronous_log);
+        let flush_log = Arc::clone(&client_entry_log);
         Self {
             recording: settings.recording,
             queue,
             dedup: Dedup::new(settings.dedup, metrics.forgotten.clone()),
-            synchronous_writer: SynchronousWriter::new(
-                synchronous_log,
+            client_entry_writer: ClientEntryWriter::new(
+                client_entry_log,
                 settings.format.clone(),
                 Arc::clone(&writer_factory.counts),
                 Handle::current(),
@@ -214,21 +214,21 @@ impl ExposureRecorder {
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
-        current: &ServedPlan,
+        plan: &ServedPlan,
     ) -> Result<ExposureHandled, WaitForRoom<'_>> {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
-        let served = served_decision(request_id, instance, decision, current);
+        let served = served_decision(request_id, instance, decision, plan);
         let Some(dedup) = &self.dedup else {
             return self.push(served);
         };
         let push = || self.queue.push(served);
         match dedup.push_once(
-            current,
+            plan,
             instance,
             decision.treatment_index,
-            served.created,
+            served.served_at,
             push,
         ) {
             DedupOutcome::NoRoom(key) => Err(WaitForRoom::new(self, served.into(), Some(key))),
@@ -241,7 +241,7 @@ impl ExposureRecorder {
     }
 
     /// Records a decision of an answer that lists all flags: with a reason of its own, as the application may not have used it. It
-    /// never counts as one that was logged before.
+    /// is never left out as a duplicate.
     ///
     /// # Errors
     ///
@@ -251,12 +251,12 @@ impl ExposureRecorder {
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
-        current: &ServedPlan,
+        plan: &ServedPlan,
     ) -> Result<ExposureHandled, WaitForRoom<'_>> {
         if self.recording == Recording::Off {
             return Ok(ExposureHandled::NONE_NEEDED);
         }
-        let mut served = served_decision(request_id, instance, decision, current);
+        let mut served = served_decision(request_id, instance, decision, plan);
         served.decision = served.decision.delivered();
         self.push(served)
     }
@@ -279,14 +279,14 @@ impl ExposureRecorder {
         &self,
         exposures: Vec<Exposure<'_>>,
     ) -> Vec<Result<(), WriteExposureError>> {
-        let results = self.synchronous_writer.write(exposures).await;
+        let results = self.client_entry_writer.write(exposures).await;
         for result in &results {
             match result {
-                Ok(()) => self.metrics.stored.inc(),
+                Ok(()) => self.metrics.entries_stored.inc(),
                 Err(WriteExposureError::Invalid(_) | WriteExposureError::Differs { .. }) => {
-                    self.metrics.invalid.inc()
+                    self.metrics.entries_invalid.inc()
                 }
-                Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),
+                Err(WriteExposureError::Store(_)) => self.metrics.entries_failed.inc(),
             };
         }
         results
@@ -294,26 +294,26 @@ impl ExposureRecorder {
 
     /// Counts entries of `/log-feature-flag` that could not be decoded.
     pub fn count_invalid(&self, entries: usize) {
-        self.metrics.invalid.inc_by(entries as u64);
+        self.metrics.entries_invalid.inc_by(entries as u64);
     }
 
     /// Writes all pending exposures and their counts until the deadline, and stops the writers; returns how many exposures
     /// were not written.
-    pub async fn flush(&self, deadline: Instant) -> usize {
+    pub async fn drain_and_stop(&self, deadline: Instant) -> usize {
         let running = self.running.lock();
         let running = running.unwrap_or_else(PoisonError::into_inner).take();
         if let Some([exposures, counts]) = running {
-            let left = exposures.request_stop();
+            let stopping = exposures.request_stop();
             let last = self.writer_factory.of_exposures(&self.flush_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
             if self.queue.totals().pending > 0 {
-                join_until(left, deadline).await;
+                join_until(stopping, deadline).await;
             }
-            let left = counts.request_stop();
+            let stopping = counts.request_stop();
             let last = self.writer_factory.of_counts(&self.flush_log);
             join_until(tokio::spawn(last.drain()), deadline).await;
             if self.writer_factory.counts.unwritten() > 0 {
-                join_until(left, deadline).await;
+                join_until(stopping, deadline).await;
             }
         }
         let uncounted = self.writer_factory.counts.unwritten();
@@ -331,14 +331,14 @@ fn served_decision<'a>(
     request_id: &'a str,
     instance: &'a InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &'a ServedPlan,
+    plan: &'a ServedPlan,
 ) -> ServedDecision<'a> {
     ServedDecision {
         request_id,
         instance: instance.as_str(),
-        entry: current.entry(),
+        entry: plan.entry(),
         decision: decision.into(),
-        from_cache: current.source != Source::Store,
-        created: SystemClock.now(),
+        from_cache: plan.source != Source::Store,
+        served_at: SystemClock.now(),
     }
 }

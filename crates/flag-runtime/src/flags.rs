@@ -43,7 +43,7 @@ pub struct FlagCacheSettings {
     /// The most flags in memory.
     pub entries: usize,
     /// Deadline of a read.
-    pub deadline: Duration,
+    pub read_timeout: Duration,
     /// Whether a change watcher runs.
     pub watches_changes: bool,
     /// Whether the cache keeps the stored row of each flag, for the snapshot.

@@ -81,11 +81,13 @@ impl ReplicaReporter {
         withdraw(&*self.log, self.replica.id, &projects).await
     }
 
-    /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
+    /// Notes the changes before which the cache serves nothing any more; returns when the latest of the other changes was seen.
     fn mark_served(&self) -> Option<Instant> {
-        let is_served =
+        let serves_nothing_older =
             |flag: &_, time, seen_at| self.flags.serves_nothing_older(flag, Some(time), seen_at);
-        self.flags.project_reports().mark_served(is_served)
+        self.flags
+            .project_reports()
+            .mark_served(serves_nothing_older)
     }
 
     /// Reports what is new; how long to wait for the next time. Logs once when reports begin to fail.
@@ -238,7 +240,7 @@ mod tests {
             let head_row = self.store.head_row(&project()).await.unwrap();
             let change = HeadChange {
                 flag: flag.clone(),
-                published: Some(created),
+                revision_time: Some(created),
                 seen_at: Instant::now(),
             };
             let reports = self.flags.project_reports();
@@ -278,7 +280,7 @@ mod tests {
         let [never, flag] = ["never", "f"].map(|name| format!("p/feature/{name}").parse().unwrap());
         for flag in [&never, &flag] {
             world.revise(flag).await;
-            world.flags.current(flag).await.unwrap();
+            world.flags.get_or_read(flag).await.unwrap();
         }
         sleep(SHORTLY).await;
         world.revise(&never).await;

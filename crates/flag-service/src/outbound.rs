@@ -30,9 +30,9 @@ pub(crate) fn http_client(url: &str) -> io::Result<HttpClient> {
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()))
 }
 
-/// Fetches a document of at most `max` bytes, within a deadline. The certificates of the system are read on a thread that
+/// Fetches a document of at most `max` bytes, within a timeout. The certificates of the system are read on a thread that
 /// may wait for a disk.
-pub(crate) async fn get(url: &str, max: usize, deadline: Duration) -> anyhow::Result<Bytes> {
+pub(crate) async fn get(url: &str, max: usize, timeout_after: Duration) -> anyhow::Result<Bytes> {
     let of_client = url.to_owned();
     let answered = async {
         let client = spawn_blocking(move || http_client(&of_client)).await??;
@@ -45,7 +45,7 @@ pub(crate) async fn get(url: &str, max: usize, deadline: Duration) -> anyhow::Re
         let body = Limited::new(body, max).collect().await;
         anyhow::Ok(body.map_err(anyhow::Error::from_boxed)?.to_bytes())
     };
-    timeout(deadline, answered).await?
+    timeout(timeout_after, answered).await?
 }
 
 #[cfg(test)]

@@ -48,10 +48,10 @@ impl Telemetry {
         Self { traces: None }
     }
 
-    /// Sends the remaining traces; gives up after `deadline`. Blocks the thread.
-    pub(crate) fn shutdown(&self, deadline: Duration) {
+    /// Sends the remaining traces; gives up after `timeout`. Blocks the thread.
+    pub(crate) fn shutdown(&self, timeout: Duration) {
         let Some(traces) = &self.traces else { return };
-        if let Err(error) = traces.provider.shutdown_with_timeout(deadline) {
+        if let Err(error) = traces.provider.shutdown_with_timeout(timeout) {
             warn!(problem = %error, "the last traces were not sent");
         }
     }

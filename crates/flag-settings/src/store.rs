@@ -79,7 +79,7 @@ impl StoreSettings {
     /// Makes reads from Bigtable end within `deadline`, in attempts short enough that a connection that is dead
     /// doesn't use it up. A read from the embedded store ends when its caller gives up.
     #[must_use]
-    pub fn with_read_deadline(self, deadline: Duration) -> Self {
+    pub fn with_read_timeout(self, deadline: Duration) -> Self {
         match self {
             Self::Embedded(directory) => Self::Embedded(directory),
             Self::Bigtable(settings) => Self::Bigtable(Box::new(BigtableSettings {

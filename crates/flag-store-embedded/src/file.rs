@@ -15,7 +15,7 @@ use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
-use crate::worker::{JobResult, Limit, Side};
+use crate::worker::{JobResult, JobThreads, Limit};
 
 /// An open file.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl DataFile {
     ) -> Result<T, StoreError> {
         let work =
             |database: &mut Database, caller_waits: &dyn Fn() -> bool| work(database, caller_waits);
-        let result = self.run(Side::Readers, limit, work).await;
+        let result = self.run(JobThreads::Readers, limit, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
@@ -87,7 +87,7 @@ impl DataFile {
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
-        self.run(Side::Writer, limit, work).await
+        self.run(JobThreads::Writer, limit, work).await
     }
 
     /// Writes a row, together with other waiting ones; returns whether it was written.
@@ -125,7 +125,12 @@ impl DataFile {
     }
 
     /// Runs a job; if the file was lost before the job began, runs it on the file that replaced it.
-    async fn run<T, W>(&self, side: Side, limit: Duration, mut work: W) -> Result<T, Failure>
+    async fn run<T, W>(
+        &self,
+        threads: JobThreads,
+        limit: Duration,
+        mut work: W,
+    ) -> Result<T, Failure>
     where
         T: Send + 'static,
         W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
@@ -134,7 +139,7 @@ impl DataFile {
         let mut losses = 0;
         loop {
             let workers = FileState::workers(&self.state, limit).await?;
-            match workers.clone().run(side, limit, work).await {
+            match workers.clone().run(threads, limit, work).await {
                 JobResult::Ended(result) => {
                     if let Err(Failure::FileLoss(lost)) = &result {
                         FileState::lose(&self.state, workers, *lost);

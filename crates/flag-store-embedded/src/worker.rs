@@ -39,7 +39,7 @@ struct Ending {
 
 /// Which threads run a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum JobThreads {
     Readers,
     Writer,
 }
@@ -139,7 +139,12 @@ impl Workers {
     ///
     /// A job whose caller has gone before its turn is skipped, be it a read or a write. One that is run can ask
     /// whether anybody still waits for its result.
-    pub(crate) async fn run<T, W>(self, side: Side, limit: Limit, work: W) -> JobResult<T, W>
+    pub(crate) async fn run<T, W>(
+        self,
+        threads: JobThreads,
+        limit: Limit,
+        work: W,
+    ) -> JobResult<T, W>
     where
         T: Send + 'static,
         W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
@@ -150,7 +155,7 @@ impl Workers {
                 return;
             }
             database.lock_timeout().set_end(limit.deadline);
-            let outcome = match ensure_sound(database, side) {
+            let outcome = match ensure_sound(database, threads) {
                 Ok(()) => JobResult::Ended(work(database, &|| !reply.is_closed())),
                 Err(lost) => JobResult::NotBegun(work, lost),
             };
@@ -165,9 +170,9 @@ impl Workers {
             // The caller may be gone by now.
             let _ = reply.send(outcome);
         };
-        let queue = match side {
-            Side::Readers => self.to_readers,
-            Side::Writer => self.to_writer,
+        let queue = match threads {
+            JobThreads::Readers => self.to_readers,
+            JobThreads::Writer => self.to_writer,
         };
         if queue.send(Box::new(job)).is_err() {
             return JobResult::Ended(Err(Failure::Ended));
@@ -214,11 +219,11 @@ impl Ending {
 }
 
 /// Refuses files that are not as they were left.
-fn ensure_sound(database: &mut Database, side: Side) -> Result<(), FileLoss> {
+fn ensure_sound(database: &mut Database, threads: JobThreads) -> Result<(), FileLoss> {
     database.ensure_in_place()?;
-    match side {
-        Side::Readers => Ok(()),
-        Side::Writer => database.ensure_wal_is_whole(),
+    match threads {
+        JobThreads::Readers => Ok(()),
+        JobThreads::Writer => database.ensure_wal_is_whole(),
     }
 }
 

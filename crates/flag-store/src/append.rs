@@ -74,11 +74,11 @@ impl fmt::Display for Base {
 
 /// Whether the appended row names the rows before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Links {
+enum WriteLink {
     /// It does.
-    Written,
+    Yes,
     /// It does not.
-    None,
+    No,
 }
 
 /// Why an append failed.
@@ -177,9 +177,9 @@ impl FlagStore {
             Ok((revision, row))
         };
         let links = match parts.scheme.version() {
-            FormatVersion::V2 => Links::Written,
+            FormatVersion::V2 => WriteLink::Yes,
             // The Python framework reads these rows, and should find nothing new in them.
-            FormatVersion::V1 => Links::None,
+            FormatVersion::V1 => WriteLink::No,
         };
         self.append(RowType::Revision, &parts.flag, base, links, &encode)
             .await
@@ -198,7 +198,7 @@ impl FlagStore {
             let row = encode_metadata(&metadata);
             Ok((metadata, row))
         };
-        self.append(RowType::Metadata, &parts.flag, base, Links::None, &encode)
+        self.append(RowType::Metadata, &parts.flag, base, WriteLink::No, &encode)
             .await
     }
 
@@ -208,7 +208,7 @@ impl FlagStore {
         row_type: RowType,
         flag: &FlagKey,
         base: Base,
-        links: Links,
+        write_link: WriteLink,
         encode: &(dyn Fn(Timestamp) -> Result<(T, Row), AppendError> + Send + Sync),
     ) -> Result<(T, Row), AppendError> {
         let append = Append {
@@ -223,7 +223,7 @@ impl FlagStore {
         while started.elapsed() <= APPEND_TIMEOUT {
             // In this order: an append between the two reads makes the claim fail.
             let head_cell = append.head_cell().await?;
-            let newest = append.newest().await?;
+            let newest = append.newest_time().await?;
             if !base.allows(newest) {
                 return Err(AppendError::Conflict {
                     flag: flag.clone(),
@@ -231,17 +231,17 @@ impl FlagStore {
                     found: newest,
                 });
             }
-            let pending = append.pending(head_cell.as_deref(), newest).await?;
+            let unwritten = append.unwritten_claim(head_cell.as_deref(), newest).await?;
             append.ensure_clock_not_behind(head_cell.as_deref()).await?;
-            if pending.is_none() || wait.may_take_over(head_cell.as_deref()) {
-                let at = append.next_time([newest, pending])?;
+            if unwritten.is_none() || wait.may_take_over(head_cell.as_deref()) {
+                let at = append.next_time([newest, unwritten])?;
                 // A row that cannot be stored is refused before anything is claimed.
                 let (result, mut row) = encode(at)?;
-                let is_linked = match links {
-                    Links::Written => append.link(&mut row, newest).await?,
-                    Links::None => true,
+                let may_append = match write_link {
+                    WriteLink::Yes => append.link(&mut row, newest).await?,
+                    WriteLink::No => true,
                 };
-                if is_linked
+                if may_append
                     && append
                         .try_once(head_cell.as_deref(), newest, at, &row)
                         .await?

@@ -173,25 +173,16 @@ impl HeadCell {
     }
 }
 
-/// Whether a writer has claimed a flag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ClaimState {
-    /// No writer is appending: there is no cell, its row is written, or the cell is unreadable.
-    Free,
-    /// A writer is appending a row of that time, or died while doing so.
-    Claimed(Timestamp),
-}
-
 const CLAIMED_BY: &str = " claimed by ";
 const AFTER: &str = " after ";
 
-impl ClaimState {
-    /// Reads a cell. Rows are the truth, so an unreadable cell blocks no writer.
-    pub(crate) fn decode(cell: Option<&[u8]>) -> Self {
-        match cell.and_then(HeadCell::decode) {
-            Some(HeadCell::Claimed { at, .. }) => Self::Claimed(at),
-            Some(HeadCell::Newest(_)) | None => Self::Free,
-        }
+/// The time of the row that a cell claims: a writer is appending it, or died while doing so. `None` if no writer is appending.
+///
+/// Rows are the truth, so an unreadable cell claims nothing and blocks no writer.
+pub(crate) fn claimed_row(cell: Option<&[u8]>) -> Option<Timestamp> {
+    match cell.and_then(HeadCell::decode)? {
+        HeadCell::Claimed { at, .. } => Some(at),
+        HeadCell::Newest(_) => None,
     }
 }
 
@@ -311,7 +302,7 @@ mod tests {
             (third, "2026-01-01 00:00:00", Some(at(TIME))),
         ] {
             let (cell, at) = (cell.as_bytes(), at(time));
-            assert_eq!(ClaimState::decode(Some(cell)), ClaimState::Claimed(at));
+            assert_eq!(claimed_row(Some(cell)), Some(at));
             let claimed = HeadCell::Claimed { at, published };
             assert_eq!(HeadCell::decode(cell), Some(claimed));
         }
@@ -347,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_claim_is_free() {
+    fn whatever_is_no_claim_claims_no_row() {
         for cell in [
             None,
             Some(TIME.as_bytes()),
@@ -355,7 +346,7 @@ mod tests {
             Some(&b"\xff"[..]),
             Some(&b""[..]),
         ] {
-            assert_eq!(ClaimState::decode(cell), ClaimState::Free);
+            assert_eq!(claimed_row(cell), None);
         }
     }
 

@@ -28,8 +28,8 @@ const KEYS_PER_SCAN: usize = 100;
 pub struct RowInForce {
     /// The row; it may be unreadable.
     pub row: Option<Row>,
-    /// The key of the last row if it does not count: it has no valid time, or one too far ahead of the clock. It is `row` all
-    /// the same if no other row counts.
+    /// The key of the last row if it does not count: it has no valid time, or one too far ahead of the clock. If no other row
+    /// counts, `row` is that row.
     pub passed_over: Option<String>,
 }
 

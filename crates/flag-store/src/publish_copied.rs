@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use crate::append::pause;
 use crate::flags::FlagStore;
-use crate::head::{ClaimState, head_column, new_change_mark};
+use crate::head::{claimed_row, head_column, new_change_mark};
 use crate::row_key::{RowType, head_key};
 use crate::rows::{Columns, Expected};
 use crate::store_error::StoreError;
@@ -61,7 +61,7 @@ impl FlagStore {
             return Ok(Some(created));
         }
         let mut cells = new_change_mark().with(LATEST_CHANGE, self.clock.now().to_string());
-        if ClaimState::decode(head_cell) == ClaimState::Free {
+        if claimed_row(head_cell).is_none() {
             cells.set(column.as_str(), newest);
         }
         let expected = Expected {

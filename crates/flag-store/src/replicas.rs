@@ -88,7 +88,7 @@ impl KnownReplicas {
 
     /// As a reader with this clock knows them: none is live if none has reported in the last three minutes.
     #[must_use]
-    pub fn seen_at(mut self, now: Timestamp) -> Self {
+    pub fn as_of(mut self, now: Timestamp) -> Self {
         if self.are_silent(now) {
             self.silent.append(&mut self.live);
         }
@@ -338,7 +338,7 @@ mod tests {
         let silent = [9, 12, 13].map(|minute| known.are_silent(at(minute)));
         assert_eq!(silent, [false, false, true]);
         assert!(KnownReplicas::default().are_silent(at(1)));
-        let seen = known.seen_at(at(13));
+        let seen = known.as_of(at(13));
         assert_eq!((seen.live.len(), seen.silent.len()), (0, 1));
     }
 

@@ -3,12 +3,12 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use flag_describe::{Difference, revision_differences};
+use flag_describe::{ComparedField, revision_fields};
 use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Revision,
     RevisionParts, Timestamp,
 };
-use flag_rollout::{Effect, Plan, Risk};
+use flag_rollout::{ChangeImpact, Plan, Risk};
 
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
@@ -21,15 +21,15 @@ pub(crate) struct Change {
     /// The flag.
     pub(crate) flag: FlagKey,
     /// The differences, and all rollout groups.
-    rows: Vec<Difference>,
+    fields: Vec<ComparedField>,
     /// Warnings for the person who confirms.
     warnings: Vec<String>,
     /// Which instances receive another value; of metadata none do.
-    effect: Effect,
+    impact: ChangeImpact,
     /// The revision in force and the next one; absent for a first revision and for metadata.
     plans: Option<Arc<PlanPair>>,
     /// What is said of the instances that were seen.
-    seen: Vec<String>,
+    impact_lines: Vec<String>,
     /// A risk that needs a confirmation by name.
     pub(crate) risks: Vec<Risk>,
 }
@@ -48,47 +48,47 @@ impl Change {
         next: &RevisionParts,
     ) -> Result<Self, InvalidRevision> {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
-        let rows = revision_differences(newest, &next);
-        let effect = Effect::of(newest, &next);
+        let fields = revision_fields(newest, &next);
+        let impact = ChangeImpact::of(newest, &next);
         let plans = newest.map(|newest| PlanPair {
             before: Plan::compile(newest.clone()),
             after: Plan::compile(next.clone()),
         });
         Ok(Self {
             flag: next.flag.clone(),
-            rows,
+            fields,
             warnings: odd_ids(newest, &next),
-            risks: effect.risks().to_vec(),
-            effect,
+            risks: impact.risks().to_vec(),
+            impact,
             plans: plans.map(Arc::new),
-            seen: Vec::new(),
+            impact_lines: Vec::new(),
         })
     }
 
     /// From the newest metadata, if there is any, to the next.
     pub(crate) fn of_metadata(newest: Option<&Metadata>, next: &MetadataParts) -> Self {
-        let row = |what: &str, of: &dyn Fn(&MetadataParts) -> Option<String>| {
+        let field = |what: &str, of: &dyn Fn(&MetadataParts) -> Option<String>| {
             let now = newest.and_then(|newest| of(newest));
-            Difference::new(what, now, of(next).unwrap_or_default())
+            ComparedField::new(what, now, of(next).unwrap_or_default())
         };
         let tags = |parts: &MetadataParts| {
             let tags: Vec<String> = parts.tags.iter().map(|tag| list_item(tag)).collect();
             Some(tags.join(", "))
         };
-        let rows = [
-            row("description", &|parts| Some(visible(&parts.description))),
-            row("owner", &|parts| shown_owner(parts.owner.as_ref())),
-            row("ticket", &|parts| parts.ticket.as_deref().map(visible)),
-            row("tags", &tags),
-            row("expires on", &|parts| Some(parts.expires_on?.to_string())),
+        let fields = [
+            field("description", &|parts| Some(visible(&parts.description))),
+            field("owner", &|parts| shown_owner(parts.owner.as_ref())),
+            field("ticket", &|parts| parts.ticket.as_deref().map(visible)),
+            field("tags", &tags),
+            field("expires on", &|parts| Some(parts.expires_on?.to_string())),
         ];
         Self {
             flag: next.flag.clone(),
-            rows: rows.into_iter().filter(Difference::differs).collect(),
+            fields: fields.into_iter().filter(ComparedField::differs).collect(),
             warnings: Vec::new(),
-            effect: Effect::default(),
+            impact: ChangeImpact::default(),
             plans: None,
-            seen: Vec::new(),
+            impact_lines: Vec::new(),
             risks: Vec::new(),
         }
     }
@@ -118,22 +118,26 @@ impl Change {
 
     /// Whether the next revision decides the same for every instance.
     pub(crate) fn changes_nothing(&self) -> bool {
-        self.effect.changes_nothing()
+        self.impact.changes_nothing()
     }
 
     /// Adds what is said of the instances that were seen.
-    pub(crate) fn set_seen(&mut self, seen: Vec<String>) {
-        self.seen = seen;
+    pub(crate) fn set_impact_lines(&mut self, impact_lines: Vec<String>) {
+        self.impact_lines = impact_lines;
     }
 
     /// The differing fields alone, each before the change and after; none if nothing differs.
     pub(crate) fn differences(&self, after: &str) -> Option<Text> {
         let mut columns = Columns::default();
         columns.line(Tone::Plain, ["  ", "exported", after].map(str::to_owned));
-        let mut rows = self.rows.iter().filter(|row| row.differs()).peekable();
-        rows.peek()?;
-        for row in rows {
-            let [what, before, after] = row.shown();
+        let mut differing = self
+            .fields
+            .iter()
+            .filter(|field| field.differs())
+            .peekable();
+        differing.peek()?;
+        for field in differing {
+            let [what, before, after] = field.shown();
             columns.line(Tone::Plain, [format!("  {what}"), before, after]);
         }
         Some(columns.text())
@@ -143,9 +147,9 @@ impl Change {
     pub(crate) fn text(&self) -> Text {
         let mut columns = Columns::default();
         columns.line(Tone::Plain, ["  ", "current", "new"].map(str::to_owned));
-        for row in &self.rows {
-            let [what, before, after] = row.shown();
-            let (sign, tone) = if row.differs() {
+        for field in &self.fields {
+            let [what, before, after] = field.shown();
+            let (sign, tone) = if field.differs() {
                 Tone::of_difference(!before.is_empty(), !after.is_empty())
             } else {
                 (' ', Tone::Plain)
@@ -153,8 +157,8 @@ impl Change {
             columns.line(tone, [format!("{sign} {what}"), before, after]);
         }
         let mut below = self.warnings.clone();
-        below.extend(self.effect.summary());
-        below.extend(self.seen.iter().cloned());
+        below.extend(self.impact.summary());
+        below.extend(self.impact_lines.iter().cloned());
         Text::plain(&self.flag.to_string())
             .then(columns.text())
             .then(Text::plain(&below.join("\n")))

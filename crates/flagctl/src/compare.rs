@@ -41,14 +41,14 @@ pub(crate) struct Compared {
     /// The answers differ.
     pub(crate) differing: u64,
     /// Those that differ, in the order of the instance ids: the first 100.
-    pub(crate) differences: Vec<Difference>,
+    pub(crate) differences: Vec<ComparedField>,
     /// Requests that neither answered with a value: the first instance for each of the first three causes.
-    pub(crate) refusals: Vec<Difference>,
+    pub(crate) refusals: Vec<ComparedField>,
 }
 
 /// Two answers that differ, or of which neither is a value.
 #[derive(Debug, Serialize)]
-pub(crate) struct Difference {
+pub(crate) struct ComparedField {
     pub(crate) instance_id: String,
     pub(crate) ours: Reply,
     pub(crate) theirs: Reply,
@@ -89,7 +89,7 @@ impl Compared {
             self.equal += 1;
             return;
         }
-        let answers = Difference {
+        let answers = ComparedField {
             instance_id: instance.as_str().to_owned(),
             ours,
             theirs,
@@ -109,7 +109,7 @@ impl Compared {
     }
 }
 
-impl Difference {
+impl ComparedField {
     /// Whether the services answered another instance the same.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (&self.ours, &self.theirs) == (&other.ours, &other.theirs)

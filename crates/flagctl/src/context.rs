@@ -26,14 +26,14 @@ pub(crate) struct Context {
     pub(crate) row_options: RowOptions,
     settings: StoreSettings,
     /// What is closed at the end.
-    open: Mutex<Vec<Open>>,
+    to_close: Mutex<Vec<OpenStore>>,
     /// The revisions that were written.
     written: Mutex<Vec<WrittenRevision>>,
 }
 
 /// Something that is closed at the end.
 #[derive(Debug)]
-enum Open {
+enum OpenStore {
     Rows(Arc<dyn RowStore>),
     Log(Arc<dyn ExposureLog>),
 }
@@ -126,7 +126,7 @@ impl Context {
             sources,
             row_options,
             settings,
-            open: Mutex::default(),
+            to_close: Mutex::default(),
             written: Mutex::default(),
         })
     }
@@ -212,7 +212,7 @@ impl Context {
     ) -> Result<Arc<dyn RowStore>, StoreNotOpened> {
         let rows = Box::pin(settings.open()).await;
         let rows = rows.map_err(|source| self.not_opened(settings, source))?;
-        self.close_at_end(Open::Rows(Arc::clone(&rows)));
+        self.close_at_end(OpenStore::Rows(Arc::clone(&rows)));
         Ok(rows)
     }
 
@@ -223,7 +223,7 @@ impl Context {
     ) -> Result<Arc<dyn ExposureLog>, StoreNotOpened> {
         let log = Box::pin(settings.open_log()).await;
         let log = log.map_err(|source| self.not_opened(settings, source))?;
-        self.close_at_end(Open::Log(Arc::clone(&log)));
+        self.close_at_end(OpenStore::Log(Arc::clone(&log)));
         Ok(log)
     }
 
@@ -267,18 +267,19 @@ impl Context {
         std::mem::take(&mut *written)
     }
 
-    fn close_at_end(&self, open: Open) {
-        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(open);
+    fn close_at_end(&self, store: OpenStore) {
+        let mut all = self.to_close.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(store);
     }
 
     /// Closes the stores, so that all writes are in the local files.
     pub(crate) async fn close(&self) {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        let open =
+            std::mem::take(&mut *self.to_close.lock().unwrap_or_else(PoisonError::into_inner));
         for open in open {
             match open {
-                Open::Rows(rows) => rows.close().await,
-                Open::Log(log) => log.close().await,
+                OpenStore::Rows(rows) => rows.close().await,
+                OpenStore::Log(log) => log.close().await,
             }
         }
     }

@@ -139,7 +139,8 @@ async fn add_impact(
     }
 }
 
-/// Does so if nobody has asked for it: in a short time, and in silence if the log has nothing of the flags.
+/// Counts the instances although no option asks for it: gives up after a short time, and says nothing if the log has nothing of
+/// the flags.
 async fn look_briefly(
     context: &Context,
     changes: &mut [Change],
@@ -165,7 +166,7 @@ async fn look_briefly(
     };
     let said = why.map(|why| format!("instances seen: not counted, as {why}"));
     for change in changes {
-        change.set_seen(said.iter().cloned().collect());
+        change.set_impact_lines(said.iter().cloned().collect());
     }
 }
 
@@ -174,11 +175,11 @@ struct ImpactReader<'a> {
     log: &'a dyn ExposureLog,
     since: Timestamp,
     now: Timestamp,
-    /// The time, for people.
-    within: String,
+    /// The time from `since` to `now`, for people.
+    within_text: String,
     at_most: Option<AtMost>,
     list: Option<List>,
-    /// How many instances were seen, of all flags, and exposures that were not.
+    /// How many instances were found, of all flags, plus the exposures that the log lacks.
     found: u64,
 }
 
@@ -193,7 +194,7 @@ impl<'a> ImpactReader<'a> {
             log,
             since: now.saturating_sub(within),
             now,
-            within: format_duration(within),
+            within_text: format_duration(within),
             at_most: args.at_most,
             list: args.list_ids.as_deref().map(List::create).transpose()?,
             found: 0,
@@ -212,7 +213,7 @@ impl<'a> ImpactReader<'a> {
                 continue;
             };
             let (said, too_many) = self.assess(context, change, &plans).await?;
-            change.set_seen(said);
+            change.set_impact_lines(said);
             refused = refused.or(too_many);
         }
         if let Some(list) = &mut self.list {
@@ -247,7 +248,10 @@ impl<'a> ImpactReader<'a> {
                 break;
             }
         }
-        let (missing, mut said) = (coverage.missing(), instance_impact.described(&self.within));
+        let (missing, mut said) = (
+            coverage.missing(),
+            instance_impact.described(&self.within_text),
+        );
         said.extend(coverage.warning());
         self.found += instance_impact.seen() + missing;
         Ok((said, self.refusal(change, &instance_impact, missing)))
@@ -276,7 +280,7 @@ impl<'a> ImpactReader<'a> {
             });
         }
         let why = if seen + missing == 0 && !max.allows_all() {
-            format!("none was seen in {}", self.within)
+            format!("none was seen in {}", self.within_text)
         } else if !max.allows(may_move + missing, seen + missing) {
             format!("the log lacks {missing} exposures of that time")
         } else {

@@ -97,16 +97,16 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 }
 
 /// The next revision of a flag: the arguments applied to the newest one, if that can be read; none if nothing changes.
-/// `scheme` is that of the flag, if it has one, and `v1` the default hash algorithm of version 1.
+/// `scheme` is that of the flag, if it has one, and `v1_algorithm` the default hash algorithm of version 1.
 pub(crate) fn next_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     scheme: Option<&BucketScheme>,
     args: &ReviseArgs,
-    v1: HashAlgorithm,
+    v1_algorithm: HashAlgorithm,
     variables: &Variables,
 ) -> Result<Option<RevisionParts>, ArgumentError> {
-    let scheme = scheme::next(flag, scheme, &args.format, v1)?;
+    let scheme = scheme::next(flag, scheme, &args.format, v1_algorithm)?;
     let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
         control: &control,

@@ -158,17 +158,17 @@ async fn observe(
         let of_project = projects.entry(&revision.flag.project).or_default();
         of_project.push(revision);
     }
-    let mut known = Vec::new();
+    let mut by_project = Vec::new();
     for (project, written) in projects {
         let Some(first) = written.first() else {
             continue;
         };
         let head = first.store.head_row(project).await?;
-        known.push((written, head, served_revisions(log, project).await?));
+        by_project.push((written, head, served_revisions(log, project).await?));
     }
     let (replicas, now) = (known_replicas(log).await?, SystemClock.now());
     let state = |replica: &Replica| {
-        let states = known.iter().map(|(written, head, served)| {
+        let states = by_project.iter().map(|(written, head, served)| {
             let written = written.iter();
             let written = written.map(|written| (&written.flag, written.created));
             serving(replica, served.get(&replica.id), written, head)
@@ -177,11 +177,11 @@ async fn observe(
     };
     let serves = |replica: &Replica| state(replica) == Serving::Yes;
     // One that serves the change has reported since, whatever the clocks say.
-    let mut known_replicas = replicas.live.iter().chain(&replicas.silent);
-    let mut replicas = if known_replicas.any(serves) {
+    let mut all_replicas = replicas.live.iter().chain(&replicas.silent);
+    let mut replicas = if all_replicas.any(serves) {
         replicas
     } else {
-        replicas.seen_at(now)
+        replicas.as_of(now)
     };
     let heard = replicas.silent.extract_if(.., |replica| serves(replica));
     replicas.live.extend(heard);

@@ -223,7 +223,7 @@ pub(crate) async fn revision_ahead_warning(
     }))
 }
 
-/// Shows the change, asks for confirmation, appends the revision, and shows the row.
+/// Shows the change, asks for confirmation, appends the revision, shows the row, and waits for the replicas if the arguments say so.
 pub(crate) async fn confirm_and_append_revision(
     context: &Context,
     store: &FlagStore,
@@ -242,7 +242,7 @@ pub(crate) async fn confirm_and_append_revision(
     let number = revision_numbers(store, &flag)
         .await
         .number(revision.created());
-    let now = match (number, &success_message) {
+    let number_text = match (number, &success_message) {
         (Some(number), None) => format!(" to r{number}"),
         (Some(number), Some(_)) => format!("; now r{number}"),
         (None, _) => String::new(),
@@ -254,7 +254,7 @@ pub(crate) async fn confirm_and_append_revision(
         number,
         row: &row,
         said: format!(
-            "{did}{now}: {} ({})",
+            "{did}{number_text}: {} ({})",
             sentence(&revision),
             context.display_name()
         ),

@@ -21,7 +21,7 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "the two flags have no bit in common",
     ),
     (
-        "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::pending",
+        "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::unwritten_claim",
         "where both are equal the row is found by the comparison that comes first",
     ),
     (
@@ -45,7 +45,7 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "no character behind those that are shown changes what is shown",
     ),
     (
-        "crates/flag-runtime/src/flags/cache.rs: replace match guard entry.is_fresh(now) with false in FlagCache::current",
+        "crates/flag-runtime/src/flags/cache.rs: replace match guard entry.is_fresh(now) with false in FlagCache::get_or_read",
         "a fresh flag is then served by the function for those that are due, from memory and without a read",
     ),
     (

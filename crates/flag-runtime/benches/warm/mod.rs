@@ -20,10 +20,10 @@ pub(crate) const KNOWN: FlagKeyRef<'static> = FlagKeyRef {
 /// A cache that has [`KNOWN`] in memory.
 pub(crate) async fn cache() -> FlagCache {
     let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-    let deadline = Duration::from_millis(280);
+    let read_timeout = Duration::from_millis(280);
     let limits = GuardSettings {
         concurrent_reads: 64,
-        deadline,
+        read_timeout,
     };
     let mut registry = Registry::default();
     let deferred = Arc::new(DeferredStore::from(rows));
@@ -33,7 +33,7 @@ pub(crate) async fn cache() -> FlagCache {
         lifetime: Duration::from_hours(1),
         max_stale: Duration::from_hours(24),
         entries: 100,
-        deadline,
+        read_timeout,
         watches_changes: false,
         keeps_rows: false,
     };
@@ -59,6 +59,6 @@ pub(crate) async fn cache() -> FlagCache {
         .append_revision(Base::Nothing, revision)
         .await
         .unwrap();
-    cache.current(&flag).await.unwrap();
+    cache.get_or_read(&flag).await.unwrap();
     cache
 }

@@ -78,11 +78,12 @@ impl Changes {
     pub(super) fn take_ready(
         &mut self,
         now: Instant,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Self> {
         let has_waited = |since: Instant| now - since >= WAIT_FOR_CACHE;
         let is_ready = |flag: &FlagKey, change: &Change| {
-            has_waited(change.since) || is_served(flag, change.revision_time, change.seen_at)
+            has_waited(change.since)
+                || serves_nothing_older(flag, change.revision_time, change.seen_at)
         };
         let due = self.due;
         if self.resync.is_some_and(has_waited)
@@ -108,9 +109,9 @@ impl Changes {
     /// Removes the flags that the cache does not serve, and returns them.
     pub(super) fn split_unserved(
         &mut self,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Self {
-        self.split(|flag, change| !is_served(flag, change.revision_time, change.seen_at))
+        self.split(|flag, change| !serves_nothing_older(flag, change.revision_time, change.seen_at))
     }
 
     /// Removes these flags, and returns them.

@@ -25,7 +25,7 @@ const D2: &str = "00000000000000000000000000000002";
 struct World {
     events: Events,
     /// Whether the cache serves what has changed.
-    is_served: Arc<AtomicBool>,
+    serves_nothing_older: Arc<AtomicBool>,
     registry: Registry,
 }
 
@@ -33,8 +33,8 @@ impl World {
     fn new() -> Self {
         let mut registry = Registry::default();
         let events = Events::new(&mut registry);
-        let is_served = Arc::new(AtomicBool::new(true));
-        let served = Arc::clone(&is_served);
+        let serves_nothing_older = Arc::new(AtomicBool::new(true));
+        let served = Arc::clone(&serves_nothing_older);
         let announce = events
             .clone()
             .announce_changes(REPEAT_AFTER, move |flag, _, _| {
@@ -43,7 +43,7 @@ impl World {
         tokio::spawn(announce);
         Self {
             events,
-            is_served,
+            serves_nothing_older,
             registry,
         }
     }
@@ -81,10 +81,10 @@ impl World {
 }
 
 /// A change of a flag that is seen now.
-fn changed_to(name: &str, published: Option<Timestamp>) -> HeadChange {
+fn changed_to(name: &str, revision_time: Option<Timestamp>) -> HeadChange {
     HeadChange {
         flag: flag(name),
-        published,
+        revision_time,
         seen_at: Instant::now(),
     }
 }
@@ -207,11 +207,11 @@ async fn a_repeated_event_does_not_promise_what_is_still_to_be_announced() {
 async fn an_event_waits_until_the_cache_serves_the_change() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
-    world.is_served.store(false, Ordering::Relaxed);
+    world.serves_nothing_older.store(false, Ordering::Relaxed);
     world.note(D2, &["a"]);
     sleep(WAIT_FOR_CACHE / 2).await;
     assert_eq!(received(&mut subscriber), None);
-    world.is_served.store(true, Ordering::Relaxed);
+    world.serves_nothing_older.store(true, Ordering::Relaxed);
     sleep(COLLECTED_FOR).await;
     assert_eq!(received(&mut subscriber), event(D2, &["a"]));
 }
@@ -220,13 +220,13 @@ async fn an_event_waits_until_the_cache_serves_the_change() {
 async fn a_change_that_the_cache_cannot_read_is_announced_late_and_again_once_it_is_served() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
-    world.is_served.store(false, Ordering::Relaxed);
+    world.serves_nothing_older.store(false, Ordering::Relaxed);
     world.note(D2, &["a"]);
     sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
     assert_eq!(received(&mut subscriber), event(D2, &["a"]));
     sleep(10 * REPEAT_AFTER).await;
     assert_eq!(received(&mut subscriber), None);
-    world.is_served.store(true, Ordering::Relaxed);
+    world.serves_nothing_older.store(true, Ordering::Relaxed);
     sleep(REPEAT_AFTER + SHORTLY).await;
     assert_eq!(received(&mut subscriber), event(D2, &["a"]));
 }
@@ -256,13 +256,13 @@ async fn a_change_does_not_wait_for_another_one_that_the_cache_cannot_read() {
 async fn each_change_waits_for_the_cache_by_itself() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
-    world.is_served.store(false, Ordering::Relaxed);
+    world.serves_nothing_older.store(false, Ordering::Relaxed);
     world.note(D2, &["a"]);
     sleep(WAIT_FOR_CACHE * 9 / 10).await;
     world.note(D2, &["b"]);
     sleep(WAIT_FOR_CACHE / 5).await;
     assert_eq!(received(&mut subscriber), event(D1, &["a"]));
-    world.is_served.store(true, Ordering::Relaxed);
+    world.serves_nothing_older.store(true, Ordering::Relaxed);
     sleep(COLLECTED_FOR).await;
     assert_eq!(received(&mut subscriber), event(D2, &["b"]));
 }
@@ -303,11 +303,11 @@ async fn a_flag_that_the_cache_cannot_read_does_not_keep_others_from_being_repea
 async fn a_change_that_the_first_event_did_not_wait_for_is_announced_once_it_is_served() {
     let world = World::new();
     let mut subscriber = world.subscribe(None);
-    world.is_served.store(false, Ordering::Relaxed);
+    world.serves_nothing_older.store(false, Ordering::Relaxed);
     world.note(D1, &["a"]);
     sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
     assert_eq!(received(&mut subscriber), event(D1, &[]));
-    world.is_served.store(true, Ordering::Relaxed);
+    world.serves_nothing_older.store(true, Ordering::Relaxed);
     sleep(REPEAT_AFTER + SHORTLY).await;
     assert_eq!(received(&mut subscriber), event(D1, &["a"]));
 }
@@ -401,13 +401,13 @@ async fn an_event_names_no_flags_if_there_are_many_or_one_is_gone() {
 async fn a_restored_project_is_announced_once_the_cache_serves_its_flags() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
-    world.is_served.store(false, Ordering::Relaxed);
+    world.serves_nothing_older.store(false, Ordering::Relaxed);
     let in_memory = vec![restored("a")];
     world.events.request_resync(&project(), in_memory);
     world.note(D2, &["b"]);
     sleep(COLLECTED_FOR + SHORTLY).await;
     assert_eq!(received(&mut subscriber), None);
-    world.is_served.store(true, Ordering::Relaxed);
+    world.serves_nothing_older.store(true, Ordering::Relaxed);
     sleep(COLLECTED_FOR).await;
     assert_eq!(received(&mut subscriber), event(D2, &[]));
 }

@@ -92,12 +92,12 @@ impl Topic {
 
     /// Announces what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for all
     /// flags.
-    /// `is_served` says whether the cache serves a revision of a flag.
+    /// `serves_nothing_older` says whether the cache serves a revision of a flag.
     pub(super) fn announce_due(
         &mut self,
         now: Instant,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
         metrics: &EventMetrics,
     ) {
         let Some(digest) = self.digest else { return };
@@ -105,10 +105,12 @@ impl Topic {
         if self.audience.next_turn().is_some() {
             return;
         }
-        if let Some(changes) = self.take_ready(now, repeat_after, &is_served) {
+        if let Some(changes) = self.take_ready(now, repeat_after, &serves_nothing_older) {
             self.announce(digest, &changes, now, metrics);
-            self.note_announced(changes, now + repeat_after, is_served);
-        } else if let Some(changes) = self.take_repeated(now, now + repeat_after, is_served) {
+            self.note_announced(changes, now + repeat_after, serves_nothing_older);
+        } else if let Some(changes) =
+            self.take_repeated(now, now + repeat_after, serves_nothing_older)
+        {
             self.send(self.announced_digest.unwrap_or(digest), &changes, now);
         }
     }
@@ -118,7 +120,7 @@ impl Topic {
         &mut self,
         now: Instant,
         repeat_after: Duration,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Changes> {
         let mut pending = self.pending.take_if(|changes| changes.due <= now)?;
         // The first event is not repeated, so it waits until other replicas have polled.
@@ -126,7 +128,7 @@ impl Topic {
         let ready = if is_early {
             None
         } else {
-            pending.take_ready(now, is_served)
+            pending.take_ready(now, serves_nothing_older)
         };
         if !pending.is_empty() {
             pending.due = now + CHECK_EVERY;
@@ -158,13 +160,13 @@ impl Topic {
         &mut self,
         mut changes: Changes,
         again: Instant,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) {
         if let Some(unserved) = &mut self.unserved {
             unserved.remove(&changes);
         }
         let repeat = if self.number == 1 {
-            changes = changes.split_unserved(is_served);
+            changes = changes.split_unserved(serves_nothing_older);
             &mut self.unserved
         } else if self.repeat.is_some() {
             &mut self.repeat_later
@@ -183,7 +185,7 @@ impl Topic {
         &mut self,
         now: Instant,
         again: Instant,
-        is_served: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Option<Timestamp>, Instant) -> bool,
     ) -> Option<Changes> {
         let unserved = self.unserved.take_if(|changes| changes.due <= now);
         let repeat = self.repeat.take_if(|changes| changes.due <= now);
@@ -197,7 +199,7 @@ impl Topic {
         for due in [unserved, repeat].into_iter().flatten() {
             changes.extend(due);
         }
-        let unserved = changes.split_unserved(is_served);
+        let unserved = changes.split_unserved(serves_nothing_older);
         if !unserved.is_empty() {
             let later = self.unserved.get_or_insert_with(|| Changes::new(again));
             later.extend(unserved);

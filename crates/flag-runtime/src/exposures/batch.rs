@@ -45,7 +45,7 @@ pub(crate) struct Attempt {
     /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
     /// How many the store refused, and why it refused the first of them.
-    pub(crate) refused: Option<(usize, StoreError)>,
+    pub(crate) refused_by_store: Option<(usize, StoreError)>,
     /// The exposures to write again, and why the first of them failed.
     pub(crate) failed: Option<(PendingBatch, StoreError)>,
 }
@@ -110,7 +110,7 @@ impl PendingBatch {
                     attempt.oldest = attempt.oldest.or_else(|| self.exposures.created(index));
                 }
                 Err(WriteExposureError::Store(error @ StoreError::Refused { .. })) => {
-                    attempt.refused.get_or_insert((0, error)).0 += 1;
+                    attempt.refused_by_store.get_or_insert((0, error)).0 += 1;
                 }
                 // An operator can correct the set-up, and repair files: the exposure is valid.
                 Err(WriteExposureError::Store(error)) => {

@@ -75,7 +75,7 @@ pub(crate) struct ServedDecision<'a> {
     /// Whether the flag came from the cache.
     pub(crate) from_cache: bool,
     /// When it was served.
-    pub(crate) created: Timestamp,
+    pub(crate) served_at: Timestamp,
 }
 
 impl ServedDecision<'_> {
@@ -88,8 +88,8 @@ impl ServedDecision<'_> {
 /// Exposures that are written together.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    records: Vec<Record>,
-    /// The request id and the instance id of each record.
+    exposures: Vec<CompactExposure>,
+    /// The request id and the instance id of each exposure.
     text: String,
     templates: Vec<ServedTemplate>,
     /// Indices of templates, by a hash of what they are.
@@ -99,11 +99,11 @@ pub(crate) struct Chunk {
 
 /// What is an exposure's own, in 32 bytes.
 #[derive(Debug)]
-struct Record {
-    created: Timestamp,
+struct CompactExposure {
+    served_at: Timestamp,
     bucket: Option<Bucket>,
-    request_bytes: u32,
-    instance_bytes: u32,
+    request_id_bytes: u32,
+    instance_id_bytes: u32,
     template: u16,
 }
 
@@ -120,7 +120,7 @@ impl Chunk {
     /// Creates an empty chunk with capacity for the usual exposures.
     pub(crate) fn new() -> Self {
         Self {
-            records: Vec::with_capacity(CHUNK),
+            exposures: Vec::with_capacity(CHUNK),
             text: String::with_capacity(COMMON_TEXT),
             templates: Vec::new(),
             recent: [0; RECENT],
@@ -130,21 +130,21 @@ impl Chunk {
 
     /// Adds an exposure. Allocates only for a template that is not among the recent ones.
     pub(crate) fn push(&mut self, served: ServedDecision<'_>) {
-        let template = self.template(&served);
+        let template = self.find_or_add_template(&served);
         self.text.push_str(served.request_id);
         self.text.push_str(served.instance);
         self.value_bytes += served.decision.value_bytes;
-        self.records.push(Record {
-            created: served.created,
+        self.exposures.push(CompactExposure {
+            served_at: served.served_at,
             bucket: served.decision.bucket,
-            request_bytes: length(served.request_id),
-            instance_bytes: length(served.instance),
+            request_id_bytes: length(served.request_id),
+            instance_id_bytes: length(served.instance),
             template,
         });
     }
 
     /// The index of the template of a decision, which is added unless it is found among the recent ones.
-    fn template(&mut self, served: &ServedDecision<'_>) -> u16 {
+    fn find_or_add_template(&mut self, served: &ServedDecision<'_>) -> u16 {
         let slot = slot(served);
         let recent = self.recent.get(slot).copied().unwrap_or_default();
         if let Some(template) = self.templates.get(usize::from(recent))
@@ -168,12 +168,12 @@ impl Chunk {
 
     /// Whether it must be written before more is added.
     pub(crate) fn is_full(&self) -> bool {
-        self.records.len() >= CHUNK || self.text.len() + self.value_bytes >= CHUNK_BYTES
+        self.exposures.len() >= CHUNK || self.text.len() + self.value_bytes >= CHUNK_BYTES
     }
 
     /// Returns the number of exposures.
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        self.exposures.len()
     }
 
     /// Returns the bytes of its texts.
@@ -184,26 +184,29 @@ impl Chunk {
     /// Returns its exposures as a batch for the exposure log, in their order, and how many others were invalid.
     pub(crate) fn batch(&self, id: BatchId, format: &ExposureFormat) -> (ExposureBatch, usize) {
         let mut batch = ExposureBatch::new(id, format.booleans);
-        batch.reserve(self.records.len(), self.text.len());
-        let templates = self.templates.iter().map(ServedTemplate::template);
+        batch.reserve(self.exposures.len(), self.text.len());
+        let templates = self
+            .templates
+            .iter()
+            .map(ServedTemplate::to_exposure_template);
         let templates: Vec<_> = templates
             .map(|template| template.map(|template| batch.add_template(template)))
             .collect();
         let mut text = self.text.as_str();
-        for record in &self.records {
+        for exposure in &self.exposures {
             let template = templates
-                .get(usize::from(record.template))
+                .get(usize::from(exposure.template))
                 .copied()
                 .flatten();
-            let (request_id, instance) = record.ids(&mut text);
+            let (request_id, instance) = exposure.ids(&mut text);
             if let (Some(template), Ok(instance)) = (template, InstanceId::new(instance)) {
                 format.push(
                     &mut batch,
                     template,
                     request_id,
                     &instance,
-                    record.bucket,
-                    record.created,
+                    exposure.bucket,
+                    exposure.served_at,
                 );
             }
         }
@@ -212,7 +215,7 @@ impl Chunk {
     }
 }
 
-impl Record {
+impl CompactExposure {
     /// Takes its ids from the beginning of the text.
     fn ids<'a>(&self, text: &mut &'a str) -> (&'a str, &'a str) {
         let mut take = |bytes| {
@@ -221,7 +224,7 @@ impl Record {
             *text = rest;
             taken
         };
-        (take(self.request_bytes), take(self.instance_bytes))
+        (take(self.request_id_bytes), take(self.instance_id_bytes))
     }
 }
 
@@ -233,7 +236,7 @@ impl ServedTemplate {
             && self.from_cache == served.from_cache
     }
 
-    fn template(&self) -> Option<ExposureTemplate> {
+    fn to_exposure_template(&self) -> Option<ExposureTemplate> {
         let plan = self.entry.plan();
         let (value, rollout_group) = plan.group_value(self.treatment_index)?;
         Some(ExposureTemplate {

@@ -38,11 +38,11 @@ pub(crate) struct MinuteCounter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    minutes: BTreeMap<Minute, HashMap<FlagKey, Cell>>,
+    minutes: BTreeMap<Minute, HashMap<FlagKey, FlagMinute>>,
     /// No earlier minute changes any more.
     floor: Minute,
-    /// The writer id of new cells; random, so that it overwrites no earlier run.
-    writer: CountsWriterId,
+    /// The writer id of counts that are new; random, so that it overwrites no earlier run.
+    writer_id: CountsWriterId,
     entries: usize,
     /// How many exposures were given up since they were taken last.
     lost: u64,
@@ -50,14 +50,14 @@ struct State {
 
 /// The counts of a flag in a minute.
 #[derive(Debug)]
-struct Cell {
-    writer: CountsWriterId,
+struct FlagMinute {
+    writer_id: CountsWriterId,
     counts: MinuteCounts,
-    state: CellState,
+    state: WriteState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CellState {
+enum WriteState {
     /// They are to be written.
     Changed,
     /// They are being written as they are.
@@ -81,7 +81,7 @@ impl MinuteCounter {
         Self(Mutex::new(State {
             minutes: BTreeMap::new(),
             floor: Minute::from_number(i64::MIN),
-            writer: new_writer(),
+            writer_id: new_writer_id(),
             entries: 0,
             lost: 0,
         }))
@@ -127,16 +127,20 @@ impl MinuteCounter {
     /// Takes at most this many counts of a writer that are not written; each must be finished. `None` if all are written.
     pub(crate) fn take(&self, max: usize) -> Option<(CountsWriterId, Vec<MinuteCounts>)> {
         let mut state = self.state();
-        let cells = state.minutes.values_mut().flat_map(HashMap::values_mut);
-        let mut changed = cells.filter(|cell| cell.state == CellState::Changed);
+        let flag_minutes = state.minutes.values_mut().flat_map(HashMap::values_mut);
+        let mut changed =
+            flag_minutes.filter(|flag_minute| flag_minute.state == WriteState::Changed);
         let first = changed.next()?;
-        let writer = first.writer;
-        let same = changed.filter(|cell| cell.writer == writer);
-        let taken = std::iter::once(first).chain(same).take(max).map(|cell| {
-            cell.state = CellState::Taken;
-            cell.counts.clone()
-        });
-        Some((writer, taken.collect()))
+        let writer_id = first.writer_id;
+        let same = changed.filter(|flag_minute| flag_minute.writer_id == writer_id);
+        let taken = std::iter::once(first)
+            .chain(same)
+            .take(max)
+            .map(|flag_minute| {
+                flag_minute.state = WriteState::Taken;
+                flag_minute.counts.clone()
+            });
+        Some((writer_id, taken.collect()))
     }
 
     /// Notes whether counts that were taken are written. What was counted meanwhile is to be written in any case.
@@ -144,11 +148,13 @@ impl MinuteCounter {
         let mut state = self.state();
         for counts in taken {
             let flags = state.minutes.get_mut(&counts.minute);
-            let cell = flags.and_then(|flags| flags.get_mut(&counts.flag));
-            if let Some(cell) = cell.filter(|cell| cell.state == CellState::Taken) {
-                cell.state = match written {
-                    Written::Yes => CellState::Written,
-                    Written::No => CellState::Changed,
+            let flag_minute = flags.and_then(|flags| flags.get_mut(&counts.flag));
+            if let Some(flag_minute) =
+                flag_minute.filter(|flag_minute| flag_minute.state == WriteState::Taken)
+            {
+                flag_minute.state = match written {
+                    Written::Yes => WriteState::Written,
+                    Written::No => WriteState::Changed,
                 };
             }
         }
@@ -160,18 +166,25 @@ impl MinuteCounter {
         let floor = state.floor.max(Minute::of(now).plus(-LATE));
         state.floor = floor;
         state.minutes.retain(|minute, flags| {
-            *minute >= floor || flags.values().any(|cell| cell.state != CellState::Written)
+            *minute >= floor
+                || flags
+                    .values()
+                    .any(|flag_minute| flag_minute.state != WriteState::Written)
         });
-        let cells = state.minutes.values().flat_map(HashMap::values);
-        state.entries = cells.map(|cell| cell.counts.entries().len()).sum();
+        let flag_minutes = state.minutes.values().flat_map(HashMap::values);
+        state.entries = flag_minutes
+            .map(|flag_minute| flag_minute.counts.entries().len())
+            .sum();
     }
 
     /// How many exposures are in counts that are not written.
     pub(crate) fn unwritten(&self) -> u64 {
         let state = self.state();
-        let cells = state.minutes.values().flat_map(HashMap::values);
-        let unwritten = cells.filter(|cell| cell.state != CellState::Written);
-        unwritten.map(|cell| cell.counts.total()).sum()
+        let flag_minutes = state.minutes.values().flat_map(HashMap::values);
+        let unwritten = flag_minutes.filter(|flag_minute| flag_minute.state != WriteState::Written);
+        unwritten
+            .map(|flag_minute| flag_minute.counts.total())
+            .sum()
     }
 
     /// How many exposures were given up since the last call.
@@ -184,7 +197,7 @@ impl MinuteCounter {
     }
 }
 
-fn new_writer() -> CountsWriterId {
+fn new_writer_id() -> CountsWriterId {
     CountsWriterId(fastrand::u128(..))
 }
 
@@ -193,7 +206,7 @@ impl State {
     fn restart_if_clock_went_back(&mut self, now: Timestamp) {
         let now = Minute::of(now);
         if now < self.floor {
-            self.writer = new_writer();
+            self.writer_id = new_writer_id();
             self.floor = now.plus(-LATE);
         }
     }
@@ -227,18 +240,18 @@ impl State {
     fn add(&mut self, minute: Minute, flag: &FlagKey, count_key: &CountKey, count: u64) {
         let flags = self.minutes.entry(minute).or_default();
         if !flags.contains_key(flag) {
-            let cell = Cell {
-                writer: self.writer,
+            let flag_minute = FlagMinute {
+                writer_id: self.writer_id,
                 counts: MinuteCounts::new(flag.clone(), minute),
-                state: CellState::Changed,
+                state: WriteState::Changed,
             };
-            flags.insert(flag.clone(), cell);
+            flags.insert(flag.clone(), flag_minute);
         }
-        if let Some(cell) = flags.get_mut(flag) {
-            let before = cell.counts.entries().len();
-            cell.counts.add(count_key, count);
-            cell.state = CellState::Changed;
-            self.entries += cell.counts.entries().len() - before;
+        if let Some(flag_minute) = flags.get_mut(flag) {
+            let before = flag_minute.counts.entries().len();
+            flag_minute.counts.add(count_key, count);
+            flag_minute.state = WriteState::Changed;
+            self.entries += flag_minute.counts.entries().len() - before;
         }
     }
 
@@ -249,10 +262,10 @@ impl State {
             && let Some((minute, flags)) = self.minutes.pop_first()
         {
             self.floor = self.floor.max(minute.plus(1));
-            for cell in flags.values() {
-                self.entries -= cell.counts.entries().len();
-                if cell.state != CellState::Written {
-                    self.lost += cell.counts.total();
+            for flag_minute in flags.values() {
+                self.entries -= flag_minute.counts.entries().len();
+                if flag_minute.state != WriteState::Written {
+                    self.lost += flag_minute.counts.total();
                 }
             }
         }

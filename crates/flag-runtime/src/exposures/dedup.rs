@@ -55,8 +55,8 @@ impl Dedup {
         })
     }
 
-    /// Hands an answer to the queue, unless the same treatment of the same revision was logged for the instance within the window. Only
-    /// what the queue has accepted counts as logged; of what waits for room, call [`remember`](Self::remember) then.
+    /// Hands an answer to the queue, unless the queue has accepted the same treatment of the same revision for the instance within the
+    /// window. Of what waits for room, call [`remember`](Self::remember) once it is accepted.
     ///
     /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other, except
     /// while the queue is full.
@@ -69,43 +69,43 @@ impl Dedup {
         push: impl FnOnce() -> Pushed,
     ) -> DedupOutcome {
         let content = (plan.flag(), plan.created(), treatment, instance.as_str());
-        let key = DedupKey {
+        let entry = DedupEntry {
             hash: self.hashes.hash_one(content),
             at: now.unix_micros(),
         };
-        let mut shard = self.shard(key);
+        let mut shard = self.shard(entry);
         if shard
-            .logged(key.hash)
-            .is_some_and(|at| self.is_within_window(at, key.at))
+            .accepted_at(entry.hash)
+            .is_some_and(|at| self.is_within_window(at, entry.at))
         {
             return DedupOutcome::Duplicate;
         }
         match push() {
             Pushed::Accepted => {
-                self.insert(&mut shard, key);
+                self.insert(&mut shard, entry);
                 DedupOutcome::New
             }
             Pushed::Dropped => DedupOutcome::Dropped,
-            Pushed::NoRoom => DedupOutcome::NoRoom(key),
+            Pushed::NoRoom => DedupOutcome::NoRoom(entry),
         }
     }
 
     /// Remembers an answer that the queue has accepted after a wait.
-    pub(crate) fn remember(&self, key: DedupKey) {
-        self.insert(&mut self.shard(key), key);
+    pub(crate) fn remember(&self, entry: DedupEntry) {
+        self.insert(&mut self.shard(entry), entry);
     }
 
-    fn insert(&self, shard: &mut Shard, key: DedupKey) {
+    fn insert(&self, shard: &mut Shard, entry: DedupEntry) {
         if shard.young.len() >= self.generation_capacity {
-            let forgotten = shard.start_generation(|at| self.is_within_window(at, key.at));
+            let forgotten = shard.start_generation(|at| self.is_within_window(at, entry.at));
             self.forgotten.inc_by(forgotten as u64);
         }
-        shard.young.insert(key.hash, key.at);
+        shard.young.insert(entry.hash, entry.at);
     }
 
-    fn shard(&self, key: DedupKey) -> MutexGuard<'_, Shard> {
+    fn shard(&self, entry: DedupEntry) -> MutexGuard<'_, Shard> {
         let [first, ..] = &self.shards;
-        let index = usize::try_from(key.hash % SHARDS as u64).unwrap_or(0);
+        let index = usize::try_from(entry.hash % SHARDS as u64).unwrap_or(0);
         let shard = self.shards.get(index).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,9 +116,9 @@ impl Dedup {
     }
 }
 
-/// An answer as it is remembered.
+/// An answer as it is remembered: what is compared of it, and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DedupKey {
+pub(crate) struct DedupEntry {
     hash: u64,
     at: i64,
 }
@@ -126,18 +126,18 @@ pub(crate) struct DedupKey {
 /// What happened to the exposure of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DedupOutcome {
-    /// An equal one was logged within the window; this one is left out.
+    /// The queue has accepted an equal one within the window; this one is left out.
     Duplicate,
     /// It was new, and the queue has accepted it.
     New,
     /// It was new, and dropped.
     Dropped,
     /// It is new, and must wait for room.
-    NoRoom(DedupKey),
+    NoRoom(DedupEntry),
 }
 
 impl Shard {
-    fn logged(&self, hash: u64) -> Option<i64> {
+    fn accepted_at(&self, hash: u64) -> Option<i64> {
         self.young
             .get(&hash)
             .or_else(|| self.old.get(&hash))
@@ -240,10 +240,10 @@ mod tests {
             dedup.push_once(plan, &instance, None, now, || Pushed::NoRoom)
         };
         assert!(matches!(log(100), DedupOutcome::NoRoom(_)));
-        let DedupOutcome::NoRoom(key) = log(101) else {
+        let DedupOutcome::NoRoom(entry) = log(101) else {
             panic!("an answer that was not accepted is remembered");
         };
-        dedup.remember(key);
+        dedup.remember(entry);
         assert_eq!(log(102), DedupOutcome::Duplicate);
     }
 

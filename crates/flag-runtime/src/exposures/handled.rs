@@ -4,7 +4,7 @@
 mod tests;
 
 use super::ExposureRecorder;
-use super::dedup::DedupKey;
+use super::dedup::DedupEntry;
 use super::waiting::OwnedDecision;
 
 /// Proof that an answer may be given: its exposure is accepted, dropped and counted, or left out as a duplicate; or it needs none.
@@ -26,7 +26,7 @@ struct Waiting<'a> {
     recorder: &'a ExposureRecorder,
     decision: OwnedDecision,
     /// What deduplication remembers then.
-    dedup_key: Option<DedupKey>,
+    dedup_entry: Option<DedupEntry>,
 }
 
 impl ExposureHandled {
@@ -41,12 +41,12 @@ impl<'a> WaitForRoom<'a> {
     pub(super) fn new(
         recorder: &'a ExposureRecorder,
         decision: OwnedDecision,
-        dedup_key: Option<DedupKey>,
+        dedup_entry: Option<DedupEntry>,
     ) -> Self {
         Self(Box::new(Waiting {
             recorder,
             decision,
-            dedup_key,
+            dedup_entry,
         }))
     }
 
@@ -57,14 +57,14 @@ impl<'a> WaitForRoom<'a> {
         let Waiting {
             recorder,
             decision,
-            dedup_key,
+            dedup_entry,
         } = *self.0;
         if !recorder.queue.push_waiting(decision).await {
-            recorder.metrics.refused.inc();
+            recorder.metrics.wait_timed_out.inc();
             return Err(QueueFull);
         }
-        recorder.metrics.waited.inc();
-        if let (Some(dedup), Some(key)) = (&recorder.dedup, dedup_key) {
+        recorder.metrics.accepted_after_wait.inc();
+        if let (Some(dedup), Some(key)) = (&recorder.dedup, dedup_entry) {
             dedup.remember(key);
         }
         Ok(ExposureHandled::DONE)

@@ -42,15 +42,15 @@ pub(crate) struct RecorderMetrics {
     /// Answers that were forgotten within the window.
     pub(crate) forgotten: Counter,
     /// Answers that waited for room in the queue, and found it.
-    pub(crate) waited: Counter,
+    pub(crate) accepted_after_wait: Counter,
     /// Answers that were refused, as there was no room in time.
-    pub(crate) refused: Counter,
+    pub(crate) wait_timed_out: Counter,
     /// Entries of `/log-feature-flag` that were stored.
-    pub(crate) stored: Counter,
+    pub(crate) entries_stored: Counter,
     /// Invalid entries, whose label is `refused`.
-    pub(crate) invalid: Counter,
+    pub(crate) entries_invalid: Counter,
     /// Entries that the store failed to take.
-    pub(crate) failed: Counter,
+    pub(crate) entries_failed: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -145,7 +145,7 @@ impl WriteMetrics {
 
     /// Counts an attempt and the exposures that it wrote.
     pub(super) fn count(&self, attempt: &Attempt) {
-        let is_complete = attempt.failed.is_none() && attempt.refused.is_none();
+        let is_complete = attempt.failed.is_none() && attempt.refused_by_store.is_none();
         let outcome = match (is_complete, attempt.written == 0) {
             (true, _) => &self.written,
             (false, false) => &self.partly,
@@ -175,11 +175,11 @@ impl RecorderMetrics {
         Self {
             deduplicated,
             forgotten,
-            waited: wait("accepted"),
-            refused: wait("refused"),
-            stored: of("stored"),
-            invalid: of("refused"),
-            failed: of("failed"),
+            accepted_after_wait: wait("accepted"),
+            wait_timed_out: wait("refused"),
+            entries_stored: of("stored"),
+            entries_invalid: of("refused"),
+            entries_failed: of("failed"),
         }
     }
 }
@@ -217,7 +217,7 @@ mod tests {
         queue.finish(BatchResult {
             written: 10,
             invalid: 2,
-            refused: 1,
+            refused_by_store: 1,
         });
         let expected = [
             "exposures_produced_total 23",
@@ -254,7 +254,7 @@ mod tests {
         };
         let attempt = |written, failed, refused| Attempt {
             written,
-            refused,
+            refused_by_store: refused,
             failed,
             ..Attempt::default()
         };

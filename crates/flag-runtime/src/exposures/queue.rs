@@ -20,7 +20,7 @@ use super::chunk::{Chunk, ServedDecision};
 use super::overflow::Overflow;
 use super::waiting::{OwnedDecision, Ticket, WaitingExposure, WaitingQueue};
 
-/// The mean bytes of texts per exposure; times the capacity, the limit of the queue in bytes.
+/// How many bytes of texts an exposure may have on average: the queue holds at most this times its capacity.
 const TEXT_BYTES: usize = 200;
 
 /// The result of appending an exposure.
@@ -42,19 +42,19 @@ pub(crate) enum DropReason {
     /// It is invalid.
     Invalid,
     /// The store refused it for good.
-    Refused,
+    RefusedByStore,
 }
 
 impl DropReason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::Invalid, Self::Refused];
+    pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::Invalid, Self::RefusedByStore];
 
     /// Returns its label in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
             Self::Invalid => "invalid",
-            Self::Refused => "refused",
+            Self::RefusedByStore => "refused",
         }
     }
 }
@@ -79,8 +79,8 @@ pub(crate) struct DroppedCounts {
     pub(crate) queue_full: u64,
     /// See [`DropReason::Invalid`].
     pub(crate) invalid: u64,
-    /// See [`DropReason::Refused`].
-    pub(crate) refused: u64,
+    /// See [`DropReason::RefusedByStore`].
+    pub(crate) refused_by_store: u64,
 }
 
 impl DroppedCounts {
@@ -89,7 +89,7 @@ impl DroppedCounts {
         match reason {
             DropReason::QueueFull => self.queue_full,
             DropReason::Invalid => self.invalid,
-            DropReason::Refused => self.refused,
+            DropReason::RefusedByStore => self.refused_by_store,
         }
     }
 }
@@ -102,7 +102,7 @@ pub(crate) struct BatchResult {
     /// How many are invalid.
     pub(crate) invalid: u64,
     /// How many the store refused.
-    pub(crate) refused: u64,
+    pub(crate) refused_by_store: u64,
 }
 
 /// Which chunks the writer takes.
@@ -128,9 +128,9 @@ struct State {
     open: Chunk,
     sealed: VecDeque<Chunk>,
     /// The exposures in `sealed`.
-    queued: usize,
+    sealed_exposures: usize,
     /// The bytes of texts in `sealed`.
-    text_bytes: usize,
+    sealed_text_bytes: usize,
     /// The exposures that the writer has taken and not finished.
     taken: usize,
     /// Not counted before they are accepted.
@@ -146,8 +146,8 @@ impl Queue {
         let state = State {
             open: Chunk::new(),
             sealed: VecDeque::new(),
-            queued: 0,
-            text_bytes: 0,
+            sealed_exposures: 0,
+            sealed_text_bytes: 0,
             taken: 0,
             waiting: WaitingQueue::default(),
             produced: 0,
@@ -246,8 +246,8 @@ impl Queue {
             state.seal(fresh);
         }
         let chunk = state.sealed.pop_front()?;
-        state.queued -= chunk.len();
-        state.text_bytes -= chunk.text_bytes();
+        state.sealed_exposures -= chunk.len();
+        state.sealed_text_bytes -= chunk.text_bytes();
         state.taken += chunk.len();
         // There may be room in bytes now.
         self.accept_waiting(state);
@@ -259,13 +259,13 @@ impl Queue {
         let BatchResult {
             written,
             invalid,
-            refused,
+            refused_by_store,
         } = result;
         let mut state = self.state();
         state.written += written;
         state.dropped.invalid += invalid;
-        state.dropped.refused += refused;
-        let finished = usize::try_from(written + invalid + refused).unwrap_or(usize::MAX);
+        state.dropped.refused_by_store += refused_by_store;
+        let finished = usize::try_from(written + invalid + refused_by_store).unwrap_or(usize::MAX);
         state.taken = state.taken.saturating_sub(finished);
         self.accept_waiting(state);
     }
@@ -316,7 +316,7 @@ impl Queue {
 
 impl State {
     fn pending(&self) -> usize {
-        self.open.len() + self.queued + self.taken
+        self.open.len() + self.sealed_exposures + self.taken
     }
 
     /// Whether there is room for an exposure, and none waits for it.
@@ -326,7 +326,7 @@ impl State {
 
     fn fits(&self, capacity: usize, served: &ServedDecision<'_>) -> bool {
         let bytes = served.text_bytes();
-        let texts = self.text_bytes + self.open.text_bytes() + bytes;
+        let texts = self.sealed_text_bytes + self.open.text_bytes() + bytes;
         self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
     }
 
@@ -351,8 +351,8 @@ impl State {
             return false;
         }
         let chunk = std::mem::replace(&mut self.open, fresh);
-        self.queued += chunk.len();
-        self.text_bytes += chunk.text_bytes();
+        self.sealed_exposures += chunk.len();
+        self.sealed_text_bytes += chunk.text_bytes();
         self.sealed.push_back(chunk);
         true
     }

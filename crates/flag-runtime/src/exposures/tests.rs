@@ -75,7 +75,7 @@ pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> Ser
         entry: decided,
         decision: CompactDecision::from(&decide(decided.plan(), &id)),
         from_cache: true,
-        created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
+        served_at: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
     }
 }
 
@@ -244,7 +244,8 @@ pub(super) fn produce(log: &ExposureRecorder, instances: std::ops::Range<usize>)
 }
 
 pub(super) async fn flushed(log: &ExposureRecorder) -> usize {
-    log.flush(Instant::now() + Duration::from_secs(9)).await
+    log.drain_and_stop(Instant::now() + Duration::from_secs(9))
+        .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +261,7 @@ async fn a_flush_does_not_wait_for_long_pauses() {
     assert!(began.elapsed() < Duration::from_millis(500));
 }
 
-pub(super) fn current() -> ServedPlan {
+pub(super) fn plan() -> ServedPlan {
     ServedPlan::new(decided(), Source::Cache)
 }
 
@@ -367,11 +368,11 @@ async fn an_answer_that_lists_all_flags_is_logged_each_time_as_delivered() {
     let log = waiting_recorder(&store, 10, Duration::from_hours(1));
     let instance = InstanceId::new("A").unwrap();
     for source in [Source::Cache, Source::Store, Source::Stale] {
-        let current = ServedPlan::new(decided(), source);
-        let decision = decide(&current, &instance);
-        let _ = log.record("r-1", &instance, &decision, &current).unwrap();
+        let plan = ServedPlan::new(decided(), source);
+        let decision = decide(&plan, &instance);
+        let _ = log.record("r-1", &instance, &decision, &plan).unwrap();
         let _ = log
-            .record_delivered("r-2", &instance, &decision, &current)
+            .record_delivered("r-2", &instance, &decision, &plan)
             .unwrap();
     }
     let chunk = log.queue.take(queue::TakeChunk::AlsoOpen).unwrap();
@@ -396,11 +397,11 @@ async fn nothing_is_logged_where_recording_is_off() {
     let background = (store.clone() as Arc<dyn ExposureLog>, &Handle::current());
     let registry = &mut Registry::default();
     let log = ExposureRecorder::start(store.clone(), background, &settings, registry);
-    let (current, instance) = (current(), InstanceId::new("A").unwrap());
-    let decision = decide(&current, &instance);
-    let _ = log.record("r-1", &instance, &decision, &current).unwrap();
+    let (plan, instance) = (plan(), InstanceId::new("A").unwrap());
+    let decision = decide(&plan, &instance);
+    let _ = log.record("r-1", &instance, &decision, &plan).unwrap();
     let _ = log
-        .record_delivered("r-2", &instance, &decision, &current)
+        .record_delivered("r-2", &instance, &decision, &plan)
         .unwrap();
     assert_eq!(log.queue.totals(), queue::QueueTotals::default());
 }

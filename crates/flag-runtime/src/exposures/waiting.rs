@@ -17,7 +17,7 @@ pub(crate) struct OwnedDecision {
     entry: Arc<CacheEntry>,
     decision: CompactDecision,
     from_cache: bool,
-    created: Timestamp,
+    served_at: Timestamp,
 }
 
 impl From<ServedDecision<'_>> for OwnedDecision {
@@ -28,7 +28,7 @@ impl From<ServedDecision<'_>> for OwnedDecision {
             entry: Arc::clone(served.entry),
             decision: served.decision,
             from_cache: served.from_cache,
-            created: served.created,
+            served_at: served.served_at,
         }
     }
 }
@@ -42,7 +42,7 @@ impl OwnedDecision {
             entry: &self.entry,
             decision: self.decision,
             from_cache: self.from_cache,
-            created: self.created,
+            served_at: self.served_at,
         }
     }
 }

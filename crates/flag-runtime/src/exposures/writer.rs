@@ -55,7 +55,7 @@ pub(crate) struct Writer {
     failed_last: Option<Instant>,
     /// Whether the exposure log says that an operator is needed.
     is_misconfigured: bool,
-    refused_last: Option<Instant>,
+    last_refused_by_store: Option<Instant>,
 }
 
 /// Which exposures a writer still writes.
@@ -88,7 +88,7 @@ impl Writer {
             failed: Vec::new(),
             failed_last: None,
             is_misconfigured: false,
-            refused_last: None,
+            last_refused_by_store: None,
         }
     }
 
@@ -178,14 +178,17 @@ impl Writer {
 
     /// Counts the results of an attempt, logs failures, and keeps what must be retried.
     fn end_attempt(&mut self, attempt: Attempt) {
-        let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
+        let refused = attempt
+            .refused_by_store
+            .as_ref()
+            .map_or(0, |(rows, _)| *rows);
         self.queue.finish(BatchResult {
             written: attempt.written as u64,
             invalid: attempt.invalid as u64,
-            refused: refused as u64,
+            refused_by_store: refused as u64,
         });
         self.metrics.count(&attempt);
-        self.note_refused(attempt.refused);
+        self.note_refused(attempt.refused_by_store);
         self.note_failed(attempt.failed.as_ref().map(|(_, error)| error));
         self.failed.extend(attempt.failed.map(|(batch, _)| batch));
     }
@@ -219,16 +222,16 @@ impl Writer {
     fn note_refused(&mut self, refused: Option<(usize, StoreError)>) {
         let now = Instant::now();
         if let Some((rows, error)) = refused {
-            if self.refused_last.is_none() {
+            if self.last_refused_by_store.is_none() {
                 warn!(rows, problem = %error, cause = causes(&error), "the store refuses exposures; they are dropped");
             }
-            self.refused_last = Some(now);
+            self.last_refused_by_store = Some(now);
         } else if self
-            .refused_last
+            .last_refused_by_store
             .is_some_and(|last| now.duration_since(last) >= RECOVERED_AFTER)
         {
             info!("the store accepts exposures again");
-            self.refused_last = None;
+            self.last_refused_by_store = None;
         }
     }
 }

@@ -93,10 +93,13 @@ pub(super) struct Inner {
     reads: Mutex<HashMap<FlagKey, SharedRead>>,
     /// Flags that cannot be read, for the metrics.
     pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
-    /// Flags with an ignored row above their newest valid one, and the key of that row.
+    /// Flags whose newest row does not count, as it has no valid time or one too far ahead, and the key of that row. It is served all
+    /// the same if no other row counts.
     passed_over: Mutex<BTreeMap<FlagKey, String>>,
-    cold: TokenBucket,
-    recovery: TokenBucket,
+    /// For reads of flags that are not in memory.
+    cold_reads: TokenBucket,
+    /// For reads of flags whose last read failed.
+    recovery_reads: TokenBucket,
     /// Grows with each change that the snapshot should contain.
     pub(super) snapshot_generation: AtomicU64,
     pub(super) metrics: CacheMetrics,
@@ -149,8 +152,8 @@ impl FlagCache {
             reads: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),
-            cold: TokenBucket::new(COLD_READS),
-            recovery: TokenBucket::new(RECOVERY_READS),
+            cold_reads: TokenBucket::new(COLD_READS),
+            recovery_reads: TokenBucket::new(RECOVERY_READS),
             snapshot_generation: AtomicU64::new(0),
             metrics: CacheMetrics::register(registry),
             runtime,
@@ -162,7 +165,7 @@ impl FlagCache {
 
     /// Returns the revision in force: from memory within its lifetime, and also later while the store cannot be reached;
     /// otherwise it is read.
-    pub async fn current(&self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
+    pub async fn get_or_read(&self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
         let now = Instant::now();
         match inner.entries.get(flag) {
@@ -260,9 +263,13 @@ impl FlagCache {
     /// Joins the read of the flag in flight, or starts one. Waits until the deadline, even if the threads that read are
     /// stuck.
     async fn read_within_deadline(&self, flag: &FlagKey) -> ReadOutcome {
-        let deadline = self.shared.settings.deadline;
-        let timed_out = |_| ReadOutcome::failed(StoreError::TimedOut { after: deadline });
-        let outcome = timeout(deadline + GRACE, self.shared.read(flag));
+        let read_timeout = self.shared.settings.read_timeout;
+        let timed_out = |_| {
+            ReadOutcome::failed(StoreError::TimedOut {
+                after: read_timeout,
+            })
+        };
+        let outcome = timeout(read_timeout + GRACE, self.shared.read(flag));
         outcome.await.unwrap_or_else(timed_out)
     }
 }
@@ -272,10 +279,10 @@ impl Inner {
         if self.is_being_read(flag) || self.entries.peek(flag).is_some() {
             return self.join_or_start_read(flag, ReadMode::ReuseValid).await;
         }
-        if self.cold.take(COLD_READS_PER_SECOND) {
+        if self.cold_reads.take(COLD_READS_PER_SECOND) {
             let outcome = self.join_or_start_read(flag, ReadMode::ReuseValid).await;
             if let ReadOutcome::Found(_) = outcome {
-                self.cold.give_back();
+                self.cold_reads.give_back();
             }
             return outcome;
         }
@@ -291,13 +298,13 @@ impl Inner {
 
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
     async fn existence(&self, flag: &FlagKey) -> Result<Existence, StoreError> {
-        let valid_for = self.watch_uncached(&flag.project);
+        let valid_for = self.watch_for_negative(&flag.project);
         self.existing.look_up(&self.store, flag, valid_for).await
     }
 
-    /// Watches the project of a flag that is not cached, from now on and for a while, if there is room; returns how long
-    /// the flag may be remembered as unknown or unreadable.
-    pub(super) fn watch_uncached(&self, project: &ProjectName) -> Duration {
+    /// Watches the project of a flag that is unknown or unreadable, from now on and for a while, if there is room; returns how
+    /// long that may be remembered.
+    pub(super) fn watch_for_negative(&self, project: &ProjectName) -> Duration {
         if self.projects.watch_for_a_while(project) || !self.settings.watches_changes {
             negative_cache::VALID_FOR
         } else {
@@ -307,10 +314,10 @@ impl Inner {
 
     /// Reads a flag again in the background, if it is due.
     fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &CacheEntry, now: Instant) {
-        if !entry.begin_due_read(now) || self.circuit.is_open() {
+        if !entry.claim_due_read(now) || self.circuit.is_open() {
             return;
         }
-        if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
+        if !entry.has_failed(now) || self.recovery_reads.take(self.recovery_rate()) {
             drop(self.join_or_start_read(flag, ReadMode::ReadAgain));
         }
     }

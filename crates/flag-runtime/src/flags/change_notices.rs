@@ -35,7 +35,7 @@ impl FlagCache {
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
             Some(entry) => must_be_read(entry, head_cell, seen_at),
-            None => head_cell.is_some_and(|head_cell| inner.must_read_uncached(flag, head_cell)),
+            None => head_cell.is_some_and(|head_cell| inner.note_uncached(flag, head_cell)),
         };
         if !must_read {
             return NoticeOutcome::UpToDate;
@@ -124,9 +124,10 @@ impl FlagCache {
 }
 
 impl Inner {
-    /// Whether a flag that is not in memory must be read, as the head row has this state of it: only if it was unreadable, and may
-    /// no longer be. Any other flag is read by its next request, as it is no longer remembered as not found.
-    fn must_read_uncached(&self, flag: &FlagKey, head_cell: HeadCell) -> bool {
+    /// Notes that the head row has this state of a flag that is not in memory, so that it is no longer remembered as not found;
+    /// returns whether it must be read now: only if it was unreadable, and may no longer be. Any other flag is read by its next
+    /// request.
+    fn note_uncached(&self, flag: &FlagKey, head_cell: HeadCell) -> bool {
         self.negative.forget_older(flag, head_cell.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();

@@ -171,8 +171,8 @@ impl CacheEntry {
         self.failed.store(0, Ordering::Relaxed);
     }
 
-    /// Whether a read is due, which the caller must then begin. All other callers get `false` for a while.
-    pub(super) fn begin_due_read(&self, now: Instant) -> bool {
+    /// Whether a read is due, which the caller may then begin. All other callers get `false` for a while.
+    pub(super) fn claim_due_read(&self, now: Instant) -> bool {
         let due = self.due.load(Ordering::Relaxed);
         let now = self.since_loaded(now);
         if now < due {
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(found, (is_fresh, age), "{after:?}");
         }
         // A read that was begun moves the time at which it is due behind the end of the lifetime.
-        assert!(entry.begin_due_read(begin + lifetime - A_MOMENT));
+        assert!(entry.claim_due_read(begin + lifetime - A_MOMENT));
         assert!(entry.is_fresh(begin + lifetime - A_MOMENT));
         assert!(!entry.is_fresh(begin + lifetime));
     }
@@ -310,11 +310,11 @@ mod tests {
     async fn one_caller_begins_a_read_that_is_due_and_another_one_after_a_pause() {
         let entry = entry();
         let due = Instant::now() + times(&entry).1;
-        assert!(!entry.begin_due_read(due - A_MOMENT));
+        assert!(!entry.claim_due_read(due - A_MOMENT));
         for from in [due, due + RETRY] {
-            assert!(entry.begin_due_read(from));
-            assert!(!entry.begin_due_read(from));
-            assert!(!entry.begin_due_read(from + RETRY / 2 - A_MOMENT));
+            assert!(entry.claim_due_read(from));
+            assert!(!entry.claim_due_read(from));
+            assert!(!entry.claim_due_read(from + RETRY / 2 - A_MOMENT));
         }
     }
 
@@ -361,7 +361,7 @@ mod tests {
             assert_eq!(entry.age(now), Age::Stale, "{ago:?}");
             assert_eq!(entry.age(now + remains - A_MOMENT), Age::Stale, "{ago:?}");
             assert_eq!(entry.age(now + remains), Age::Expired, "{ago:?}");
-            assert!(entry.begin_due_read(now) && !entry.is_read_since(now));
+            assert!(entry.claim_due_read(now) && !entry.is_read_since(now));
         }
         assert!(kept(all + A_MOMENT).is_none());
     }

@@ -159,7 +159,7 @@ impl Inner {
         let keys = sorted(keys);
         let lifetime = self.settings.lifetime;
         let (due, until) = if keys.is_empty() {
-            let valid_for = self.watch_uncached(project).min(lifetime);
+            let valid_for = self.watch_for_negative(project).min(lifetime);
             (now + valid_for, now + valid_for)
         } else {
             (now + lifetime, now + lifetime + self.settings.max_stale)

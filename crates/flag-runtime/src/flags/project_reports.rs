@@ -1,6 +1,6 @@
 //! What this replica reports of the watched projects: which of their revisions it serves.
 //!
-//! A change counts once the cache serves it. Knows neither the store nor the exposure log.
+//! A change counts once the cache serves nothing older. Knows neither the store nor the exposure log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,11 +59,11 @@ impl ProjectReports {
         for change in changed {
             let HeadChange {
                 flag,
-                published,
+                revision_time,
                 seen_at,
             } = change;
             report.served.forget(&flag);
-            match published {
+            match revision_time {
                 Some(time) => report.unserved.insert(flag, (time, seen_at)),
                 None => report.unserved.remove(&flag),
             };
@@ -87,16 +87,16 @@ impl ProjectReports {
         self.changed.notified().await;
     }
 
-    /// Notes which changes the cache serves by now; returns when the latest of the others was seen.
+    /// Notes the changes before which the cache serves nothing any more; returns when the latest of the other changes was seen.
     pub(crate) fn mark_served(
         &self,
-        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+        serves_nothing_older: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
     ) -> Option<Instant> {
         let mut latest = None;
         for project in self.state().projects.values_mut() {
             let served = project
                 .unserved
-                .extract_if(|flag, (time, seen_at)| is_served(flag, *time, *seen_at));
+                .extract_if(|flag, (time, seen_at)| serves_nothing_older(flag, *time, *seen_at));
             for (flag, (time, _)) in served {
                 project.served.note(flag, time);
                 project.is_reported = false;
@@ -176,10 +176,10 @@ mod tests {
         ProjectName::new("p").unwrap()
     }
 
-    fn change(name: &str, published: Option<Timestamp>) -> HeadChange {
+    fn change(name: &str, revision_time: Option<Timestamp>) -> HeadChange {
         HeadChange {
             flag: format!("p/data/{name}").parse().unwrap(),
-            published,
+            revision_time,
             seen_at: Instant::now(),
         }
     }

@@ -74,7 +74,7 @@ impl ReadTask {
                     shared.metrics.count_read(ReadResult::NotFound);
                     self.clear_unreadable();
                 }
-                let valid_for = shared.watch_uncached(&flag.project);
+                let valid_for = shared.watch_for_negative(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
                 shared.negative.remember(flag, reason.clone(), valid_for);
                 if shared.entries.remove(flag).is_some() {

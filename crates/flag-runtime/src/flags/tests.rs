@@ -95,7 +95,7 @@ impl World {
         let mut registry = Registry::default();
         let guard = GuardSettings {
             concurrent_reads: 64,
-            deadline: settings.deadline,
+            read_timeout: settings.read_timeout,
         };
         let deferred = DeferredStore::from(rows.clone() as Arc<dyn RowStore>);
         let guard = StoreGuard::new(Arc::new(deferred), guard, &mut registry);
@@ -151,7 +151,7 @@ impl World {
     }
 
     async fn current(&self, name: &str) -> Result<ServedPlan, CacheError> {
-        self.cache.current(&flag(name)).await
+        self.cache.get_or_read(&flag(name)).await
     }
 
     /// Where the flag came from, or why there is none.
@@ -173,7 +173,7 @@ impl World {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..requests {
             let cache = self.cache.clone();
-            tasks.spawn(async move { cache.current(&flag(name)).await.map(drop) });
+            tasks.spawn(async move { cache.get_or_read(&flag(name)).await.map(drop) });
         }
         tasks.join_all().await
     }
@@ -216,7 +216,7 @@ pub(crate) fn settings() -> FlagCacheSettings {
         lifetime: LIFETIME,
         max_stale: MAX_STALE,
         entries: 100,
-        deadline: DEADLINE,
+        read_timeout: DEADLINE,
         watches_changes: true,
         keeps_rows: false,
     }

@@ -154,13 +154,13 @@ impl ChangeWatcher {
             note_for_events(self.flags.events(), &project, &seen, Replaced::default());
             let mut unserved = seen.published_to_compare();
             unserved.retain(|change| {
-                let (flag, published) = (&change.flag, change.published);
+                let (flag, revision_time) = (&change.flag, change.revision_time);
                 !self
                     .flags
-                    .serves_nothing_older(flag, published, change.seen_at)
+                    .serves_nothing_older(flag, revision_time, change.seen_at)
             });
             note_for_reports(&self.flags, &project, &seen, unserved);
-            seen.notify(&self.flags);
+            seen.compare_with_cache(&self.flags);
             self.head_rows.insert(project, seen);
             return;
         };
@@ -169,7 +169,7 @@ impl ChangeWatcher {
         }
         let replaced = new_head_row.map(|head_row| seen.replace(head_row));
         let replaced = replaced.unwrap_or_default();
-        let mut changes = replaced.published.clone();
+        let mut changes = replaced.changes.clone();
         if replaced.undone > 0 {
             warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
             self.flags.note_restored(&project);
@@ -178,7 +178,7 @@ impl ChangeWatcher {
             changes.extend(restored.iter().map(|restored| HeadChange {
                 flag: restored.flag.clone(),
                 // Reports name 1970 for a revision whose time is not known.
-                published: Some(restored.revision_time.unwrap_or(Timestamp::UNIX_EPOCH)),
+                revision_time: Some(restored.revision_time.unwrap_or(Timestamp::UNIX_EPOCH)),
                 seen_at: restored.seen_at,
             }));
             self.flags.events().request_resync(&project, restored);
@@ -190,7 +190,7 @@ impl ChangeWatcher {
         if was_failing {
             self.flags.confirm(seen.head_row());
         }
-        seen.notify(&self.flags);
+        seen.compare_with_cache(&self.flags);
     }
 
     /// Logs once when polling begins to fail, and once when it works again.
@@ -228,7 +228,7 @@ fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, r
     };
     match events.head_row_needed(project) {
         HeadRowNeeded::Now => note(seen.published_to_compare()),
-        HeadRowNeeded::WhenChanged if !replaced.published.is_empty() => note(replaced.published),
+        HeadRowNeeded::WhenChanged if !replaced.changes.is_empty() => note(replaced.changes),
         HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }
 }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::circuit::{CallEnd, CallPermit, Change, Circuit};
 use super::deferred::DeferredStore;
-use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
+use super::metrics::{CircuitKind, Operation, Rejection, StoreMetrics, outcome};
 use crate::causes::causes;
 
 /// Deadline of a scan without a limit, which returns all rows.
@@ -39,7 +39,7 @@ pub struct GuardSettings {
     /// The most concurrent reads.
     pub concurrent_reads: usize,
     /// Deadline of a read, including the wait for its turn.
-    pub deadline: Duration,
+    pub read_timeout: Duration,
 }
 
 /// A guarded port. Guarded calls fail at once while their circuit is open.
@@ -151,8 +151,8 @@ impl CallLimits {
     /// Returns the timeout of a scan; a scan without a limit may take longer.
     fn scan_timeout(&self, limit: Option<usize>) -> Duration {
         match limit {
-            Some(_) => self.settings.deadline,
-            None => LONG_SCAN.max(self.settings.deadline),
+            Some(_) => self.settings.read_timeout,
+            None => LONG_SCAN.max(self.settings.read_timeout),
         }
     }
 
@@ -172,7 +172,7 @@ impl CallLimits {
         let result = result.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
         self.metrics
             .ended(operation, outcome(&result), began.elapsed());
-        self.end_call(Side::Reads, permit, result.as_ref().err());
+        self.end_call(CircuitKind::Reads, permit, result.as_ref().err());
         result
     }
 
@@ -221,7 +221,12 @@ impl CallLimits {
     }
 
     /// Reports the end of a call to its circuit; logs when the circuit opens or closes.
-    fn end_call(&self, side: Side, permit: CallPermit<'_>, error: Option<&StoreError>) {
+    fn end_call(
+        &self,
+        circuit_kind: CircuitKind,
+        permit: CallPermit<'_>,
+        error: Option<&StoreError>,
+    ) {
         let end = match error {
             Some(error) if error.is_transient() => CallEnd::Failed,
             _ => CallEnd::Answered,
@@ -230,18 +235,18 @@ impl CallLimits {
             Change::None => {}
             _ if self.calls_for == CallsFor::Others => {}
             Change::Opened => {
-                self.metrics.opened(side);
+                self.metrics.opened(circuit_kind);
                 let problem = error.map(ToString::to_string).unwrap_or_default();
                 let cause = error.map(|error| causes(error)).unwrap_or_default();
-                let circuit = side.as_str();
+                let circuit = circuit_kind.as_str();
                 warn!(
                     circuit,
                     problem, cause, "store does not answer; calls are stopped"
                 );
             }
             Change::Closed(after) => {
-                self.metrics.closed(side);
-                let circuit = side.as_str();
+                self.metrics.closed(circuit_kind);
+                let circuit = circuit_kind.as_str();
                 info!(
                     circuit,
                     seconds = after.as_secs_f64(),
@@ -275,7 +280,7 @@ impl CallLimits {
     ) -> Result<T, StoreError> {
         let permit = self.call_permit(&self.write_circuit, operation)?;
         let result = self.write(operation, call).await;
-        self.end_call(Side::Writes, permit, result.as_ref().err());
+        self.end_call(CircuitKind::Writes, permit, result.as_ref().err());
         result
     }
 
@@ -301,7 +306,7 @@ impl CallLimits {
             None => "partial",
         };
         self.metrics.ended(operation, outcome, began.elapsed());
-        self.end_call(Side::Writes, permit, failure);
+        self.end_call(CircuitKind::Writes, permit, failure);
         results
     }
 }

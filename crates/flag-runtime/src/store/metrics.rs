@@ -30,7 +30,7 @@ pub(super) enum Operation {
 
 /// The circuit of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum CircuitKind {
     Reads,
     Writes,
 }
@@ -116,9 +116,9 @@ impl StoreMetrics {
             "How often calls to the store were stopped because it failed, by circuit",
             metrics.openings.clone(),
         );
-        for side in [Side::Reads, Side::Writes] {
-            metrics.set_open(side, false);
-            drop(metrics.openings.get_or_create(&side.labels()));
+        for circuit_kind in [CircuitKind::Reads, CircuitKind::Writes] {
+            metrics.set_open(circuit_kind, false);
+            drop(metrics.openings.get_or_create(&circuit_kind.labels()));
         }
         metrics
     }
@@ -146,18 +146,18 @@ impl StoreMetrics {
         self.rejected.get_or_create(&labels).inc();
     }
 
-    pub(super) fn opened(&self, side: Side) {
-        self.openings.get_or_create(&side.labels()).inc();
-        self.set_open(side, true);
+    pub(super) fn opened(&self, circuit_kind: CircuitKind) {
+        self.openings.get_or_create(&circuit_kind.labels()).inc();
+        self.set_open(circuit_kind, true);
     }
 
-    pub(super) fn closed(&self, side: Side) {
-        self.set_open(side, false);
+    pub(super) fn closed(&self, circuit_kind: CircuitKind) {
+        self.set_open(circuit_kind, false);
     }
 
-    fn set_open(&self, side: Side, is_open: bool) {
+    fn set_open(&self, circuit_kind: CircuitKind, is_open: bool) {
         self.circuits
-            .get_or_create(&side.labels())
+            .get_or_create(&circuit_kind.labels())
             .set(u64::from(is_open));
     }
 }
@@ -197,7 +197,7 @@ impl Operation {
     }
 }
 
-impl Side {
+impl CircuitKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Reads => "reads",

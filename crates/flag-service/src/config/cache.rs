@@ -26,7 +26,7 @@ impl CacheSettings {
     pub(crate) fn guard(&self) -> GuardSettings {
         GuardSettings {
             concurrent_reads: self.concurrent_reads,
-            deadline: self.flags.deadline,
+            read_timeout: self.flags.read_timeout,
         }
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
     let lifetime = reader.duration(&table::FLAG_CACHE_TTL);
     let max_stale = reader.duration(&table::MAX_STALE);
     let entries = reader.number(&table::FLAG_CACHE_ENTRIES);
-    let deadline = reader.duration(&table::STORE_DEADLINE);
+    let read_timeout = reader.duration(&table::STORE_DEADLINE);
     let concurrent_reads = reader.number(&table::STORE_READS);
     let buckets = read_buckets(reader);
     let poll = reader.duration(&table::CHANGE_POLL);
@@ -61,7 +61,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
             lifetime: lifetime?,
             max_stale: max_stale?,
             entries: entries?,
-            deadline: deadline?,
+            read_timeout: read_timeout?,
             watches_changes: poll.is_some(),
             keeps_rows: snapshot.is_some(),
         },

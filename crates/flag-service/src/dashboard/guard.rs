@@ -16,6 +16,6 @@ pub(crate) fn guard_settings(store: &StoreSettings) -> GuardSettings {
     };
     GuardSettings {
         concurrent_reads,
-        deadline: READ_DEADLINE,
+        read_timeout: READ_DEADLINE,
     }
 }

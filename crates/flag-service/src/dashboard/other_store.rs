@@ -61,7 +61,7 @@ impl OtherStore {
         runtime: Handle,
     ) -> Self {
         let guard = guard_settings(&settings.store);
-        let store = settings.store.with_read_deadline(guard.deadline);
+        let store = settings.store.with_read_timeout(guard.read_timeout);
         Self {
             settings: OtherStoreSettings { store, ..settings },
             row_options,

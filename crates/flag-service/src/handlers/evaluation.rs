@@ -24,9 +24,9 @@ pub(super) async fn look_up(
     context: &RequestContext,
     flag: &FlagKey,
 ) -> Result<ServedPlan, ApiError> {
-    let current = context.state.flags.current(flag);
-    let read = async { current.await.map_err(ApiError::from) };
-    let was_read = |current: &ServedPlan| current.source == Source::Store;
+    let plan = context.state.flags.get_or_read(flag);
+    let read = async { plan.await.map_err(ApiError::from) };
+    let was_read = |plan: &ServedPlan| plan.source == Source::Store;
     context
         .span
         .in_read_span(read, was_read, ApiError::code)
@@ -37,55 +37,52 @@ pub(super) async fn look_up(
 pub(super) fn decide_and_respond<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
-    current: &ServedPlan,
+    plan: &ServedPlan,
     encode: impl Encode,
 ) -> Result<HttpResponse, Box<WaitForRoom<'a>>> {
-    let decision = decide(&context.state, instance, current);
-    let handled = record(context, instance, &decision, current)?;
-    Ok(finish(
-        context, instance, &decision, current, handled, encode,
-    ))
+    let decision = decide(&context.state, instance, plan);
+    let handled = record(context, instance, &decision, plan)?;
+    Ok(finish(context, instance, &decision, plan, handled, encode))
 }
 
 /// Waits until there is room for the exposure, and encodes the same decision.
 pub(super) async fn respond_after_wait(
     context: &RequestContext,
     instance: &InstanceId<'_>,
-    current: &ServedPlan,
+    plan: &ServedPlan,
     later: WaitForRoom<'_>,
     encode: impl Encode,
 ) -> Result<HttpResponse, ApiError> {
     let handled = later.wait().await?;
-    let decision = decide(&context.state, instance, current);
-    Ok(finish(
-        context, instance, &decision, current, handled, encode,
-    ))
+    let decision = decide(&context.state, instance, plan);
+    Ok(finish(context, instance, &decision, plan, handled, encode))
 }
 
 /// Decides what an instance receives.
 pub(super) fn decide<'p>(
     state: &AppState,
     instance: &InstanceId<'_>,
-    current: &'p ServedPlan,
+    plan: &'p ServedPlan,
 ) -> Decision<'p> {
     let buckets = &state.buckets;
-    decide_with(current, instance, |scheme, instance| {
+    decide_with(plan, instance, |scheme, instance| {
         buckets.bucket(scheme, instance)
     })
 }
 
-/// Records a decision: its exposure is then pending in the queue. An answer to a HEAD request is no exposure.
+/// Records a decision, which queues its exposure, drops it, or leaves it out as a duplicate. An answer to a HEAD request is no
+/// exposure.
 fn record<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &ServedPlan,
+    plan: &ServedPlan,
 ) -> Result<ExposureHandled, Box<WaitForRoom<'a>>> {
     if *context.request.method() == Method::HEAD {
         return Ok(ExposureHandled::NONE_NEEDED);
     }
     let exposures = &context.state.exposures;
-    let handled = exposures.record(context.id.as_str(), instance, decision, current);
+    let handled = exposures.record(context.id.as_str(), instance, decision, plan);
     handled.map_err(Box::new)
 }
 
@@ -94,11 +91,11 @@ fn finish(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &ServedPlan,
+    plan: &ServedPlan,
     _: ExposureHandled,
     encode: impl Encode,
 ) -> HttpResponse {
     context.state.metrics.decisions.count(decision.reason);
-    context.span.decided(current.flag(), decision);
-    encode(context, instance, decision, current)
+    context.span.decided(plan.flag(), decision);
+    encode(context, instance, decision, plan)
 }

@@ -34,15 +34,15 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     } = decode(context)?;
     context.check_project(&target.flag().project)?;
     match target {
-        Target::Fresh(current) => {
+        Target::Fresh(plan) => {
             context.state.flags.count_hit();
-            match decide_and_respond(context, &instance, &current, encode(reason_header)) {
+            match decide_and_respond(context, &instance, &plan, encode(reason_header)) {
                 Ok(response) => Ok(response),
                 Err(later) => {
                     let response = respond_after_wait(
                         context,
                         &instance,
-                        &current,
+                        &plan,
                         *later,
                         encode(reason_header),
                     );
@@ -90,7 +90,7 @@ enum Target {
 impl Target {
     fn flag(&self) -> &FlagKey {
         match self {
-            Self::Fresh(current) => current.flag(),
+            Self::Fresh(plan) => plan.flag(),
             Self::NeedsLookup(flag) => flag,
         }
     }
@@ -107,8 +107,8 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
         ReasonHeader::Omit
     };
     let instance = InstanceId::new(query.instance_id).map_err(invalid(INSTANCE_ID));
-    if let Some(current) = fresh {
-        let target = Target::Fresh(current);
+    if let Some(plan) = fresh {
+        let target = Target::Fresh(plan);
         let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
         return Ok(FlagRequest {
             target,
@@ -158,11 +158,11 @@ async fn look_up_and_respond(
     flag: &FlagKey,
     reason_header: ReasonHeader,
 ) -> Result<HttpResponse, ApiError> {
-    let current = look_up(context, flag).await?;
-    match decide_and_respond(context, instance, &current, encode(reason_header)) {
+    let plan = look_up(context, flag).await?;
+    match decide_and_respond(context, instance, &plan, encode(reason_header)) {
         Ok(response) => Ok(response),
         Err(later) => {
-            respond_after_wait(context, instance, &current, *later, encode(reason_header)).await
+            respond_after_wait(context, instance, &plan, *later, encode(reason_header)).await
         }
     }
 }
@@ -171,17 +171,17 @@ async fn look_up_and_respond(
 fn encode(
     reason_header: ReasonHeader,
 ) -> impl Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse {
-    move |context, instance, decision, current| {
+    move |context, instance, decision, plan| {
         let json = reply::write(
             &context.id,
             instance,
-            current.flag().name.as_str(),
+            plan.flag().name.as_str(),
             decision.value,
             decision.rollout_group,
         );
         let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(json));
         response.headers_mut().insert(CONTENT_TYPE, JSON);
-        if current.source == Source::Stale {
+        if plan.source == Source::Stale {
             let (name, value) = CACHE_STATUS_STALE;
             response.headers_mut().insert(name, value);
         }

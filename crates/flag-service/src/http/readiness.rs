@@ -238,7 +238,7 @@ mod tests {
         let log: Arc<dyn ExposureLog> = Arc::new(log);
         let settings = GuardSettings {
             concurrent_reads: 4,
-            deadline: Duration::from_millis(300),
+            read_timeout: Duration::from_millis(300),
         };
         let guard = StoreGuard::new(
             Arc::new(DeferredStore::from(rows)),

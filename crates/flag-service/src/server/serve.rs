@@ -85,7 +85,7 @@ async fn serve(
     let mut registry = metrics::registry();
     log_writer.register(&mut registry);
     let settings = config.store.clone();
-    let settings = settings.with_read_deadline(config.cache.flags.deadline);
+    let settings = settings.with_read_timeout(config.cache.flags.read_timeout);
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
     let priority = config.exposures.overflow.writer_priority();
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
@@ -219,9 +219,11 @@ fn start_expiry(config: &Config) {
     let (store, retention) = (config.store.clone(), config.exposures.retention);
     let remove = move |before: Timestamp| {
         let store = store.clone();
-        let counts = before.saturating_add(retention.saturating_sub(COUNTS_RETENTION));
+        let counts_before = before.saturating_add(retention.saturating_sub(COUNTS_RETENTION));
         async move {
-            store.remove_counts_before(&counts.to_string()).await?;
+            store
+                .remove_counts_before(&counts_before.to_string())
+                .await?;
             store.remove_exposures_before(&before.to_string()).await
         }
     };

@@ -54,7 +54,7 @@ async fn drain(mut server: Server, signalled_at: Instant, delay: Duration) -> an
 
 /// Writes the pending exposures.
 async fn flush(state: &Data<AppState>, until: Instant) -> anyhow::Result<()> {
-    let left = state.exposures.flush(until).await;
+    let left = state.exposures.drain_and_stop(until).await;
     if left > 0 {
         error!(
             exposures = left,

@@ -99,9 +99,9 @@ impl LogWriter {
         self.0.queued.notify_one();
     }
 
-    /// Waits until every line is written, but no longer than `deadline`.
-    pub(crate) fn flush(&self, deadline: Duration) {
-        let until = Instant::now() + deadline;
+    /// Waits until every line is written, but no longer than `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) {
+        let until = Instant::now() + timeout;
         let mut queue = self.0.lock();
         while queue.is_writing || !queue.lines.is_empty() {
             let left = until.saturating_duration_since(Instant::now());

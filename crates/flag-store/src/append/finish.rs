@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use super::claim_wait::pause;
 use super::steps::{Append, Claim};
 use super::{AppendError, CLAIM_HOLDS};
-use crate::head::{ClaimState, new_change_mark};
+use crate::head::{claimed_row, new_change_mark};
 use crate::rows::CompareAndSet;
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
@@ -26,7 +26,7 @@ enum ClaimOutcome {
 }
 
 impl Append<'_> {
-    /// Publishes the row, and checks that no other row was written without seeing this one.
+    /// Publishes the row, and checks that no other row came between it and its base, or after it without a claim.
     pub(super) async fn finish(
         &self,
         claim: &Claim,
@@ -112,15 +112,12 @@ impl Append<'_> {
 
     /// Names the row of the writer that took the claim over, or the row that it has claimed.
     async fn taken_over(&self, claim: &Claim) -> AppendError {
-        let newest = match self.newest().await {
+        let newest = match self.newest_time().await {
             Ok(newest) => newest,
             Err(source) => return self.unknown(claim, source),
         };
         let claimed = match self.head_cell().await {
-            Ok(cell) => match ClaimState::decode(cell.as_deref()) {
-                ClaimState::Claimed(at) => Some(at),
-                ClaimState::Free => None,
-            },
+            Ok(cell) => claimed_row(cell.as_deref()),
             Err(source) => return self.unknown(claim, source),
         };
         self.overtaken(claim, newest.max(claimed))

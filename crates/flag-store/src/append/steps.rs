@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::claim_wait::{ElapsedTime, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
+use crate::head::{HeadCell, claimed_row, encode_claim, new_change_mark};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
@@ -53,7 +53,7 @@ impl Append<'_> {
     }
 
     /// The time of the row that is in force; `None` if no key has a valid time.
-    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) async fn newest_time(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.newest_created(self.row_type, self.flag).await
     }
 
@@ -141,13 +141,13 @@ impl Append<'_> {
         at > self.store.latest_valid_time()
     }
 
-    /// The row that another writer has claimed and not written yet, if there is such a claim.
-    pub(super) async fn pending(
+    /// The time of the row that another writer has claimed and not written yet, if there is such a claim.
+    pub(super) async fn unwritten_claim(
         &self,
         head_cell: Option<&[u8]>,
         newest: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let ClaimState::Claimed(at) = ClaimState::decode(head_cell) else {
+        let Some(at) = claimed_row(head_cell) else {
             return Ok(None);
         };
         // A later row that was written without a claim may be the newest although the claimed row exists.

@@ -1,7 +1,7 @@
 //! `flagctl diff`: shows two revisions side by side.
 
 use clap::Args;
-use flag_rollout::{Impact, are_equivalent};
+use flag_rollout::{BucketImpact, are_equivalent};
 
 use crate::args::{OutputArgs, ProjectOption, RevisionName, take_flag};
 use crate::context::Context;
@@ -51,7 +51,7 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failu
         from: &from,
         to: &to,
         are_equivalent: are_equivalent(&from, &to),
-        impact: Impact::of(&from, &to),
+        impact: BucketImpact::of(&from, &to),
         numbers: &numbers,
     };
     output::show(&diff, args.output.format)?;

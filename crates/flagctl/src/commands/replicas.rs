@@ -52,7 +52,7 @@ pub(super) async fn read_replicas(
     let (head, mut served, known) = read.map_err(|source| context.store_failed(source))?;
     let now = SystemClock.now();
     let age = known.age(now);
-    let known = known.seen_at(now);
+    let known = known.as_of(now);
     let live = known.live.into_iter().map(|replica| (replica, None));
     let silent = known.silent.into_iter();
     let silent = silent.map(|replica| (replica, Some(ReplicaState::Silent)));

@@ -55,8 +55,8 @@ impl Coverage {
 
     /// How many exposures the log lacks, at least. Of those that cannot be read some may have been counted.
     pub(super) fn missing(&self) -> u64 {
-        let uncounted = self.counted.saturating_sub(self.logged);
-        uncounted.max(self.unreadable)
+        let unlogged = self.counted.saturating_sub(self.logged);
+        unlogged.max(self.unreadable)
     }
 
     /// What is said of them.

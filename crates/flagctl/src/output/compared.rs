@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::escape::visible;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::compare::{Compared, Difference};
+use crate::compare::{Compared, ComparedField};
 use crate::service_client::{Reply, ServiceClient};
 
 /// How many causes are shown for which neither served a value.
@@ -78,8 +78,8 @@ impl<'a> ComparedServices<'a> {
 
 impl ComparedServices<'_> {
     /// The first causes for which neither served a value, each with flag and instance.
-    fn refusals(&self) -> Vec<(&ComparedFlag<'_>, &Difference)> {
-        let mut first: Vec<(&ComparedFlag<'_>, &Difference)> = Vec::new();
+    fn refusals(&self) -> Vec<(&ComparedFlag<'_>, &ComparedField)> {
+        let mut first: Vec<(&ComparedFlag<'_>, &ComparedField)> = Vec::new();
         for flag in &self.flags {
             for refusal in &flag.answers.refusals {
                 if first.len() < CAUSES && !first.iter().any(|(_, known)| known.is_like(refusal)) {
@@ -145,7 +145,7 @@ impl View for ComparedServices<'_> {
     }
 }
 
-fn side_by_side(answers: &[(&ComparedFlag<'_>, &Difference)]) -> Text {
+fn side_by_side(answers: &[(&ComparedFlag<'_>, &ComparedField)]) -> Text {
     let mut columns = Columns::headed(["TYPE", "NAME", "INSTANCE", "SERVICE", "COMPARED WITH"]);
     for (flag, answers) in answers {
         let line = [

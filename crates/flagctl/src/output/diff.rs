@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flag_model::{BucketRange, FlagKey, InstanceId, OwnerId, Revision, Treatment};
-use flag_rollout::{Impact, groups};
+use flag_rollout::{BucketImpact, groups};
 use serde::Serialize;
 use serde_json::Number;
 
@@ -22,7 +22,7 @@ pub(crate) struct Diff<'a> {
     /// Whether every instance receives the same from both.
     pub(crate) are_equivalent: bool,
     /// How many instances receive another value.
-    pub(crate) impact: Impact,
+    pub(crate) impact: BucketImpact,
     pub(crate) numbers: &'a RevisionNumbers,
 }
 
@@ -98,8 +98,8 @@ impl View for Diff<'_> {
     }
 }
 
-impl From<&Impact> for Changed {
-    fn from(impact: &Impact) -> Self {
+impl From<&BucketImpact> for Changed {
+    fn from(impact: &BucketImpact) -> Self {
         Self {
             percent: json::number(impact.percent()),
             between_treatments_percent: json::number(impact.between_treatments()),

@@ -59,7 +59,7 @@ fn check_law(overflow: Overflow) {
                 queue.finish(BatchResult {
                     written: taken - invalid - refused,
                     invalid: 0,
-                    refused,
+                    refused_by_store: refused,
                 });
             }
         });

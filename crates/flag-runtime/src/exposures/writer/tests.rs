@@ -213,7 +213,7 @@ async fn what_the_store_refuses_is_dropped_alone() {
     produce(&log, 0..20);
     assert_eq!(flushed(&log).await, 0);
     let counts = log.queue.totals();
-    assert_eq!((counts.written, counts.dropped.refused), (19, 1));
+    assert_eq!((counts.written, counts.dropped.refused_by_store), (19, 1));
     assert_eq!(store.calls.load(Ordering::Relaxed), 1);
 }
 
@@ -235,7 +235,7 @@ async fn what_an_operator_corrects_loses_nothing() {
         assert_eq!((counts.pending, counts.dropped.queue_full), (1_000, 100));
         sleep(Duration::from_secs(4)).await;
         assert_eq!(store.written(), (1_000, 1));
-        assert_eq!(log.queue.totals().dropped.refused, 0);
+        assert_eq!(log.queue.totals().dropped.refused_by_store, 0);
     }
 }
 
@@ -254,7 +254,7 @@ async fn an_adapter_that_panics_is_counted() {
     produce(&log, 20..30);
     assert_eq!(flushed(&log).await, 0);
     let counts = log.queue.totals();
-    assert_eq!((counts.written, counts.dropped.refused), (10, 20));
+    assert_eq!((counts.written, counts.dropped.refused_by_store), (10, 20));
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,7 +112,7 @@ async fn a_request_waits_for_no_thread_that_is_stuck() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     stuck.spawn(async move { released.recv() });
     let settings = FlagCacheSettings {
-        deadline: Duration::from_millis(20),
+        read_timeout: Duration::from_millis(20),
         ..settings()
     };
     let world = World::reading_on(settings, stuck.handle().clone()).await;

@@ -133,7 +133,7 @@ async fn an_unknown_flag_is_remembered_for_less_time_if_its_changes_are_not_watc
         .await;
         let valid_for = |n: usize| {
             let project = ProjectName::new(format!("p{n}")).unwrap();
-            world.cache.shared.watch_uncached(&project)
+            world.cache.shared.watch_for_negative(&project)
         };
         for n in 0..64 {
             assert_eq!(valid_for(n), Duration::from_secs(5));

@@ -35,7 +35,7 @@ pub(super) struct Replaced {
     /// How many flags went back to an older state.
     pub(super) undone: usize,
     /// The flags with another published revision.
-    pub(super) published: Vec<HeadChange>,
+    pub(super) changes: Vec<HeadChange>,
 }
 
 impl SeenHeadRow {
@@ -73,11 +73,11 @@ impl SeenHeadRow {
             let old = before.get(&flag);
             let is_undone = old.is_some_and(|old| old.is_undone_by(state));
             replaced.undone += usize::from(is_undone);
-            let published = state.and_then(HeadCell::published);
-            if old.and_then(HeadCell::published) != published {
-                replaced.published.push(HeadChange {
+            let revision_time = state.and_then(HeadCell::published);
+            if old.and_then(HeadCell::published) != revision_time {
+                replaced.changes.push(HeadChange {
                     flag: flag.clone(),
-                    published,
+                    revision_time,
                     seen_at: now,
                 });
             }
@@ -94,7 +94,7 @@ impl SeenHeadRow {
             .filter_map(|(flag, (state, seen_at))| {
                 Some(HeadChange {
                     flag: flag.clone(),
-                    published: Some((*state)?.published()?),
+                    revision_time: Some((*state)?.published()?),
                     seen_at: *seen_at,
                 })
             });
@@ -118,7 +118,7 @@ impl SeenHeadRow {
 
     /// Notifies the cache of the states of the flags to compare. A flag is compared for [`COMPARED_FOR`], and longer if the cache
     /// has not read it by then.
-    pub(super) fn notify(&mut self, flags: &FlagCache) {
+    pub(super) fn compare_with_cache(&mut self, flags: &FlagCache) {
         let mut earlier = std::mem::take(&mut self.to_compare);
         let next = self.next.take();
         let later = next.map_or_else(BTreeMap::new, |next| earlier.split_off(&next));

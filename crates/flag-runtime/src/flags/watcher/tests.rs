@@ -114,7 +114,7 @@ impl World {
 
     /// The value of a flag; none if it is not found.
     async fn value(&self, name: &str) -> Option<bool> {
-        match self.flags.current(&flag(name)).await {
+        match self.flags.get_or_read(&flag(name)).await {
             Ok(plan) => match decide(&plan, &InstanceId::new("A").unwrap()).value {
                 FlagValue::Boolean(value) => Some(*value),
                 FlagValue::Text(_) => panic!("not a text"),
@@ -232,7 +232,7 @@ async fn a_head_row_is_forgotten_when_its_project_is() {
         project: ProjectName::new("q").unwrap(),
         ..flag("f")
     };
-    world.flags.current(&unknown).await.unwrap_err();
+    world.flags.get_or_read(&unknown).await.unwrap_err();
     world.poll().await;
     world.watch.sweep();
     assert_eq!(world.watch.head_rows.len(), 2);
@@ -467,7 +467,7 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
         project: ProjectName::new("q").unwrap(),
         ..flag("f")
     };
-    world.flags.current(&unknown).await.unwrap_err();
+    world.flags.get_or_read(&unknown).await.unwrap_err();
     let gone = || world.flags.project_reports().gone();
     sleep(SWEEP * 9 / 10).await;
     assert_eq!(gone(), []);

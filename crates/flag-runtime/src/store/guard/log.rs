@@ -159,7 +159,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = async { self.store.opened()?.ping().await };
-        let timeout = self.limits.settings.deadline;
+        let timeout = self.limits.settings.read_timeout;
         Box::pin(self.limits.read(Operation::Ping, timeout, call))
     }
 

@@ -14,7 +14,7 @@ impl RowStore for StoreGuard<dyn RowStore> {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         let call = async move { self.store.opened()?.get(key, columns).await };
-        let timeout = self.limits.settings.deadline;
+        let timeout = self.limits.settings.read_timeout;
         Box::pin(self.limits.read(Operation::Get, timeout, call))
     }
 
@@ -50,7 +50,7 @@ impl RowStore for StoreGuard<dyn RowStore> {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = async { self.store.opened()?.ping().await };
-        let timeout = self.limits.settings.deadline;
+        let timeout = self.limits.settings.read_timeout;
         Box::pin(self.limits.read(Operation::Ping, timeout, call))
     }
 

@@ -83,7 +83,7 @@ impl World {
         let mut registry = Registry::default();
         let settings = GuardSettings {
             concurrent_reads: READS,
-            deadline: DEADLINE,
+            read_timeout: DEADLINE,
         };
         let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
         let guard = Arc::new(StoreGuard::new(Arc::new(rows), settings, &mut registry));

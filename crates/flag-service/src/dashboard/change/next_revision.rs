@@ -1,7 +1,7 @@
 //! What a change would make of a flag, and what that does. Pure; the same rules as those of `flagctl`.
 
 use flag_model::{Percent, Revision, RevisionParts, Timestamp};
-use flag_rollout::{Effect, Risk, are_equivalent, rolled_back, switched_off, with_percent};
+use flag_rollout::{ChangeImpact, Risk, are_equivalent, rolled_back, switched_off, with_percent};
 use flag_settings::is_production;
 
 use super::state::FlagState;
@@ -12,7 +12,7 @@ use super::wanted::Wanted;
 pub(in crate::dashboard) struct NextRevision {
     /// The revision; who makes it and why is not in it yet.
     pub(in crate::dashboard) revision: Revision,
-    pub(in crate::dashboard) effect: Effect,
+    pub(in crate::dashboard) effect: ChangeImpact,
     /// Each needs the name of the flag to be typed.
     pub(in crate::dashboard) risks: Vec<Risk>,
     pub(in crate::dashboard) warnings: Vec<String>,
@@ -53,7 +53,7 @@ impl NextRevision {
         let at = state.newest_created().unwrap_or(Timestamp::UNIX_EPOCH);
         let revision = Revision::new(at, parts);
         let revision = revision.map_err(|error| NoNextRevision::Refused(error.to_string()))?;
-        let effect = Effect::of(state.in_force(), &revision);
+        let effect = ChangeImpact::of(state.in_force(), &revision);
         let mut risks = effect.risks().to_vec();
         if let Some(Err(_)) = state.history.first() {
             risks.push(Risk::Unreadable);

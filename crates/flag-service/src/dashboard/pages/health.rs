@@ -65,7 +65,7 @@ pub(super) async fn gather(
         metrics: metrics.map_err(|_| PageError::Internal)?,
         health,
         flags: flags::of_cache(request),
-        replicas: replicas.map(|replicas| replicas.seen_at(request.now)),
+        replicas: replicas.map(|replicas| replicas.as_of(request.now)),
     };
     Ok(Page::Deferred(Box::new(move || page.render())))
 }

@@ -1,8 +1,8 @@
 //! Two revisions of a flag side by side, at an address that stays; and the form that asks for them.
 
-use flag_describe::{flag_words, revision_differences, sentence, word};
+use flag_describe::{flag_words, revision_fields, sentence, word};
 use flag_model::{FlagKey, Revision};
-use flag_rollout::Effect;
+use flag_rollout::ChangeImpact;
 use futures_util::future::try_join3;
 use maud::{Markup, html};
 
@@ -75,8 +75,8 @@ fn side(flag: &FlagKey, revision: &Revision, label: &str, request: &PageRequest)
 
 /// What differs in words, then field by field.
 fn difference(from: &Revision, to: &Revision, [first, second]: &[String; 2]) -> Markup {
-    let effect = Effect::of(Some(from), to).summary();
-    let rows = revision_differences(Some(from), to);
+    let effect = ChangeImpact::of(Some(from), to).summary();
+    let rows = revision_fields(Some(from), to);
     html! {
         @if let Some(effect) = effect { p.effect { "From " (first) " to " (second) ": " bdi { (effect) } "." } }
         @match difference_table(&rows, "What differs", [first, second]) {

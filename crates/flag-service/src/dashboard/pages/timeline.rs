@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use flag_describe::{revision_differences, sentence};
+use flag_describe::{revision_fields, sentence};
 use flag_model::{FlagKey, Revision, Timestamp};
 use flag_store::{FlagStore, StoreError};
 use maud::{Markup, html};
@@ -106,7 +106,7 @@ pub(super) fn difference(before: Option<&StoredRevision>, revision: &Revision) -
         Some(Err(_)) => return html! { p.hint { "The revision before cannot be read." } },
         Some(Ok(before)) => before,
     };
-    let rows = revision_differences(Some(before), revision);
+    let rows = revision_fields(Some(before), revision);
     let table = difference_table(
         &rows,
         "What differs from the revision before",

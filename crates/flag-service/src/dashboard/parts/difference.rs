@@ -1,16 +1,16 @@
 //! What differs between two revisions, as a table with words and not only colours.
 
-use flag_describe::Difference;
+use flag_describe::ComparedField;
 use maud::{Markup, html};
 
 /// A table of the rows that differ; `None` if none does. Each side has its heading.
 pub(in crate::dashboard) fn difference_table(
-    rows: &[Difference],
+    rows: &[ComparedField],
     caption: &str,
     sides: [&str; 2],
 ) -> Option<Markup> {
     let rows = rows.iter().filter(|row| row.differs());
-    let rows: Vec<[String; 3]> = rows.map(Difference::shown).collect();
+    let rows: Vec<[String; 3]> = rows.map(ComparedField::shown).collect();
     if rows.is_empty() {
         return None;
     }

@@ -77,7 +77,7 @@ async fn look_up_all(context: &RequestContext, flags: &[FlagKey]) -> Result<Vec<
     let mut reads = stream::iter(missing)
         .map(|at| async move {
             let flag = flags.get(at)?;
-            Some((at, cache.current(flag).await))
+            Some((at, cache.get_or_read(flag).await))
         })
         .buffer_unordered(CONCURRENT_READS);
     while let Some(read) = reads.next().await {
@@ -118,7 +118,7 @@ fn items(flags: &[FlagKey], found: Vec<Option<Result<ServedPlan, CacheError>>>) 
         }
         let prefix = prefix(flag, is_shared);
         match found {
-            Some(Ok(current)) => items.push(Item::Flag { prefix, current }),
+            Some(Ok(plan)) => items.push(Item::Flag { prefix, plan }),
             None | Some(Err(CacheError::NotFound(_))) => {}
             Some(Err(error)) => items.push(Item::failure(prefix, flag, error)),
         }

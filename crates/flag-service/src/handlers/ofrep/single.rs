@@ -25,15 +25,14 @@ pub(in crate::handlers) async fn evaluate_flag(
     context.check_project(&project)?;
     let instance = read_instance(context, body).await?;
     let key = context.ofrep_key().unwrap_or_default();
-    let current = find(context, &project, &key).await?;
-    let encode =
-        |context: &RequestContext,
-         _: &InstanceId<'_>,
-         decision: &Decision<'_>,
-         current: &ServedPlan| { encode(context, &key, decision, current) };
-    match decide_and_respond(context, &instance, &current, encode) {
+    let plan = find(context, &project, &key).await?;
+    let encode = |context: &RequestContext,
+                  _: &InstanceId<'_>,
+                  decision: &Decision<'_>,
+                  plan: &ServedPlan| { encode(context, &key, decision, plan) };
+    match decide_and_respond(context, &instance, &plan, encode) {
         Ok(response) => Ok(response),
-        Err(later) => respond_after_wait(context, &instance, &current, *later, encode).await,
+        Err(later) => respond_after_wait(context, &instance, &plan, *later, encode).await,
     }
 }
 
@@ -47,7 +46,7 @@ async fn find(
 ) -> Result<ServedPlan, ApiError> {
     let mut failure = None;
     for flag in meanings(project, key) {
-        match current(context, &flag).await {
+        match get_or_read(context, &flag).await {
             Err(ApiError::Flag(CacheError::NotFound(_))) => {}
             Err(error @ ApiError::Flag(CacheError::Store { .. })) => {
                 failure.get_or_insert(error);
@@ -61,11 +60,11 @@ async fn find(
     }))
 }
 
-async fn current(context: &RequestContext, flag: &FlagKey) -> Result<ServedPlan, ApiError> {
+async fn get_or_read(context: &RequestContext, flag: &FlagKey) -> Result<ServedPlan, ApiError> {
     let flags = &context.state.flags;
-    if let Some(current) = flags.get_fresh(FlagKeyRef::from(flag), context.began) {
+    if let Some(plan) = flags.get_fresh(FlagKeyRef::from(flag), context.began) {
         flags.count_hit();
-        return Ok(current);
+        return Ok(plan);
     }
     look_up(context, flag).await
 }
@@ -74,7 +73,7 @@ fn encode(
     context: &RequestContext,
     key: &str,
     decision: &Decision<'_>,
-    current: &ServedPlan,
+    plan: &ServedPlan,
 ) -> HttpResponse {
     let value = match decision.value {
         FlagValue::Boolean(_) => 0,
@@ -86,8 +85,8 @@ fn encode(
         prefix: "",
         key,
         decision,
-        plan: current,
-        source: current.source,
+        plan,
+        source: plan.source,
     };
     item::success(&mut json, evaluated, control);
     let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(json));

@@ -1,6 +1,6 @@
 //! How two projects are shown side by side.
 
-use flag_describe::allocation_differences;
+use flag_describe::allocation_fields;
 use flag_model::{ProjectName, Revision};
 use maud::{Markup, html};
 
@@ -147,7 +147,7 @@ impl Page<'_> {
     }
 
     fn differences(&self, first: &Revision, second: &Revision) -> Markup {
-        let rows = allocation_differences(Some(first), second);
+        let rows = allocation_fields(Some(first), second);
         let sides = self.sides.each_ref();
         let sides = sides.map(|side| flag_describe::visible(&side.name()));
         let [one, other] = &sides;

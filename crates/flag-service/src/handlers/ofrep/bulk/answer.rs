@@ -37,7 +37,7 @@ pub(super) enum Item {
     Flag {
         /// What stands before its name in its key.
         prefix: &'static str,
-        current: ServedPlan,
+        plan: ServedPlan,
     },
     /// Why it has no value, encoded.
     Failure(Vec<u8>),
@@ -150,11 +150,11 @@ impl Answer {
     async fn log(&self, request_id: &str) -> Result<(), ApiError> {
         let exposures = &self.state.exposures;
         for item in &self.items {
-            let Item::Flag { current, .. } = item else {
+            let Item::Flag { plan, .. } = item else {
                 continue;
             };
-            let decision = decide(&self.state, &self.instance, current);
-            let logged = exposures.record_delivered(request_id, &self.instance, &decision, current);
+            let decision = decide(&self.state, &self.instance, plan);
+            let logged = exposures.record_delivered(request_id, &self.instance, &decision, plan);
             if let Err(later) = logged {
                 let _handled = later.wait().await?;
             }
@@ -203,15 +203,15 @@ impl Answer {
     fn write_item(&self, piece: &mut Vec<u8>, item: &Item, decisions: &mut DecisionCounts) {
         match item {
             Item::Failure(json) => piece.extend_from_slice(json),
-            Item::Flag { prefix, current } => {
-                let decision = decide(&self.state, &self.instance, current);
+            Item::Flag { prefix, plan } => {
+                let decision = decide(&self.state, &self.instance, plan);
                 decisions.add(decision.reason);
                 let evaluated = Evaluated {
                     prefix,
-                    key: current.flag().name.as_str(),
+                    key: plan.flag().name.as_str(),
                     decision: &decision,
-                    plan: current,
-                    source: current.source,
+                    plan,
+                    source: plan.source,
                 };
                 item::success(piece, evaluated, self.state.ofrep.control_reason);
             }

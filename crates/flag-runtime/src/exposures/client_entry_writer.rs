@@ -31,7 +31,7 @@ const WRITES_PER_CALLER: usize = 32;
 
 /// Writes exposures while the caller waits.
 #[derive(Debug)]
-pub(crate) struct SynchronousWriter {
+pub(crate) struct ClientEntryWriter {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     counts: Arc<MinuteCounter>,
@@ -40,7 +40,7 @@ pub(crate) struct SynchronousWriter {
     limit: Arc<Semaphore>,
 }
 
-impl SynchronousWriter {
+impl ClientEntryWriter {
     /// Writes into `log`, in tasks of `runtime`, and counts what is new in it.
     pub(crate) fn new(
         log: Arc<dyn ExposureLog>,
@@ -66,7 +66,7 @@ impl SynchronousWriter {
         let encoded: Vec<Result<(), Invalid>> = exposures
             .into_iter()
             .map(|exposure| {
-                let entry = ClientExposure::new(exposure, &self.format);
+                let entry = ClientEntry::new(exposure, &self.format);
                 entry.map(|entry| entries.push(entry))
             })
             .collect();
@@ -79,7 +79,7 @@ impl SynchronousWriter {
     }
 
     /// Writes entries; returns fewer results than entries after the deadline.
-    async fn write_all(&self, entries: Vec<ClientExposure>) -> Vec<Result<(), WriteExposureError>> {
+    async fn write_all(&self, entries: Vec<ClientEntry>) -> Vec<Result<(), WriteExposureError>> {
         let (log, limit) = (Arc::clone(&self.log), Arc::clone(&self.limit));
         let counts = Arc::clone(&self.counts);
         let writing = self.runtime.spawn(async move {
@@ -95,14 +95,14 @@ impl SynchronousWriter {
 }
 
 /// An entry, and how it is counted.
-struct ClientExposure {
+struct ClientEntry {
     record: ExposureRecord,
     flag: FlagKey,
     count_key: CountKey,
     served: Timestamp,
 }
 
-impl ClientExposure {
+impl ClientEntry {
     fn new(exposure: Exposure<'_>, format: &ExposureFormat) -> Result<Self, Invalid> {
         let flag = FlagKey::clone(&exposure.flag);
         let served = exposure.created;
@@ -124,7 +124,7 @@ impl ClientExposure {
 async fn insert_all(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entries: &[ClientExposure],
+    entries: &[ClientEntry],
 ) -> Vec<Result<(), WriteExposureError>> {
     let mut keys = HashSet::with_capacity(entries.len());
     let (first, again): (Vec<_>, Vec<_>) = entries
@@ -141,7 +141,7 @@ async fn insert_all(
 async fn insert(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entries: Vec<(usize, &ClientExposure)>,
+    entries: Vec<(usize, &ClientEntry)>,
     concurrency: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
     let entries = entries.into_iter();
@@ -156,7 +156,7 @@ async fn insert(
 async fn insert_one(
     log: &dyn ExposureLog,
     counts: &MinuteCounter,
-    entry: &ClientExposure,
+    entry: &ClientEntry,
 ) -> Result<(), WriteExposureError> {
     if log.insert_or_compare(&entry.record).await? == Insert::Inserted {
         let now = SystemClock.now();

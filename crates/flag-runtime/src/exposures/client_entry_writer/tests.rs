@@ -21,7 +21,7 @@ async fn write<F: Future<Output = Step> + Send + 'static>(
     let log = ScriptedLog::default();
     log.script(script);
     let counts = Arc::new(MinuteCounter::new());
-    let writer = SynchronousWriter::new(
+    let writer = ClientEntryWriter::new(
         Arc::new(log),
         format(),
         Arc::clone(&counts),
@@ -129,9 +129,9 @@ async fn entries_of_clients_are_counted_by_outcome() {
     log.count_invalid(4);
     let metrics = &log.metrics;
     let counted = (
-        metrics.stored.get(),
-        metrics.invalid.get(),
-        metrics.failed.get(),
+        metrics.entries_stored.get(),
+        metrics.entries_invalid.get(),
+        metrics.entries_failed.get(),
     );
     assert_eq!(counted, (3, 1 + 4, 1));
 }

@@ -17,38 +17,38 @@ const SHOWN_IDS: usize = 10;
 
 /// A field with its present and its next value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct ComparedField {
     what: String,
     now: String,
     then: String,
 }
 
 /// Every difference between two revisions, and all rollout groups.
-pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
-    let mut rows = allocation_differences(newest, next);
-    rows.extend(signature_rows(newest, next));
-    rows
+pub fn revision_fields(newest: Option<&Revision>, next: &Revision) -> Vec<ComparedField> {
+    let mut fields = allocation_fields(newest, next);
+    fields.extend(signature_fields(newest, next));
+    fields
 }
 
 /// Those of them that decide who gets what.
-pub fn allocation_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
-    let mut rows = vec![Difference::new(
+pub fn allocation_fields(newest: Option<&Revision>, next: &Revision) -> Vec<ComparedField> {
+    let mut fields = vec![ComparedField::new(
         "version",
         newest.map(|newest| scheme(&newest.scheme)),
         scheme(&next.scheme),
     )];
-    rows.retain(Difference::differs);
-    rows.push(Difference::new(
+    fields.retain(ComparedField::differs);
+    fields.push(ComparedField::new(
         "control",
         newest.map(|newest| visible(&newest.control.to_string())),
         visible(&next.control.to_string()),
     ));
-    rows.extend(group_rows(newest, next));
-    rows.extend(override_rows(newest, next));
-    rows
+    fields.extend(group_fields(newest, next));
+    fields.extend(override_fields(newest, next));
+    fields
 }
 
-impl Difference {
+impl ComparedField {
     /// The present value, if there is one, and the next.
     pub fn new(what: impl Into<String>, now: Option<String>, then: impl Into<String>) -> Self {
         Self {
@@ -136,69 +136,69 @@ fn treatment<'r>(revision: &'r Revision, group: &str) -> Option<&'r Treatment> {
         .map(|(_, treatment)| treatment)
 }
 
-fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+fn group_fields(newest: Option<&Revision>, next: &Revision) -> Vec<ComparedField> {
     let show =
         |treatment: &Treatment| format!("{} % {}", treatment.percent, shown_value(treatment));
-    let rows = group_names(newest, next).into_iter().map(|group| {
+    let fields = group_names(newest, next).into_iter().map(|group| {
         let now = newest
             .and_then(|newest| treatment(newest, &group))
             .map(show);
         let then = treatment(next, &group).map(show).unwrap_or_default();
-        Difference::new(group, now, then)
+        ComparedField::new(group, now, then)
     });
-    rows.collect()
+    fields.collect()
 }
 
 /// The differing fields about a revision itself.
-fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+fn signature_fields(newest: Option<&Revision>, next: &Revision) -> Vec<ComparedField> {
     let owner = |revision: &Revision| revision.owner.as_ref().map(ToString::to_string);
     let rollback_of = |revision: &Revision| revision.rollback_of.map(|time| time.to_string());
-    let mut rows = vec![
-        Difference::new(
+    let mut fields = vec![
+        ComparedField::new(
             "comment",
             newest.map(|newest| visible(&newest.comment)),
             visible(&next.comment),
         ),
-        Difference::new(
+        ComparedField::new(
             "owner",
             newest.and_then(owner),
             owner(next).unwrap_or_default(),
         ),
-        Difference::new(
+        ComparedField::new(
             "rollback of",
             newest.and_then(rollback_of),
             rollback_of(next).unwrap_or_default(),
         ),
     ];
-    rows.retain(Difference::differs);
-    rows
+    fields.retain(ComparedField::differs);
+    fields
 }
 
 fn shown_value(treatment: &Treatment) -> String {
     visible(&treatment.value.to_string())
 }
 
-fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+fn override_fields(newest: Option<&Revision>, next: &Revision) -> Vec<ComparedField> {
     let ids = |revision: Option<&Revision>, group: &str| -> Vec<InstanceId<'static>> {
         let treatment = revision.and_then(|revision| treatment(revision, group));
         treatment
             .map(|treatment| treatment.overrides.clone())
             .unwrap_or_default()
     };
-    let mut rows = Vec::new();
+    let mut fields = Vec::new();
     for group in group_names(newest, next) {
         let (before, after) = (ids(newest, &group), ids(Some(next), &group));
         let removed = listed(&before, &after);
         let added = listed(&after, &before);
         if !removed.is_empty() || !added.is_empty() {
-            rows.push(Difference {
+            fields.push(ComparedField {
                 what: format!("{group} overrides"),
                 now: minus(&removed),
                 then: plus(&added),
             });
         }
     }
-    rows
+    fields
 }
 
 /// The ids that only one list has; the first few are named.
