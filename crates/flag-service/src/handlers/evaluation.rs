@@ -33,28 +33,19 @@ pub(super) async fn look_up(
         .await
 }
 
-/// Decides, records and encodes, unless the exposure must wait for space in its queue. The error is boxed, as it is rare and large.
-pub(super) fn decide_and_respond<'a>(
-    context: &'a RequestContext,
-    instance: &InstanceId<'_>,
-    plan: &ServedPlan,
-    encode: impl Encode,
-) -> Result<HttpResponse, Box<WaitForRoom<'a>>> {
-    let decision = decide(&context.state, instance, plan);
-    let handled = record(context, instance, &decision, plan)?;
-    Ok(finish(context, instance, &decision, plan, handled, encode))
-}
-
-/// Waits until there is room for the exposure, and encodes the same decision.
-pub(super) async fn respond_after_wait(
+/// Decides, records and encodes. Waits for room in the queue of exposures if the settings say so.
+pub(super) async fn decide_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     plan: &ServedPlan,
-    later: WaitForRoom<'_>,
     encode: impl Encode,
 ) -> Result<HttpResponse, ApiError> {
-    let handled = later.wait().await?;
     let decision = decide(&context.state, instance, plan);
+    let handled = match record(context, instance, &decision, plan) {
+        Ok(handled) => handled,
+        // In a box, as it is rare and large, and the server moves this future.
+        Err(wait) => Box::pin(wait.wait()).await?,
+    };
     Ok(finish(context, instance, &decision, plan, handled, encode))
 }
 
@@ -77,13 +68,12 @@ fn record<'a>(
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     plan: &ServedPlan,
-) -> Result<ExposureHandled, Box<WaitForRoom<'a>>> {
+) -> Result<ExposureHandled, WaitForRoom<'a>> {
     if *context.request.method() == Method::HEAD {
         return Ok(ExposureHandled::NONE_NEEDED);
     }
     let exposures = &context.state.exposures;
-    let handled = exposures.record(context.id.as_str(), instance, decision, plan);
-    handled.map_err(Box::new)
+    exposures.record(context.id.as_str(), instance, decision, plan)
 }
 
 /// Counts and traces a decision whose exposure was handled, and encodes it.

@@ -13,7 +13,7 @@ use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::Decision;
 use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
-use super::evaluation::{decide_and_respond, look_up, respond_after_wait};
+use super::evaluation::{Encode, decide_and_respond, look_up};
 use crate::http::{ApiError, RequestContext};
 
 /// The header of a response with a last known value.
@@ -36,19 +36,7 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(plan) => {
             context.state.flags.count_hit();
-            match decide_and_respond(context, &instance, &plan, encode(reason_header)) {
-                Ok(response) => Ok(response),
-                Err(later) => {
-                    let response = respond_after_wait(
-                        context,
-                        &instance,
-                        &plan,
-                        *later,
-                        encode(reason_header),
-                    );
-                    Box::pin(response).await
-                }
-            }
+            decide_and_respond(context, &instance, &plan, encoder(reason_header)).await
         }
         // In a box, as it is rare and large, and the server moves this future.
         Target::NeedsLookup(flag) => {
@@ -159,19 +147,15 @@ async fn look_up_and_respond(
     reason_header: ReasonHeader,
 ) -> Result<HttpResponse, ApiError> {
     let plan = look_up(context, flag).await?;
-    match decide_and_respond(context, instance, &plan, encode(reason_header)) {
-        Ok(response) => Ok(response),
-        Err(later) => {
-            respond_after_wait(context, instance, &plan, *later, encode(reason_header)).await
-        }
-    }
+    decide_and_respond(context, instance, &plan, encoder(reason_header)).await
 }
 
-/// Encodes a decision whose exposure was handled.
-fn encode(
-    reason_header: ReasonHeader,
-) -> impl Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse {
-    move |context, instance, decision, plan| {
+/// Returns what encodes a decision once its exposure is handled.
+fn encoder(reason_header: ReasonHeader) -> impl Encode {
+    move |context: &RequestContext,
+          instance: &InstanceId<'_>,
+          decision: &Decision<'_>,
+          plan: &ServedPlan| {
         let json = reply::write(
             &context.id,
             instance,

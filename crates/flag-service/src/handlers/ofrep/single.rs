@@ -12,7 +12,7 @@ use flag_runtime::{CacheError, FlagKeyRef, ServedPlan};
 use super::item::{self, Evaluated, FRAME};
 use super::key::meanings;
 use super::request::read_instance;
-use crate::handlers::evaluation::{decide_and_respond, look_up, respond_after_wait};
+use crate::handlers::evaluation::{decide_and_respond, look_up};
 use crate::handlers::get_feature_flag::JSON;
 use crate::http::{ApiError, RequestContext};
 
@@ -30,10 +30,7 @@ pub(in crate::handlers) async fn evaluate_flag(
                   _: &InstanceId<'_>,
                   decision: &Decision<'_>,
                   plan: &ServedPlan| { encode(context, &key, decision, plan) };
-    match decide_and_respond(context, &instance, &plan, encode) {
-        Ok(response) => Ok(response),
-        Err(later) => respond_after_wait(context, &instance, &plan, *later, encode).await,
-    }
+    decide_and_respond(context, &instance, &plan, encode).await
 }
 
 /// Returns the revision in force of the flag that a key means: the first that exists.
