@@ -32,7 +32,7 @@ pub(crate) fn join_or_submit(
 ) -> Result<AskResult, Failure> {
     question.check()?;
     let key = QuestionKey::from(question);
-    let admission = state.circuit.admit(now)?;
+    let admission = state.circuit.check_admission(now)?;
     let mut in_flight = state.in_flight.lock();
     if admission == Admission::Ask
         && let Some((number, outcome)) = in_flight.find(&key)

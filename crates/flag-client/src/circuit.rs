@@ -137,7 +137,7 @@ impl Circuit {
     }
 
     /// What a call may do; an error while the circuit is open.
-    pub(crate) fn admit(&self, now: Instant) -> Result<Admission, Failure> {
+    pub(crate) fn check_admission(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
         let change = if state.cool_down.is_none()
             && state.has_unanswered_calls(now, self.unanswered_timeout)

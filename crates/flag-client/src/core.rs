@@ -81,11 +81,11 @@ impl Core {
     /// The state of the client in this process.
     pub(crate) fn status(&self) -> Status {
         let ClientState { push, cache, .. } = &*self.per_process.for_this_pid().state;
-        let view = push.view().clone();
+        let progress = push.progress().clone();
         Status {
-            stream: view.stream,
-            digest: view.digest,
-            since_last_received: view
+            stream: progress.stream,
+            digest: progress.digest,
+            since_last_received: progress
                 .last_received
                 .map(|last_received| last_received.elapsed()),
             entries: cache.len(),

@@ -37,7 +37,7 @@
 //! ```
 //!
 //! **How soon does a change show?** The service announces changes on an event stream, which a client keeps open from its
-//! first request on. What has changed expires in the cache at once, so the next call asks for it. Without a stream (an older
+//! first request or `on_change` on. What has changed expires in the cache at once, so the next call asks for it. Without a stream (an older
 //! service, a proxy that withholds it, [`ClientBuilder::without_push`]) a change shows when the lifetime ends.
 //!
 //! [`flags!`] keeps all flags of an application in one place, with types that the compiler checks. [`testing`] has

@@ -43,12 +43,12 @@ pub(crate) struct Push {
     is_started: AtomicBool,
     /// Until when the stream counts as good.
     trusted_until: AtomicInstant,
-    view: Mutex<StreamView>,
+    progress: Mutex<StreamProgress>,
 }
 
-/// The state of the stream, for `status`.
+/// How far the stream has come.
 #[derive(Clone, Debug)]
-pub(crate) struct StreamView {
+pub(crate) struct StreamProgress {
     pub(crate) stream: StreamState,
     /// The digest of the last event that the cache has applied.
     pub(crate) digest: Option<String>,
@@ -63,10 +63,10 @@ impl Push {
     /// The same for a forked process, which has no stream yet, but the cached values that correspond to the digest.
     pub(crate) fn after_fork(&self) -> Self {
         let digest = self
-            .view
+            .progress
             .try_lock()
             .ok()
-            .and_then(|view| view.digest.clone());
+            .and_then(|progress| progress.digest.clone());
         Self::with(self.mode, self.recent_changes.after_fork(), digest)
     }
 
@@ -80,7 +80,7 @@ impl Push {
             recent_changes,
             is_started: AtomicBool::new(false),
             trusted_until: AtomicInstant::passed(),
-            view: Mutex::new(StreamView {
+            progress: Mutex::new(StreamProgress {
                 stream,
                 digest,
                 last_received: None,
@@ -109,18 +109,18 @@ impl Push {
 
     /// Records that a stream is being opened; returns the digest to begin with.
     pub(crate) fn connecting(&self) -> Option<String> {
-        let mut view = self.view();
-        view.stream = StreamState::Connecting;
-        view.digest.clone()
+        let mut progress = self.progress();
+        progress.stream = StreamState::Connecting;
+        progress.digest.clone()
     }
 
     /// Records that the service has sent something.
     pub(crate) fn note_received(&self, now: Instant) {
-        let mut view = self.view();
-        view.last_received = Some(now);
-        view.stream = StreamState::Open;
+        let mut progress = self.progress();
+        progress.last_received = Some(now);
+        progress.stream = StreamState::Open;
         // The digest comes with the first event. Without it the cache may be older than the stream.
-        if view.digest.is_some() {
+        if progress.digest.is_some() {
             self.trusted_until.set(now + SILENCE);
         }
     }
@@ -128,24 +128,24 @@ impl Push {
     /// Records the state that the cache now corresponds to.
     pub(crate) fn set_digest(&self, digest: &str) {
         if !digest.is_empty() {
-            self.view().digest = Some(digest.to_owned());
+            self.progress().digest = Some(digest.to_owned());
         }
     }
 
     /// Records that there is no stream, for this reason.
     pub(crate) fn lost(&self, failure: Failure) {
-        let mut view = self.view();
-        view.stream = StreamState::Closed(failure);
+        let mut progress = self.progress();
+        progress.stream = StreamState::Closed(failure);
         self.trusted_until.clear();
     }
 
-    pub(crate) fn view(&self) -> MutexGuard<'_, StreamView> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn progress(&self) -> MutexGuard<'_, StreamProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds the locks.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
-        (self.view(), self.recent_changes.hold())
+        (self.progress(), self.recent_changes.hold())
     }
 }

@@ -39,7 +39,8 @@ pub struct RevisionParts {
     pub scheme: BucketScheme,
     /// The value of the instances without a treatment.
     pub control: FlagValue,
-    /// The other values and who receives them; the first treatment that takes an instance counts.
+    /// The other values and who receives them: the first treatment whose override list names the instance, else the first whose
+    /// buckets include it.
     pub treatments: Vec<Treatment>,
     /// Why the revision was made, for people.
     pub comment: String,

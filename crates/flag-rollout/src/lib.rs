@@ -9,11 +9,11 @@
 //! - `re_weighting_moves_the_fewest`
 //! - `nobody_moves_between_two_treatments`
 //! - `an_override_beats_every_percentage`
+mod bucket_impact;
+mod change_impact;
 mod decide;
-mod effect;
 mod equivalence;
 mod hash;
-mod impact;
 mod next;
 mod overrides;
 mod plan;
@@ -21,11 +21,11 @@ mod ranges;
 mod risk;
 mod sample_ratio;
 
+pub use crate::bucket_impact::BucketImpact;
+pub use crate::change_impact::ChangeImpact;
 pub use crate::decide::{Decision, decide, decide_with};
-pub use crate::effect::ChangeImpact;
 pub use crate::equivalence::{Allocation, are_equivalent};
 pub use crate::hash::{bucket, hash_point};
-pub use crate::impact::BucketImpact;
 pub use crate::next::{assign_buckets, rolled_back, switched_off, with_percent};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use flag_model::{InstanceId, Reason, Revision};
 
+use crate::bucket_impact::keeps_instances;
 use crate::decide::decide;
-use crate::impact::keeps_instances;
 use crate::plan::Plan;
 
 /// The effect on the instances that are in an override list before or after.

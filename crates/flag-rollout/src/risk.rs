@@ -4,7 +4,7 @@ use std::fmt;
 
 use flag_model::{Percent, Revision};
 
-use crate::impact::BucketImpact;
+use crate::bucket_impact::BucketImpact;
 use crate::overrides::OverrideImpact;
 
 /// A risk that needs a confirmation by name.

@@ -76,15 +76,15 @@ impl OpenStoreError {
 }
 
 impl StoreSettings {
-    /// Makes reads from Bigtable end within `deadline`, in attempts short enough that a connection that is dead
+    /// Makes reads from Bigtable end within `read_timeout`, in attempts short enough that a connection that is dead
     /// doesn't use it up. A read from the embedded store ends when its caller gives up.
     #[must_use]
-    pub fn with_read_timeout(self, deadline: Duration) -> Self {
+    pub fn with_read_timeout(self, read_timeout: Duration) -> Self {
         match self {
             Self::Embedded(directory) => Self::Embedded(directory),
             Self::Bigtable(settings) => Self::Bigtable(Box::new(BigtableSettings {
-                read_attempt: deadline / READ_ATTEMPTS,
-                read_deadline: deadline,
+                read_attempt: read_timeout / READ_ATTEMPTS,
+                read_timeout,
                 ..*settings
             })),
         }

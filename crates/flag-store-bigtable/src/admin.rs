@@ -15,7 +15,7 @@ use crate::settings::BigtableSettings;
 /// How long Google Cloud may take; a table takes it seconds.
 const IN_GOOGLE_CLOUD: CallTimeouts = CallTimeouts {
     attempt: Duration::from_secs(20),
-    deadline: Duration::from_mins(1),
+    total: Duration::from_mins(1),
 };
 
 /// A way to the administration of tables; it is connected by the first call.
@@ -26,7 +26,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// Of the emulator that the settings name, else of Google Cloud. Looks for credentials, within `connect_deadline`.
+    /// Of the emulator that the settings name, else of Google Cloud. Looks for credentials, within `connect_timeout`.
     pub(crate) async fn new(settings: &BigtableSettings) -> Result<Self, StoreError> {
         let api = Api::Admin;
         settings.check().map_err(error)?;

@@ -25,7 +25,7 @@ pub(crate) struct CallTimeouts {
     /// How long an attempt waits for the answer or its next part.
     pub(crate) attempt: Duration,
     /// How long the call takes at most, with all its attempts.
-    pub(crate) deadline: Duration,
+    pub(crate) total: Duration,
 }
 
 /// Whether a request may be sent again when its outcome is unknown.
@@ -48,8 +48,10 @@ pub(crate) struct Call<'a> {
     deadline: Instant,
     attempt_wait: Duration,
     attempts: u32,
-    unauthenticated_in: Option<u32>,
-    heard: Option<Failure>,
+    /// The attempt whose credentials were refused first: only that one gets another one with new credentials.
+    first_unauthenticated_attempt: Option<u32>,
+    /// The last failure that was an answer, not its absence.
+    last_answered_failure: Option<Failure>,
 }
 
 impl<'a> Call<'a> {
@@ -60,11 +62,11 @@ impl<'a> Call<'a> {
             table,
             retry,
             started,
-            deadline: started + timeouts.deadline,
+            deadline: started + timeouts.total,
             attempt_wait: timeouts.attempt,
             attempts: 0,
-            unauthenticated_in: None,
-            heard: None,
+            first_unauthenticated_attempt: None,
+            last_answered_failure: None,
         }
     }
 
@@ -98,14 +100,17 @@ impl<'a> Call<'a> {
     /// Whether the current attempt, having failed so, may be followed by another.
     pub(crate) fn is_retryable(&mut self, failure: &Failure) -> bool {
         if !matches!(failure, Failure::NoAnswer) {
-            self.heard = Some(failure.clone());
+            self.last_answered_failure = Some(failure.clone());
         }
         match failure.kind() {
             // The next attempt would find the same certificate.
             FailureKind::Transient => self.retry == Retry::Safe && !failure.is_explained(),
             // Nothing was done, so any request may be retried.
             FailureKind::Unauthenticated => {
-                *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
+                *self
+                    .first_unauthenticated_attempt
+                    .get_or_insert(self.attempts)
+                    == self.attempts
             }
             FailureKind::Misconfigured | FailureKind::Refused | FailureKind::Broken => false,
         }
@@ -125,8 +130,8 @@ impl<'a> Call<'a> {
     /// The error for the caller: a timeout only if no attempt had an answer, as the deadline may have cut the last one
     /// short.
     pub(crate) fn error(&self, failure: Failure) -> StoreError {
-        let failure = match (failure, &self.heard) {
-            (Failure::NoAnswer, Some(heard)) => heard.clone(),
+        let failure = match (failure, &self.last_answered_failure) {
+            (Failure::NoAnswer, Some(last_answered_failure)) => last_answered_failure.clone(),
             (failure, _) => failure,
         };
         failure.into_error(self.table, self.started.elapsed())
@@ -139,7 +144,7 @@ mod tests {
 
     const TIMEOUTS: CallTimeouts = CallTimeouts {
         attempt: Duration::from_millis(250),
-        deadline: Duration::from_secs(2),
+        total: Duration::from_secs(2),
     };
 
     async fn silence() -> Result<(), Status> {
@@ -165,8 +170,8 @@ mod tests {
             }
         };
         assert!(matches!(error, StoreError::TimedOut { .. }));
-        assert!(started.elapsed() <= TIMEOUTS.deadline + Duration::from_millis(1));
-        assert!(started.elapsed() + BACKOFF.max >= TIMEOUTS.deadline);
+        assert!(started.elapsed() <= TIMEOUTS.total + Duration::from_millis(1));
+        assert!(started.elapsed() + BACKOFF.max >= TIMEOUTS.total);
     }
 
     #[tokio::test(start_paused = true)]
@@ -185,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
         let call = Call::new("flags", TIMEOUTS, Retry::Safe);
-        tokio::time::advance(TIMEOUTS.deadline).await;
+        tokio::time::advance(TIMEOUTS.total).await;
         let ready = std::future::ready(Ok(()));
         assert!(matches!(call.wait(ready).await, Err(Failure::NoAnswer)));
     }
@@ -203,9 +208,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_heard_is_told_rather_than_silence() {
         let mut call = Call::new("flags", TIMEOUTS, Retry::Safe);
-        let heard = Failure::Status(Status::unavailable("gone"));
-        call.retry_or_fail(heard).await.unwrap();
-        tokio::time::advance(TIMEOUTS.deadline).await;
+        let last_answered_failure = Failure::Status(Status::unavailable("gone"));
+        call.retry_or_fail(last_answered_failure).await.unwrap();
+        tokio::time::advance(TIMEOUTS.total).await;
         assert!(matches!(
             call.retry_or_fail(Failure::NoAnswer).await,
             Err(StoreError::Unavailable { .. })

@@ -64,7 +64,7 @@ pub(crate) async fn tokens(
     if settings.emulator.is_some() {
         return Ok(None);
     }
-    let deadline = settings.connect_deadline;
+    let deadline = settings.connect_timeout;
     let scope = match api {
         Api::Data => DATA,
         Api::Admin => ADMIN,

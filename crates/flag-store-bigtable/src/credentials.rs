@@ -66,36 +66,42 @@ static FOUND: OnceLock<Source> = OnceLock::new();
 /// On a thread of its own, which nothing of it logs from; it ends at the deadline.
 pub(crate) async fn fetch(
     scope: &'static str,
-    deadline: Duration,
+    timeout_after: Duration,
 ) -> Result<Fetched, CredentialsError> {
     let (sender, receiver) = oneshot::channel();
     let fetching = thread::Builder::new()
         .name("google-token".to_owned())
         .spawn(move || {
             let _ = sender.send(with_default(&Dispatch::none(), || {
-                fetch_here(scope, deadline)
+                fetch_here(scope, timeout_after)
             }));
         });
-    let late = CredentialsError::TimedOut { after: deadline };
+    let late = CredentialsError::TimedOut {
+        after: timeout_after,
+    };
     if fetching.is_err() {
         return Err(late);
     }
-    match timeout(deadline + SLACK, receiver).await {
+    match timeout(timeout_after + SLACK, receiver).await {
         Ok(Ok(fetched)) => fetched,
         _ => Err(late),
     }
 }
 
-fn fetch_here(scope: &str, deadline: Duration) -> Result<Fetched, CredentialsError> {
+fn fetch_here(scope: &str, timeout_after: Duration) -> Result<Fetched, CredentialsError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|_| CredentialsError::TimedOut { after: deadline })?;
+    let runtime = runtime.map_err(|_| CredentialsError::TimedOut {
+        after: timeout_after,
+    })?;
     let fetched = runtime.block_on(async {
         if let Some(path) = std::env::var_os(KEY_FILE).filter(|path| !path.is_empty()) {
-            return fetch_with_key(&path, scope, deadline).await;
+            return fetch_with_key(&path, scope, timeout_after).await;
         }
-        let until = Instant::now() + deadline;
+        let until = Instant::now() + timeout_after;
         fetch_from_found(&FOUND, async |source| {
-            let late = CredentialsError::TimedOut { after: deadline };
+            let late = CredentialsError::TimedOut {
+                after: timeout_after,
+            };
             let fetching = timeout_at(until, fetch_from(source, scope, until));
             fetching.await.unwrap_or(Err(late.into()))
         })
@@ -109,7 +115,7 @@ fn fetch_here(scope: &str, deadline: Duration) -> Result<Fetched, CredentialsErr
 async fn fetch_with_key(
     path: &OsStr,
     scope: &str,
-    deadline: Duration,
+    timeout_after: Duration,
 ) -> Result<Fetched, CredentialsError> {
     let key = key_file::read(path)?;
     let account = CustomServiceAccount::from_json(&key.text).map_err(|error| {
@@ -121,8 +127,8 @@ async fn fetch_with_key(
         key_file::wrong(path, problem)
     })?;
     let endpoint = format!("{}, named by {}", key.shown_token_uri(), path.display());
-    let Ok(token) = timeout(deadline, account.token(&[scope])).await else {
-        let problem = format!("no answer within {} ms", deadline.as_millis());
+    let Ok(token) = timeout(timeout_after, account.token(&[scope])).await else {
+        let problem = format!("no answer within {} ms", timeout_after.as_millis());
         return Err(CredentialsError::TokenEndpoint { endpoint, problem });
     };
     understood(token.as_deref(), &endpoint)

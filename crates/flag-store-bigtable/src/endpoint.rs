@@ -59,12 +59,12 @@ impl Api {
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true)
-            .connect_timeout(settings.connect_deadline);
+            .connect_timeout(settings.connect_timeout);
         if settings.emulator.is_some() {
             return Ok(endpoint);
         }
         // A peer that accepts the connection and never answers would block it for ever.
-        let tls = ClientTlsConfig::new().timeout(settings.connect_deadline);
+        let tls = ClientTlsConfig::new().timeout(settings.connect_timeout);
         let tls = match &settings.ca_file {
             Some(file) => tls.ca_certificate(authorities(file)?),
             None => tls.with_native_roots(),

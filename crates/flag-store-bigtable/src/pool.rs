@@ -103,7 +103,7 @@ async fn warmed(
     let connections = connect(settings, tokens).await;
     let connections = connections.map_err(|error| chain(&error))?;
     let pings = (0..settings.channels * PINGS).map(|_| ping(&connections, settings));
-    let deadline = settings.connect_deadline;
+    let deadline = settings.connect_timeout;
     match timeout(deadline, try_join_all(pings)).await {
         Ok(Ok(_)) => Ok(connections),
         Ok(Err(status)) => Err(format!("{:?}: {}", status.code(), status.message())),

@@ -38,22 +38,22 @@ pub struct BigtableSettings {
     /// Connections to Bigtable, 1 to 256. Default: 4.
     pub channels: usize,
     /// How long to look for credentials. Default: 10 s.
-    pub connect_deadline: Duration,
+    pub connect_timeout: Duration,
     /// How often new connections take the place of the old ones, which Bigtable closes about hourly; zero for never.
     /// Default: 45 min.
     pub refresh_every: Duration,
     /// One attempt of a read. Default: 250 ms.
     pub read_attempt: Duration,
     /// A read of a row, or a scan with a limit of at most 500 rows. Default: 2 s.
-    pub read_deadline: Duration,
+    pub read_timeout: Duration,
     /// One attempt of an insertion; a comparison has only one, which may take the whole deadline. Default: 1 s.
     pub write_attempt: Duration,
     /// A write of one row. Default: 5 s.
-    pub write_deadline: Duration,
+    pub write_timeout: Duration,
     /// One attempt of a batch. Default: 2 s.
     pub batch_attempt: Duration,
     /// A batch of writes, or a scan of more rows. Default: 10 s.
-    pub batch_deadline: Duration,
+    pub batch_timeout: Duration,
 }
 
 /// The default of one attempt of a read.
@@ -115,14 +115,14 @@ impl BigtableSettings {
             endpoint: None,
             ca_file: None,
             channels: 4,
-            connect_deadline: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             refresh_every: Duration::from_mins(45),
             read_attempt: READ_ATTEMPT,
-            read_deadline: READ_DEADLINE,
+            read_timeout: READ_DEADLINE,
             write_attempt: Duration::from_secs(1),
-            write_deadline: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(5),
             batch_attempt: Duration::from_secs(2),
-            batch_deadline: Duration::from_secs(10),
+            batch_timeout: Duration::from_secs(10),
         }
     }
 
@@ -164,7 +164,7 @@ impl BigtableSettings {
     pub(crate) fn read(&self) -> CallTimeouts {
         CallTimeouts {
             attempt: self.read_attempt,
-            deadline: self.read_deadline,
+            total: self.read_timeout,
         }
     }
 
@@ -172,19 +172,19 @@ impl BigtableSettings {
     pub(crate) fn ping(&self) -> CallTimeouts {
         CallTimeouts {
             attempt: self.read_attempt,
-            deadline: self.read_deadline.min(READ_DEADLINE),
+            total: self.read_timeout.min(READ_DEADLINE),
         }
     }
 
     /// How long to wait for a scan of at most `limit` rows.
     pub(crate) fn scan(&self, limit: Option<usize>) -> CallTimeouts {
-        let deadline = match limit {
-            Some(..=FEW_ROWS) => self.read_deadline,
-            _ => self.batch_deadline,
+        let total = match limit {
+            Some(..=FEW_ROWS) => self.read_timeout,
+            _ => self.batch_timeout,
         };
         CallTimeouts {
             attempt: self.read_attempt,
-            deadline,
+            total,
         }
     }
 
@@ -192,15 +192,15 @@ impl BigtableSettings {
     pub(crate) fn write(&self) -> CallTimeouts {
         CallTimeouts {
             attempt: self.write_attempt,
-            deadline: self.write_deadline,
+            total: self.write_timeout,
         }
     }
 
     /// How long to wait for a write that is sent once.
     pub(crate) fn single_write(&self) -> CallTimeouts {
         CallTimeouts {
-            attempt: self.write_deadline,
-            deadline: self.write_deadline,
+            attempt: self.write_timeout,
+            total: self.write_timeout,
         }
     }
 
@@ -208,7 +208,7 @@ impl BigtableSettings {
     pub(crate) fn batch(&self) -> CallTimeouts {
         CallTimeouts {
             attempt: self.batch_attempt,
-            deadline: self.batch_deadline,
+            total: self.batch_timeout,
         }
     }
 }

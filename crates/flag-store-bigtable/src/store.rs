@@ -33,7 +33,7 @@ impl BigtableStore {
     /// Prepares the store; connections are made by the first call, so that Bigtable may be down now.
     ///
     /// Looks for credentials unless an emulator is named; that asks the network on some machines, and ends within
-    /// the settings' `connect_deadline`.
+    /// the settings' `connect_timeout`.
     pub async fn connect(settings: BigtableSettings) -> Result<Self, ConnectError> {
         Self::connect_to(Table::Flags, settings).await
     }

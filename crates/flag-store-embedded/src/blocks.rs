@@ -32,7 +32,7 @@ const ADD: &str =
     "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter, written, span_class)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, unixepoch()), ?8) ON CONFLICT DO NOTHING";
 const ADD_DATA: &str = "INSERT INTO block_data (block, data) VALUES (?1, ?2)";
-const ADD_SPAN: &str = "UPDATE flags SET span = ?2 WHERE id = ?1 AND span < ?2";
+const RAISE_LONGEST_SPAN: &str = "UPDATE flags SET span = ?2 WHERE id = ?1 AND span < ?2";
 const CHANGE: &str = "UPDATE blocks SET oldest = ?2, newest = ?3, exposures = ?4, filter = ?5, span_class = ?6 WHERE id = ?1";
 const CHANGE_DATA: &str = "UPDATE block_data SET data = ?2 WHERE block = ?1";
 const DATA: &str = "SELECT prefix, data FROM blocks
@@ -79,7 +79,7 @@ fn add_written(
         let mut add_data = transaction.prepare_cached(ADD_DATA)?;
         add_data.execute(params![id, block.bytes])?;
         transaction
-            .prepare_cached(ADD_SPAN)?
+            .prepare_cached(RAISE_LONGEST_SPAN)?
             .execute([flag, span])?;
     }
     Ok(added == 1)

@@ -21,7 +21,7 @@ const OPENING: Duration = Duration::from_secs(5);
 /// How long another process may take to fill a file that it has created.
 const MAKING: Duration = Duration::from_millis(250);
 
-/// Bytes of page cache per reading connection; the service has caches of its own.
+/// Page cache per reading connection, in KiB; the service has caches of its own.
 const READER_CACHE_KIB: i32 = 512;
 
 /// How long emptying the write-ahead log waits for processes that read or write.

@@ -1,4 +1,5 @@
-//! Rows in the table of one file: every statement that reads or writes them.
+//! Rows in the table of one file: the statements that the row store reads and writes them with. Exposures, reports and expiry have
+//! their own.
 
 use flag_store::{Cells, Columns, Order, Row, Scan};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};

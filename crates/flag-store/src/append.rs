@@ -95,9 +95,10 @@ pub enum AppendError {
         /// What is newest.
         found: Option<Timestamp>,
     },
-    /// The row was written, but after its base another row was written without a claim.
+    /// The row was written, but so was another writer's that does not stand on the same row: it came without a claim, or its writer
+    /// took the claim over.
     #[error(
-        "{flag} was appended at {appended}, but a row of {other} came in between, written without a claim"
+        "{flag} was appended at {appended}, but another writer appended {other} at the same time: look at its history"
     )]
     Overtaken {
         /// The flag.

@@ -198,7 +198,7 @@ pub(crate) async fn open_log(
 fn patient(settings: &BigtableSettings) -> BigtableSettings {
     BigtableSettings {
         read_attempt: LONG / 6,
-        read_deadline: LONG,
+        read_timeout: LONG,
         ..settings.clone()
     }
 }

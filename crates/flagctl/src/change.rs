@@ -29,7 +29,7 @@ pub(crate) struct Change {
     /// The revision in force and the next one; absent for a first revision and for metadata.
     plans: Option<Arc<PlanPair>>,
     /// What is said of the instances that were seen.
-    impact_lines: Vec<String>,
+    seen_lines: Vec<String>,
     /// A risk that needs a confirmation by name.
     pub(crate) risks: Vec<Risk>,
 }
@@ -61,7 +61,7 @@ impl Change {
             risks: impact.risks().to_vec(),
             impact,
             plans: plans.map(Arc::new),
-            impact_lines: Vec::new(),
+            seen_lines: Vec::new(),
         })
     }
 
@@ -88,7 +88,7 @@ impl Change {
             warnings: Vec::new(),
             impact: ChangeImpact::default(),
             plans: None,
-            impact_lines: Vec::new(),
+            seen_lines: Vec::new(),
             risks: Vec::new(),
         }
     }
@@ -122,8 +122,8 @@ impl Change {
     }
 
     /// Adds what is said of the instances that were seen.
-    pub(crate) fn set_impact_lines(&mut self, impact_lines: Vec<String>) {
-        self.impact_lines = impact_lines;
+    pub(crate) fn set_seen_lines(&mut self, seen_lines: Vec<String>) {
+        self.seen_lines = seen_lines;
     }
 
     /// The differing fields alone, each before the change and after; none if nothing differs.
@@ -158,7 +158,7 @@ impl Change {
         }
         let mut below = self.warnings.clone();
         below.extend(self.impact.summary());
-        below.extend(self.impact_lines.iter().cloned());
+        below.extend(self.seen_lines.iter().cloned());
         Text::plain(&self.flag.to_string())
             .then(columns.text())
             .then(Text::plain(&below.join("\n")))

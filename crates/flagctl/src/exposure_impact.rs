@@ -166,7 +166,7 @@ async fn look_briefly(
     };
     let said = why.map(|why| format!("instances seen: not counted, as {why}"));
     for change in changes {
-        change.set_impact_lines(said.iter().cloned().collect());
+        change.set_seen_lines(said.iter().cloned().collect());
     }
 }
 
@@ -213,7 +213,7 @@ impl<'a> ImpactReader<'a> {
                 continue;
             };
             let (said, too_many) = self.assess(context, change, &plans).await?;
-            change.set_impact_lines(said);
+            change.set_seen_lines(said);
             refused = refused.or(too_many);
         }
         if let Some(list) = &mut self.list {

@@ -53,13 +53,13 @@ impl Story {
 
     #[track_caller]
     fn check_closed(&self) {
-        assert!(self.circuit.admit(self.now).is_ok());
+        assert!(self.circuit.check_admission(self.now).is_ok());
     }
 
     #[track_caller]
     fn check_open(&self, why: &str) {
         let failure = Failure::CoolingDown(why.into());
-        assert_eq!(self.circuit.admit(self.now), Err(failure.clone()));
+        assert_eq!(self.circuit.check_admission(self.now), Err(failure.clone()));
         assert_eq!(self.circuit.acquire(self.now).map(|_| ()), Err(failure));
     }
 }
@@ -235,12 +235,15 @@ fn every_call_that_waits_for_a_request_counts() {
 #[test]
 fn what_has_had_the_service_left_alone_is_not_waited_for() {
     let mut story = Story::new();
-    assert_eq!(story.circuit.admit(story.now), Ok(Admission::Ask));
+    assert_eq!(story.circuit.check_admission(story.now), Ok(Admission::Ask));
     let _slow: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
     story.pass(SUSPECT_TIMEOUT);
     story.check_open("5 calls unanswered for 300ms");
     story.pass(2 * SECOND);
-    assert_eq!(story.circuit.admit(story.now), Ok(Admission::Probe));
+    assert_eq!(
+        story.circuit.check_admission(story.now),
+        Ok(Admission::Probe)
+    );
     assert!(story.send().is_probe());
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn apply_event(state: &Arc<ClientState>, event: &Event) {
     }
     let (change, now) = (Change::read(&event.data), Instant::now());
     // Before a first digest nothing is known to have changed; but what is cached may be older than the stream.
-    if state.push.view().digest.is_some() {
+    if state.push.progress().digest.is_some() {
         state.push.recent_changes.note_changed(&change, now);
     }
     state.expire(|key| change.is_about(key), now);

@@ -14,7 +14,8 @@ use crate::push::pauses::{Pauses, StreamEnd};
 use crate::sse::{Event, Parser};
 use crate::transport::EventStream;
 
-/// After this many streams in a row without a byte, the log says that changes are not announced.
+/// After this many streams in a row without a byte, the log says that changes are not announced; at once if the service refuses
+/// the stream or has none.
 const ATTEMPTS_BEFORE_LOG: u32 = 3;
 
 /// Follows the stream, one connection after the other. Ends only by being dropped.

@@ -92,7 +92,7 @@ impl Topic {
 
     /// Announces what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for all
     /// flags.
-    /// `serves_nothing_older` says whether the cache serves a revision of a flag.
+    /// `serves_nothing_older` says whether the cache serves no older revision of a flag than this one.
     pub(super) fn announce_due(
         &mut self,
         now: Instant,

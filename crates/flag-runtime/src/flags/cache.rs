@@ -229,10 +229,10 @@ impl FlagCache {
                 return Ok(ServedPlan::new(entry, Source::Cache));
             }
             Age::Stale if inner.circuit.is_open() => {
-                entry.note_failure(now);
+                entry.note_unreachable(now);
                 return Ok(inner.stale(entry));
             }
-            Age::Stale if entry.has_failed(now) => {
+            Age::Stale if entry.is_unreachable(now) => {
                 inner.refresh(flag, &entry, now);
                 return Ok(inner.stale(entry));
             }
@@ -317,7 +317,7 @@ impl Inner {
         if !entry.claim_due_read(now) || self.circuit.is_open() {
             return;
         }
-        if !entry.has_failed(now) || self.recovery_reads.take(self.recovery_rate()) {
+        if !entry.is_unreachable(now) || self.recovery_reads.take(self.recovery_rate()) {
             drop(self.join_or_start_read(flag, ReadMode::ReadAgain));
         }
     }

@@ -91,7 +91,7 @@ impl FlagCache {
         let now = Instant::now();
         for (flag, state) in head_row.flags() {
             let entry = inner.entries.peek(&flag);
-            let entry = entry.filter(|entry| entry.has_failed(now));
+            let entry = entry.filter(|entry| entry.is_unreachable(now));
             if let Some(entry) = entry.filter(|entry| entry.plan().created() == state.time()) {
                 entry.confirm(SystemClock.now(), &inner.settings);
             }

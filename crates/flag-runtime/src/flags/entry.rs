@@ -48,7 +48,7 @@ pub(crate) struct CacheEntry {
     /// When it is due to be read again, like `until`; moved on when a request begins that read.
     due: AtomicU64,
     /// When its last read failed, like `until`; 0 for never.
-    failed: AtomicU64,
+    unreachable_at: AtomicU64,
 }
 
 /// The age of an entry.
@@ -75,7 +75,7 @@ pub struct ServedPlan {
 pub enum Source {
     /// From memory, within its lifetime.
     Cache,
-    /// From the store.
+    /// From the store: the request waited for a read, or another one has just read it.
     Store,
     /// From memory, after its lifetime, as the store cannot be reached.
     Stale,
@@ -100,7 +100,7 @@ impl CacheEntry {
             until: AtomicU64::new(micros(lifetime)),
             stale_for: settings.max_stale,
             due: AtomicU64::new(micros(lifetime.mul_f64(REFRESHED_AFTER))),
-            failed: AtomicU64::new(0),
+            unreachable_at: AtomicU64::new(0),
         }
     }
 
@@ -123,7 +123,7 @@ impl CacheEntry {
             until: AtomicU64::new(0),
             stale_for: remains.min(settings.max_stale),
             due: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            unreachable_at: AtomicU64::new(0),
         })
     }
 
@@ -168,7 +168,7 @@ impl CacheEntry {
             .store(last_confirmed.unix_micros(), Ordering::Relaxed);
         self.until.store(until, Ordering::Relaxed);
         self.due.store(due, Ordering::Relaxed);
-        self.failed.store(0, Ordering::Relaxed);
+        self.unreachable_at.store(0, Ordering::Relaxed);
     }
 
     /// Whether a read is due, which the caller may then begin. All other callers get `false` for a while.
@@ -184,16 +184,17 @@ impl CacheEntry {
             .is_ok()
     }
 
-    /// Notes a failed read.
-    pub(super) fn note_failure(&self, now: Instant) {
+    /// Notes that the store cannot be reached: a read has failed, or none is sent.
+    pub(super) fn note_unreachable(&self, now: Instant) {
         let at = self.since_loaded(now).max(1);
-        self.failed.store(at, Ordering::Relaxed);
+        self.unreachable_at.store(at, Ordering::Relaxed);
     }
 
-    /// Whether its read failed recently.
-    pub(super) fn has_failed(&self, now: Instant) -> bool {
-        let failed = self.failed.load(Ordering::Relaxed);
-        failed > 0 && self.since_loaded(now).saturating_sub(failed) < micros(UNREACHABLE_FOR)
+    /// Whether the store was found unreachable recently.
+    pub(super) fn is_unreachable(&self, now: Instant) -> bool {
+        let unreachable_at = self.unreachable_at.load(Ordering::Relaxed);
+        unreachable_at > 0
+            && self.since_loaded(now).saturating_sub(unreachable_at) < micros(UNREACHABLE_FOR)
     }
 
     fn since_loaded(&self, now: Instant) -> u64 {
@@ -322,13 +323,13 @@ mod tests {
     async fn a_failed_read_counts_for_ten_seconds() {
         let entry = entry();
         let begin = Instant::now();
-        assert!(!entry.has_failed(begin));
-        entry.note_failure(begin);
-        assert!(entry.has_failed(begin));
+        assert!(!entry.is_unreachable(begin));
+        entry.note_unreachable(begin);
+        assert!(entry.is_unreachable(begin));
         let failed = begin + UNREACHABLE_FOR;
-        entry.note_failure(failed);
-        assert!(entry.has_failed(failed + UNREACHABLE_FOR - A_MOMENT));
-        assert!(!entry.has_failed(failed + UNREACHABLE_FOR));
+        entry.note_unreachable(failed);
+        assert!(entry.is_unreachable(failed + UNREACHABLE_FOR - A_MOMENT));
+        assert!(!entry.is_unreachable(failed + UNREACHABLE_FOR));
     }
 
     #[tokio::test(start_paused = true)]
@@ -336,11 +337,11 @@ mod tests {
         let entry = entry();
         advance(test_settings().lifetime * 3).await;
         let now = Instant::now();
-        entry.note_failure(now);
+        entry.note_unreachable(now);
         let confirmed = Timestamp::UNIX_EPOCH.saturating_add(A_MOMENT);
         entry.confirm(confirmed, &test_settings());
         assert_eq!(entry.last_confirmed(), confirmed);
-        assert!(entry.is_fresh(now) && !entry.has_failed(now));
+        assert!(entry.is_fresh(now) && !entry.is_unreachable(now));
         let age = test_settings().lifetime * 3;
         let (until, due) = times(&entry);
         let [lifetime, due] = [until, due].map(|time| time.saturating_sub(age));

@@ -115,7 +115,7 @@ impl ReadTask {
     fn note_failure(&self, outcome: &ReadOutcome) {
         let Self { shared, flag } = self;
         match (shared.entries.peek(flag), outcome) {
-            (Some(entry), _) => entry.note_failure(Instant::now()),
+            (Some(entry), _) => entry.note_unreachable(Instant::now()),
             (None, ReadOutcome::Unavailable(reason)) => {
                 let valid_for = shared.settings.lifetime;
                 shared.negative.remember(flag, reason.clone(), valid_for);

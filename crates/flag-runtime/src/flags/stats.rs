@@ -47,7 +47,7 @@ impl FlagCache {
         for (_, entry) in inner.entries.iter() {
             let age = entry.age(now);
             stats.servable += usize::from(age != Age::Expired);
-            if age == Age::Stale && (is_open || entry.has_failed(now)) {
+            if age == Age::Stale && (is_open || entry.is_unreachable(now)) {
                 stats.stale += 1;
                 stats.oldest_stale = stats.oldest_stale.max(clock.since(entry.last_confirmed()));
             }
@@ -71,7 +71,7 @@ impl FlagCache {
         let stale = inner.entries.iter().filter(|(flag, entry)| {
             is_meant(&flag.project)
                 && entry.age(now) == Age::Stale
-                && (is_open || entry.has_failed(now))
+                && (is_open || entry.is_unreachable(now))
         });
         let stale = stale.map(|(flag, entry)| (flag, entry.last_confirmed()));
         stale.collect()

@@ -119,14 +119,16 @@ impl RateLimit {
 
 /// Charges a caller that owes no more than its credit; else returns how long it must wait.
 fn charge(arrival: &ArrivalTime, now: u64, credit: u64, cost: u64) -> Option<Duration> {
-    let paid = |owed: u64| owed.max(now).saturating_add(cost);
+    let next_paid_until = |paid_until: u64| paid_until.max(now).saturating_add(cost);
     let taken = arrival
         .0
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
-            (owed.saturating_sub(now) <= credit).then(|| paid(owed))
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_until| {
+            (paid_until.saturating_sub(now) <= credit).then(|| next_paid_until(paid_until))
         });
-    let owed = taken.err()?;
-    Some(Duration::from_nanos(owed.saturating_sub(now + credit)))
+    let paid_until = taken.err()?;
+    Some(Duration::from_nanos(
+        paid_until.saturating_sub(now + credit),
+    ))
 }
 
 /// Returns the part of an address that identifies a subscriber.

@@ -58,14 +58,14 @@ impl ConnectionState {
         }
     }
 
-    /// Whether no request is unanswered.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether no request is unanswered; a part of the next one may have arrived.
+    pub(crate) fn awaits_request(&self) -> bool {
         self.phase.get() == Phase::Waiting
     }
 
     /// Whether the connection can be closed at once: it has no request, not even a part of one.
     pub(crate) fn can_close(&self) -> bool {
-        self.is_idle() && !self.is_arriving.get()
+        self.awaits_request() && !self.is_arriving.get()
     }
 
     /// Notes that the answer is a stream: the connection is closed after it, also if the caller closes only its side.

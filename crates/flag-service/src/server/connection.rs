@@ -23,7 +23,7 @@ pub(super) use self::deadlines::CALLER_TIMEOUT;
 pub(super) use self::transport::Transport;
 use super::connections::Connections;
 use super::framing::Framing;
-use super::idle_timer::IdleTimer;
+use super::no_answer_timer::NoAnswerTimer;
 use crate::http::{ConnectionState, HeldBytesCounter, Phase};
 
 /// The longest head that is passed on; shorter ones may still be refused with a problem (`http/limits/size.rs`).
@@ -61,9 +61,9 @@ pub(super) struct GuardedConnection<T> {
     is_shut: bool,
     held_bytes: HeldBytesCounter,
     /// Detects that a head takes too long to arrive.
-    head_timer: Option<IdleTimer>,
+    head_timer: Option<NoAnswerTimer>,
     /// Detects that no request arrives.
-    idle_timer: Option<IdleTimer>,
+    idle_timer: Option<NoAnswerTimer>,
     /// Runs while the caller does not read an answer.
     write_timeout: Option<Pin<Box<Sleep>>>,
     /// Runs while unwanted input is discarded.

@@ -1,6 +1,6 @@
 //! Finds the ends of the requests of a connection.
 //!
-//! Knows no connection, and of HTTP only what frames a request: lines, headers with the length of a body, and `Expect`.
+//! Knows no connection, and of HTTP only what frames a request: lines, headers with the length of a body, `Expect`, and `Connection`.
 //! Malformed input is passed on for actix-http to refuse; a bare line feed in a head, which that accepts, is replaced by a
 //! byte that it refuses.
 

@@ -186,7 +186,7 @@ async fn open_once(
 }
 
 /// Opens the exposure log for the background writer; retries until it is open. Its threads may run at idle priority, so that
-/// the writer does not slow down requests; so nobody waits for a write of this log.
+/// the writer does not slow down requests.
 async fn open_background(
     settings: &StoreSettings,
     background: &Handle,

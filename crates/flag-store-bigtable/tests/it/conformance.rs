@@ -78,11 +78,11 @@ mod on_bigtable {
         BigtableSettings {
             emulator: Some(emulator),
             read_attempt: timeout,
-            read_deadline: timeout,
+            read_timeout: timeout,
             write_attempt: timeout,
-            write_deadline: timeout,
+            write_timeout: timeout,
             batch_attempt: timeout,
-            batch_deadline: timeout,
+            batch_timeout: timeout,
             ..BigtableSettings::new("flag-tests", instance, "flags", "log")
         }
     }

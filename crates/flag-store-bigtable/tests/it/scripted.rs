@@ -21,9 +21,9 @@ use tonic::{Code, Status};
 
 use self::server::{Answer, Asked, Scripted};
 
-/// The deadline of every call, in tests of deadlines.
+/// How long every call may take, in tests of deadlines.
 const SHORT: Duration = Duration::from_millis(400);
-/// How much later than its deadline a call may end on a machine that is busy.
+/// How much later than that a call may end on a machine that is busy.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn settings(address: SocketAddr) -> BigtableSettings {
@@ -32,11 +32,11 @@ fn settings(address: SocketAddr) -> BigtableSettings {
         channels: 1,
         // A busy machine must not make a call time out that is not meant to.
         read_attempt: Duration::from_secs(5),
-        read_deadline: Duration::from_secs(20),
+        read_timeout: Duration::from_secs(20),
         write_attempt: Duration::from_secs(5),
-        write_deadline: Duration::from_secs(20),
+        write_timeout: Duration::from_secs(20),
         batch_attempt: Duration::from_secs(5),
-        batch_deadline: Duration::from_secs(20),
+        batch_timeout: Duration::from_secs(20),
         ..BigtableSettings::new("p", "i", "flags", "log")
     }
 }
@@ -54,9 +54,9 @@ async fn hasty_store(address: SocketAddr) -> BigtableStore {
 async fn store_that_waits(
     address: SocketAddr,
     attempt: Duration,
-    deadline: Duration,
+    total: Duration,
 ) -> BigtableStore {
-    BigtableStore::connect(settings_that_wait(address, attempt, deadline))
+    BigtableStore::connect(settings_that_wait(address, attempt, total))
         .await
         .unwrap()
 }
@@ -67,24 +67,20 @@ async fn log(server: &Scripted) -> BigtableLog {
         .unwrap()
 }
 
-async fn log_that_waits(address: SocketAddr, attempt: Duration, deadline: Duration) -> BigtableLog {
-    BigtableLog::connect(settings_that_wait(address, attempt, deadline))
+async fn log_that_waits(address: SocketAddr, attempt: Duration, total: Duration) -> BigtableLog {
+    BigtableLog::connect(settings_that_wait(address, attempt, total))
         .await
         .unwrap()
 }
 
-fn settings_that_wait(
-    address: SocketAddr,
-    attempt: Duration,
-    deadline: Duration,
-) -> BigtableSettings {
+fn settings_that_wait(address: SocketAddr, attempt: Duration, total: Duration) -> BigtableSettings {
     BigtableSettings {
         read_attempt: attempt,
-        read_deadline: deadline,
+        read_timeout: total,
         write_attempt: attempt,
-        write_deadline: deadline,
+        write_timeout: total,
         batch_attempt: attempt,
-        batch_deadline: deadline,
+        batch_timeout: total,
         ..settings(address)
     }
 }

@@ -40,15 +40,15 @@ impl Append<'_> {
             .copied()
             .next();
         if newest_below_mine > base_time {
-            return Err(self.overtaken(claim, newest_below_mine));
+            return Err(self.overtaken_error(claim, newest_below_mine));
         }
         let newer = times.first().copied().filter(|time| *time > claim.at);
         let may_be_taken_over = claim.age.get() >= CLAIM_HOLDS;
         match outcome {
             // No writer of this project appends while the claim stands, so a later row came without one.
-            ClaimOutcome::Published if newer.is_some() => Err(self.overtaken(claim, newer)),
+            ClaimOutcome::Published if newer.is_some() => Err(self.overtaken_error(claim, newer)),
             // A claim is taken over only after `CLAIM_HOLDS`; before that, the writer that did so had seen this row.
-            ClaimOutcome::TakenOver if may_be_taken_over => Err(self.taken_over(claim).await),
+            ClaimOutcome::TakenOver if may_be_taken_over => Err(self.taken_over_error(claim).await),
             ClaimOutcome::NotKnown if newer.is_some() || may_be_taken_over => {
                 let after = claim.age.get();
                 Err(self.unknown(claim, StoreError::TimedOut { after }))
@@ -102,7 +102,7 @@ impl Append<'_> {
         }
     }
 
-    fn overtaken(&self, claim: &Claim, other: Option<Timestamp>) -> AppendError {
+    fn overtaken_error(&self, claim: &Claim, other: Option<Timestamp>) -> AppendError {
         AppendError::Overtaken {
             flag: self.flag.clone(),
             appended: claim.at,
@@ -111,7 +111,7 @@ impl Append<'_> {
     }
 
     /// Names the row of the writer that took the claim over, or the row that it has claimed.
-    async fn taken_over(&self, claim: &Claim) -> AppendError {
+    async fn taken_over_error(&self, claim: &Claim) -> AppendError {
         let newest = match self.newest_time().await {
             Ok(newest) => newest,
             Err(source) => return self.unknown(claim, source),
@@ -120,6 +120,6 @@ impl Append<'_> {
             Ok(cell) => claimed_row(cell.as_deref()),
             Err(source) => return self.unknown(claim, source),
         };
-        self.overtaken(claim, newest.max(claimed))
+        self.overtaken_error(claim, newest.max(claimed))
     }
 }

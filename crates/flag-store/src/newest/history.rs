@@ -31,10 +31,10 @@ impl FlagStore {
             let is_last = Some(page.len()) < scan.limit.max(Some(1));
             scan.end = page.last().map(|row| row.key.clone());
             scan.limit = scan.limit.max(Some(ROWS_PER_SCAN));
-            let telling = page
+            let with_valid_time = page
                 .into_iter()
                 .filter_map(|row| Some((created(&prefix, &row.key)?, row)));
-            for (created, row) in telling {
+            for (created, row) in with_valid_time {
                 below = latest_below(&prefix, &row.key);
                 if created <= latest_valid_time {
                     rows.push((created, row));

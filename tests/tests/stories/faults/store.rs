@@ -172,7 +172,7 @@ async fn calls(address: &str, make_ready: impl AsyncFnOnce(&BigtableTables)) -> 
     let settings = BigtableSettings {
         emulator: Some(address.to_owned()),
         read_attempt: Duration::from_millis(100),
-        read_deadline: DEADLINE,
+        read_timeout: DEADLINE,
         ..BigtableSettings::new("p", "i", "flags", "log")
     };
     let store = BigtableStore::connect(settings.clone()).await.unwrap();

@@ -16,7 +16,7 @@ pub(crate) enum LimitError {
     UriTooLong(Size),
     /// Its headers are too large.
     HeadersTooLarge(Size),
-    /// Too many requests wait already, or callers hold too much memory.
+    /// Too many requests wait already, callers hold too much memory, or there are too many connections.
     Overloaded,
     /// The queue of exposures had no room in time, and no answer is given without its exposure.
     ExposuresWait,
@@ -60,7 +60,7 @@ impl LimitError {
                 "the exposure log is behind, and no answer is given without its exposure: ask again later".to_owned()
             }
             Self::TooManyStreams => "no further event stream can be opened: ask again later".to_owned(),
-            Self::Overloaded => "too many requests wait already: ask again later".to_owned(),
+            Self::Overloaded => "there are too many requests or connections: ask again later".to_owned(),
         }
     }
 }

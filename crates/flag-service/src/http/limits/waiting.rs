@@ -1,4 +1,5 @@
-//! Limits the requests of each route that wait for the store or for their own body. Further ones are refused at once.
+//! Limits the requests of each route that wait for the store, for room in the queue of exposures, or for their own body.
+//! Further ones are refused at once.
 //!
 //! An answer from the cache is ready at once, and refusing it would cost almost as much as sending it
 //! (docs/decisions/0007); so it is not limited. Waiting requests occupy memory.
@@ -44,7 +45,7 @@ impl WaitingLimits {
         let gauges = Family::<WaitingLabels, Gauge>::default();
         registry.register(
             "requests_waiting",
-            "Requests that wait for the store or for their body, by route",
+            "Requests that wait for the store, for room in the queue of exposures, or for their body, by route",
             gauges.clone(),
         );
         let counts = Route::ALL.iter().map(|&route| {

@@ -83,7 +83,7 @@ async fn hold_when_connecting_leads_nowhere() {
 async fn a_scan_of_many_rows_has_the_time_of_a_batch() {
     let server = Scripted::always(Answer::Silence).await;
     let settings = BigtableSettings {
-        batch_deadline: 4 * SHORT,
+        batch_timeout: 4 * SHORT,
         ..settings_that_wait(server.address, SHORT / 4, SHORT / 4)
     };
     let store = BigtableStore::connect(settings).await.unwrap();

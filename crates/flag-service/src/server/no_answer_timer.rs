@@ -1,4 +1,4 @@
-//! Detects that a connection has not been used for a while.
+//! Detects that a connection has had no answer for a while.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -10,7 +10,7 @@ use crate::http::ConnectionState;
 
 /// A timer that keeps running across requests, so that no request has to reset it.
 #[derive(Debug)]
-pub(super) struct IdleTimer {
+pub(super) struct NoAnswerTimer {
     sleep: Pin<Box<Sleep>>,
     /// The number of answers when it was set.
     answers: u32,
@@ -18,10 +18,10 @@ pub(super) struct IdleTimer {
     quiet: u8,
 }
 
-impl IdleTimer {
+impl NoAnswerTimer {
     /// Whether nothing was answered during `parts` periods of length `part`, and nothing is being answered; detected at most
-    /// one part late.
-    pub(super) fn is_expired(
+    /// one part late. Sets the timer if there is none, and registers the task to wake.
+    pub(super) fn poll_expired(
         timer: &mut Option<Self>,
         part: Duration,
         parts: u8,
@@ -32,7 +32,7 @@ impl IdleTimer {
         match timer {
             Some(timer) if !timer.sleep.is_elapsed() => return false,
             Some(timer) => {
-                let is_quiet = timer.answers == answers && state.is_idle();
+                let is_quiet = timer.answers == answers && state.awaits_request();
                 timer.quiet = if is_quiet { timer.quiet + 1 } else { 0 };
                 timer.answers = answers;
                 if timer.quiet >= parts {
