@@ -10,11 +10,9 @@ const VALUE: usize = 40;
 /// Who gets what, such as `10 % get true, 2 by name, others false`.
 pub fn sentence(revision: &Revision) -> String {
     let mut parts = Vec::new();
-    let mut owned = 0;
     for treatment in &revision.treatments {
         let value = shown(&treatment.value);
         let named = treatment.overrides.len();
-        owned += treatment.percent.buckets();
         match (treatment.percent, named) {
             (Percent::ZERO, 0) => {}
             (Percent::ZERO, 1) => parts.push(format!("1 by name gets {value}")),
@@ -25,10 +23,11 @@ pub fn sentence(revision: &Revision) -> String {
             }
         }
     }
+    let is_all = revision.control_percent() == Percent::ZERO;
     let control = shown(&revision.control);
     match parts.as_slice() {
         [] => return format!("all get {control}"),
-        [_] if is_all(owned) => {
+        [_] if is_all => {
             let values = revision.treatments.iter();
             let all = values
                 .into_iter()
@@ -39,14 +38,10 @@ pub fn sentence(revision: &Revision) -> String {
         }
         _ => {}
     }
-    if !is_all(owned) {
+    if !is_all {
         parts.push(format!("others {control}"));
     }
     parts.join(", ")
-}
-
-fn is_all(buckets: u32) -> bool {
-    buckets >= Percent::HUNDRED.buckets()
 }
 
 fn shown(value: &FlagValue) -> String {

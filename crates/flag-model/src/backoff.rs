@@ -27,6 +27,9 @@ impl Jitter {
     /// No change at all.
     pub const NONE: Self = Self::between(1.0, 1.0);
 
+    /// Anything from nothing to the whole duration.
+    pub const FULL: Self = Self::between(0.0, 1.0);
+
     /// A factor from `least` to `max`.
     pub const fn between(least: f64, max: f64) -> Self {
         Self { least, max }

@@ -163,7 +163,8 @@ pub struct InstanceId<'a>(Cow<'a, str>);
 
 impl<'a> InstanceId<'a> {
     /// The longest instance id, in bytes.
-    const MAX_BYTES: usize = 512;
+    /// The longest id, in bytes.
+    pub const MAX_BYTES: usize = 512;
 
     /// Checks the text; nothing is trimmed, folded or normalised.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, Invalid> {

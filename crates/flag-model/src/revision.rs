@@ -10,7 +10,7 @@ use crate::bucket::{BUCKETS, BucketRange};
 use crate::flag::FlagKey;
 use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
-use crate::percent::InvalidPercent;
+use crate::percent::{InvalidPercent, Percent};
 use crate::time::Timestamp;
 use crate::treatment::Treatment;
 use crate::value::FlagValue;
@@ -65,6 +65,16 @@ pub enum InvalidRevision {
 }
 
 impl RevisionParts {
+    /// The percentage of the buckets that no treatment owns. Instances in override lists do not count.
+    pub fn control_percent(&self) -> Percent {
+        let treatments = self.treatments.iter();
+        let owned: u32 = treatments
+            .map(|treatment| treatment.percent.buckets())
+            .sum();
+        let left = Percent::HUNDRED.buckets().saturating_sub(owned);
+        Percent::from_buckets(left).unwrap_or(Percent::ZERO)
+    }
+
     /// Checks whether a revision can be built of these parts.
     pub fn validate(&self) -> Result<(), InvalidRevision> {
         overrides::check(&self.treatments)?;

@@ -78,9 +78,5 @@ pub(crate) fn risks(
 
 /// Whether the treatments leave nobody with the control value.
 fn reaches_everybody(revision: &Revision) -> bool {
-    let percents = revision
-        .treatments
-        .iter()
-        .map(|each| each.percent.buckets());
-    percents.sum::<u32>() >= Percent::HUNDRED.buckets()
+    revision.control_percent() == Percent::ZERO
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use flag_model::Jitter;
 use tokio::time::sleep;
 
 use crate::asking::join_or_submit;
@@ -45,7 +46,7 @@ fn refetch(state: &Arc<ClientState>, change: &Change) {
     }
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        sleep(refetch_within.mul_f64(fastrand::f64())).await;
+        sleep(Jitter::FULL.apply(refetch_within, fastrand::f64())).await;
         for key in &keys {
             fetch(&state, key);
         }

@@ -11,12 +11,10 @@ use crate::failure::Failure;
 /// A stream that lasted for this long was good: the failures before it no longer count.
 const GOOD: Duration = Duration::from_mins(1);
 
-const FULL: Jitter = Jitter::between(0.0, 1.0);
-
 const FAILED: Backoff = Backoff {
     first: Duration::from_secs(1),
     max: Duration::from_secs(30),
-    jitter: FULL,
+    jitter: Jitter::FULL,
 };
 
 /// The range within which the service may spread clients whose streams it has ended. Changes are missed meanwhile, so
@@ -71,7 +69,7 @@ impl Pauses {
         if lasted >= GOOD {
             self.failures = 0;
             let (least, max) = SPREAD;
-            return FULL.apply(retry.unwrap_or(least).clamp(least, max), random);
+            return Jitter::FULL.apply(retry.unwrap_or(least).clamp(least, max), random);
         }
         let delay = FAILED.delay(self.failures, random);
         self.failures = self.failures.saturating_add(1);

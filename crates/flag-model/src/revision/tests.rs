@@ -95,6 +95,24 @@ fn percentages_may_add_up_to_a_hundred_and_no_more() {
 }
 
 #[test]
+fn control_has_what_no_treatment_owns() {
+    let control = |treatments| parts(v2(), treatments).control_percent().to_string();
+    assert_eq!(control(vec![]), "100");
+    assert_eq!(
+        control(vec![treatment(500, &["A"]), treatment(0, &["B"])]),
+        "99.5"
+    );
+    assert_eq!(
+        control(vec![treatment(60_000, &[]), treatment(40_000, &[])]),
+        "0"
+    );
+    assert_eq!(
+        control(vec![treatment(60_000, &[]), treatment(41_000, &[])]),
+        "0"
+    );
+}
+
+#[test]
 fn version_1_has_whole_percentages_and_neither_names_nor_ranges() {
     check_refused(
         V1,

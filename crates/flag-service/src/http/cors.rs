@@ -96,7 +96,23 @@ pub(crate) async fn preflight(_: &RequestContext) -> Result<HttpResponse, ApiErr
 
 #[cfg(test)]
 mod tests {
+    use flag_api::{API_KEY, CACHE_STATUS, LAST_EVENT_ID, REASON, REQUEST_ID};
+
     use super::*;
+
+    #[test]
+    fn pages_may_send_and_read_the_headers_of_the_wire() {
+        let has = |list: &HeaderValue, name: &str| {
+            let names = list.to_str().unwrap();
+            names.split(',').any(|listed| listed.trim() == name)
+        };
+        for sent in [API_KEY, REQUEST_ID, LAST_EVENT_ID] {
+            assert!(has(&HEADERS, sent), "{sent}");
+        }
+        for read in [CACHE_STATUS, REASON, REQUEST_ID] {
+            assert!(has(&EXPOSED, read), "{read}");
+        }
+    }
 
     #[test]
     fn origins_are_spelled_as_browsers_send_them() {

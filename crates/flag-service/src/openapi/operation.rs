@@ -5,6 +5,7 @@ use flag_api::{
     FlagReply, INSTANCE_ID, LAST_EVENT_ID, LogReply, MAX_ENTRIES_PER_REQUEST, OfrepFailure,
     PROBLEM_JSON, PROJECT, PROJECT_NAME, REQUEST_ID, SINCE, WITH_REASON,
 };
+use flag_model::InstanceId;
 use serde_json::{Value, json};
 
 use crate::http::{Details, Route, ofrep_status, status};
@@ -159,7 +160,7 @@ fn get_feature_flag() -> Operation {
                 INSTANCE_ID,
                 "The instance that the value is for: at most 512 bytes of UTF-8 without NUL, used exactly as given.",
                 "A12345",
-                &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
+                &json!({ "type": "string", "minLength": 1, "maxLength": InstanceId::MAX_BYTES, "pattern": "^[^\\u0000]*$" }),
             ),
             json!({
                 "name": WITH_REASON, "in": "query", "schema": { "type": "string" },
@@ -369,7 +370,7 @@ fn explain() -> Operation {
                 INSTANCE_ID,
                 "The instance: at most 512 bytes of UTF-8 without NUL, used exactly as given.",
                 "A12345",
-                &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
+                &json!({ "type": "string", "minLength": 1, "maxLength": InstanceId::MAX_BYTES, "pattern": "^[^\\u0000]*$" }),
             ),
             json!({
                 "name": AT, "in": "query", "schema": { "type": "string" }, "example": "2026-11-28 12:00:00",

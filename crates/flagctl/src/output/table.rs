@@ -1,6 +1,6 @@
 //! The parts that results have for people.
 
-use flag_model::{BucketRange, BucketScheme, CONTROL_GROUP, Metadata, Percent, Revision};
+use flag_model::{BucketRange, BucketScheme, CONTROL_GROUP, Metadata, Revision};
 use flag_rollout::groups;
 
 use super::escape::{list_item, visible};
@@ -68,23 +68,13 @@ fn of_groups(revision: &Revision) -> Text {
     }
     let line = [
         CONTROL_GROUP.to_owned(),
-        rest(revision).to_string(),
+        revision.control_percent().to_string(),
         "-".to_owned(),
         "all others".to_owned(),
         visible(&revision.control.to_string()),
     ];
     columns.line(Tone::Plain, line);
     columns.text()
-}
-
-/// The share that no treatment owns.
-pub(super) fn rest(revision: &Revision) -> Percent {
-    let treatments = revision.treatments.iter();
-    let taken: u32 = treatments
-        .map(|treatment| treatment.percent.buckets())
-        .sum();
-    let rest = Percent::HUNDRED.buckets().saturating_sub(taken);
-    Percent::from_buckets(rest).unwrap_or(Percent::ZERO)
 }
 
 /// Format version, hash algorithm and salt.

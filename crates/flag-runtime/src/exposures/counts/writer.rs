@@ -59,7 +59,7 @@ impl CountsWriter {
     /// Writes each minute until `close` is sent or dropped, and then until everything is written. Replicas write at
     /// different moments of the minute.
     pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
-        let mut due = Instant::now() + PERIOD.mul_f64(fastrand::f64());
+        let mut due = Instant::now() + Jitter::FULL.apply(PERIOD, fastrand::f64());
         loop {
             tokio::select! {
                 () = sleep_until(due) => {}

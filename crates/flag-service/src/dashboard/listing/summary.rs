@@ -86,10 +86,9 @@ impl Split {
             buckets: ranges.iter().map(|range| range.width()).sum(),
         });
         let mut shares: Vec<Share> = treatments.collect();
-        let owned: u32 = shares.iter().map(|share| share.buckets).sum();
         shares.push(Share {
             group: flag_model::CONTROL_GROUP.to_owned(),
-            buckets: BUCKETS.saturating_sub(owned),
+            buckets: revision.control_percent().buckets(),
         });
         Self(shares)
     }

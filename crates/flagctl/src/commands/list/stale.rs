@@ -88,10 +88,7 @@ fn has_one_value(revision: &Revision) -> bool {
     let reached = treatments
         .filter(|one| one.percent > Percent::ZERO || !one.overrides.is_empty())
         .map(|one| &one.value);
-    let total: u32 = (revision.treatments.iter())
-        .map(|one| one.percent.buckets())
-        .sum();
-    let control = (total < Percent::HUNDRED.buckets()).then_some(&revision.control);
+    let control = (revision.control_percent() > Percent::ZERO).then_some(&revision.control);
     let values: HashSet<String> = reached.chain(control).map(FlagValue::to_string).collect();
     values.len() <= 1
 }
