@@ -25,7 +25,7 @@ pub(crate) struct Compare<'a> {
     /// The instances of the requests.
     pub(crate) instances: &'a [InstanceId<'static>],
     /// Counts the requests.
-    pub(crate) progress: &'a Progress,
+    pub(crate) progress: &'a CompareProgress,
 }
 
 /// How many requests of a flag are kept that neither answered with a value, each with another cause.
@@ -56,7 +56,7 @@ pub(crate) struct ComparedField {
 
 /// How many requests were sent, and how many there are.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct CompareProgress {
     asked: AtomicU64,
     total: u64,
 }
@@ -116,7 +116,7 @@ impl ComparedField {
     }
 }
 
-impl Progress {
+impl CompareProgress {
     /// No request was sent yet.
     pub(crate) const fn of(total: u64) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Progress {
     }
 }
 
-impl fmt::Display for Progress {
+impl fmt::Display for CompareProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asked = self.asked.load(Ordering::Relaxed);
         write!(f, "comparing: {asked} of {} answers", self.total)

@@ -108,7 +108,7 @@ pub(crate) fn next_revision(
 ) -> Result<Option<RevisionParts>, ArgumentError> {
     let scheme = scheme::next(flag, scheme, &args.format, v1_algorithm)?;
     let control = control(flag, newest, args)?;
-    let rules = treatments::Rules {
+    let rules = treatments::TreatmentRules {
         control: &control,
         version: scheme.version(),
         is_first: newest.is_none(),

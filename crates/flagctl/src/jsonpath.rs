@@ -20,11 +20,11 @@ pub(crate) enum Part {
 
 /// A path from the result, or in a range from its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Path(pub(crate) Vec<Step>);
+pub(crate) struct Path(pub(crate) Vec<PathStep>);
 
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     /// A field.
     Field(String),
     /// An item of a list; a negative one counts from the end.
@@ -117,7 +117,7 @@ impl Path {
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('[') {
                 let (inner, after) = after.split_once(']').ok_or_else(|| unknown(rest))?;
-                steps.push(Step::in_brackets(inner).ok_or_else(|| unknown(rest))?);
+                steps.push(PathStep::in_brackets(inner).ok_or_else(|| unknown(rest))?);
                 rest = after;
                 continue;
             }
@@ -128,12 +128,12 @@ impl Path {
                 // The whole result.
                 "" if steps.is_empty() && after.is_empty() => {}
                 "" => return Err(unknown(rest)),
-                "*" => steps.push(Step::Every),
+                "*" => steps.push(PathStep::Every),
                 name if name
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) =>
                 {
-                    steps.push(Step::Field(name.to_owned()));
+                    steps.push(PathStep::Field(name.to_owned()));
                 }
                 _ => return Err(unknown(rest)),
             }
@@ -146,7 +146,7 @@ impl Path {
     }
 }
 
-impl Step {
+impl PathStep {
     fn in_brackets(inner: &str) -> Option<Self> {
         let quoted = inner
             .strip_prefix('\'')
@@ -172,14 +172,14 @@ mod tests {
     fn a_template_has_texts_paths_and_ranges() {
         let template =
             Template::parse("{range .flags[*]}{.name}={@['a b'][-1]}{\"\\n\"}{end}").unwrap();
-        let field = |name: &str| Step::Field(name.to_owned());
+        let field = |name: &str| PathStep::Field(name.to_owned());
         let inner = vec![
             Part::Path(Path(vec![field("name")])),
             Part::Text("=".to_owned()),
-            Part::Path(Path(vec![field("a b"), Step::Index(-1)])),
+            Part::Path(Path(vec![field("a b"), PathStep::Index(-1)])),
             Part::Text("\n".to_owned()),
         ];
-        let path = Path(vec![field("flags"), Step::Every]);
+        let path = Path(vec![field("flags"), PathStep::Every]);
         assert_eq!(template, Template(vec![Part::Range(path, inner)]));
         assert_eq!(
             Template::parse("{.}").unwrap(),

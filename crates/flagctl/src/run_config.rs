@@ -17,7 +17,7 @@ use flag_store::{
 };
 
 use self::config_text::{ConfigText, did_you_mean, found_and_expected};
-use self::excerpt::{Excerpt, Step};
+use self::excerpt::{Excerpt, ExcerptStep};
 use self::fields::check_fields;
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
@@ -87,14 +87,16 @@ pub(crate) fn read(
             let inner = ConfigText::read(CELLS, cells)?;
             read_cells(&inner, &[], &inner.root, &key, options)
         }
-        other => read_cells(&outer, &[Step::Key(CELLS)], other, &key, options),
+        other => read_cells(&outer, &[ExcerptStep::Key(CELLS)], other, &key, options),
     }
 }
 
 fn row_key(outer: &ConfigText<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
     let row_type = row_type(outer)?;
     let invalid = |field| {
-        move |invalid: Invalid| outer.wrong(&[Step::Key(field)], found_and_expected(&invalid))
+        move |invalid: Invalid| {
+            outer.wrong(&[ExcerptStep::Key(field)], found_and_expected(&invalid))
+        }
     };
     let flag = FlagKey {
         project: ProjectName::new(outer.text_field(PROJECT)?).map_err(invalid(PROJECT))?,
@@ -109,7 +111,7 @@ fn row_key(outer: &ConfigText<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigE
 }
 
 fn row_type(outer: &ConfigText<'_>) -> Result<RowType, ConfigError> {
-    let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
+    let wrong = |problem| outer.wrong(&[ExcerptStep::Key(ROW_TYPE)], problem);
     let types = [RowType::Metadata, RowType::Revision];
     let found = outer.text_field(ROW_TYPE)?;
     let Some(row_type) = types.into_iter().find(|known| known.as_str() == found) else {
@@ -123,7 +125,7 @@ fn row_type(outer: &ConfigText<'_>) -> Result<RowType, ConfigError> {
         Literal::Boolean(is_new) => *is_new,
         other => {
             let problem = format!("found {}, expected true or false", other.kind());
-            return Err(outer.wrong(&[Step::Key(IS_NEW)], problem));
+            return Err(outer.wrong(&[ExcerptStep::Key(IS_NEW)], problem));
         }
     };
     if is_new == (row_type == RowType::Metadata) {
@@ -142,7 +144,7 @@ fn flag_type(outer: &ConfigText<'_>) -> Result<FlagType, ConfigError> {
     FlagType::parse(found).map_err(|invalid| {
         let suggestion = did_you_mean(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
         outer.wrong(
-            &[Step::Key(FLAG_TYPE)],
+            &[ExcerptStep::Key(FLAG_TYPE)],
             found_and_expected(&invalid) + &suggestion,
         )
     })
@@ -151,7 +153,7 @@ fn flag_type(outer: &ConfigText<'_>) -> Result<FlagType, ConfigError> {
 /// Reads the cells as those of a row; `path` is their position in the text.
 fn read_cells(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     cells: &Literal<'_>,
     key: &FlagRowKey,
     options: &RowOptions,

@@ -34,12 +34,12 @@ pub(crate) struct OtherStore {
     runtime: Handle,
     listings: OnceLock<Listings>,
     /// Held by an attempt to open it.
-    failed: Arc<Mutex<Option<Failed>>>,
+    failed: Arc<Mutex<Option<FailedAttempt>>>,
 }
 
 /// The last attempt to open it.
 #[derive(Debug)]
-struct Failed {
+struct FailedAttempt {
     at: Instant,
     problem: String,
 }
@@ -101,8 +101,8 @@ impl OtherStore {
             .ok_or_else(|| problem.map_or(NotOpen::Yet, NotOpen::Failed))
     }
 
-    async fn open(self: Arc<Self>, mut failed: OwnedMutexGuard<Option<Failed>>) {
-        let is_recent = |failed: &Failed| failed.at.elapsed() < PAUSE;
+    async fn open(self: Arc<Self>, mut failed: OwnedMutexGuard<Option<FailedAttempt>>) {
+        let is_recent = |failed: &FailedAttempt| failed.at.elapsed() < PAUSE;
         if self.listings.get().is_some() || failed.as_ref().is_some_and(is_recent) {
             return;
         }
@@ -123,7 +123,7 @@ impl OtherStore {
                     problem, "the store that the dashboard compares with cannot be opened"
                 );
                 let at = Instant::now();
-                Some(Failed { at, problem })
+                Some(FailedAttempt { at, problem })
             }
         };
     }

@@ -29,7 +29,7 @@ const SERVED_WITHIN: Duration = Duration::from_millis(500);
 
 /// What became of a form.
 #[derive(Debug)]
-enum Answer {
+enum SubmitResult {
     /// The revision made at this time makes the change.
     Done(FlagKey, Timestamp),
     /// The form is offered again, as something is missing.
@@ -51,13 +51,13 @@ pub(super) async fn submit(
     let form = Query::parse(&read_form(&context.request, body, MAX, held_bytes).await?);
     let answer = change(context, dashboard, &form).await;
     Ok(Ok(match answer {
-        Ok(Answer::Done(flag, made)) => {
+        Ok(SubmitResult::Done(flag, made)) => {
             let done = made.to_string().replace(' ', "T");
             let to = format!("{}&done={done}", flag_link(&flag));
             response::see_other(&to, None)
         }
-        Ok(Answer::Incomplete(page)) => response::again(false, page),
-        Ok(Answer::Changed(page)) => response::again(true, page),
+        Ok(SubmitResult::Incomplete(page)) => response::again(false, page),
+        Ok(SubmitResult::Changed(page)) => response::again(true, page),
         Err(error) => {
             let identity = context.authorization.identity();
             let settings = &dashboard.sources().settings;
@@ -72,7 +72,7 @@ async fn change(
     context: &RequestContext,
     dashboard: &Dashboard,
     form: &Query,
-) -> Result<Answer, PageError> {
+) -> Result<SubmitResult, PageError> {
     let sources = dashboard.sources();
     let request = PageRequest::new(context, "/change", form.clone())?;
     let viewer = &request.viewer;
@@ -122,7 +122,7 @@ fn wanted(form: &Query) -> Result<(Wanted, Timestamp), PageError> {
 }
 
 impl Submitted<'_> {
-    async fn carry_out(&self) -> Result<Answer, PageError> {
+    async fn carry_out(&self) -> Result<SubmitResult, PageError> {
         let state = self.read().await?;
         let has_changed = state.newest_created() != Some(self.base);
         // The change of a form that was sent twice is made on what was shown.
@@ -132,23 +132,23 @@ impl Submitted<'_> {
         if let Some((_, parts)) = &next
             && let Some(before) = state.made_before(self.base, parts)
         {
-            return Ok(Answer::Done(self.flag.clone(), before.created()));
+            return Ok(SubmitResult::Done(self.flag.clone(), before.created()));
         }
         match next {
             _ if has_changed => self.changed(&state).await,
             Some((Missing::NOTHING, parts)) => self.append(parts).await,
             missing => {
                 let missing = missing.map_or(Missing::NOTHING, |(missing, _)| missing);
-                Ok(Answer::Incomplete(self.page(&state, missing).await?))
+                Ok(SubmitResult::Incomplete(self.page(&state, missing).await?))
             }
         }
     }
 
-    async fn append(&self, parts: RevisionParts) -> Result<Answer, PageError> {
+    async fn append(&self, parts: RevisionParts) -> Result<SubmitResult, PageError> {
         match append(&self.sources.store, self.base, parts).await {
             Ok(made) => {
                 self.note(made).await;
-                Ok(Answer::Done(self.flag.clone(), made))
+                Ok(SubmitResult::Done(self.flag.clone(), made))
             }
             Err(NotAppended::Changed) => self.changed(&self.read().await?).await,
             Err(NotAppended::Claimed) => Err(PageError::Claimed),
@@ -193,8 +193,10 @@ impl Submitted<'_> {
         Ok(reading.map_err(|_| PageError::Late)??)
     }
 
-    async fn changed(&self, state: &FlagState) -> Result<Answer, PageError> {
-        Ok(Answer::Changed(self.page(state, Missing::NOTHING).await?))
+    async fn changed(&self, state: &FlagState) -> Result<SubmitResult, PageError> {
+        Ok(SubmitResult::Changed(
+            self.page(state, Missing::NOTHING).await?,
+        ))
     }
 
     async fn page(&self, state: &FlagState, missing: Missing) -> Result<Markup, PageError> {

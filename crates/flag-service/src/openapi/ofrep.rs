@@ -3,7 +3,7 @@
 use flag_api::{Code, EVENT_STREAM, LAST_EVENT_ID, OfrepFlag, OfrepFlags, OfrepRequest};
 use serde_json::{Value, json};
 
-use super::operation::{Answer, Failures, JSON, NAME, Operation, header};
+use super::operation::{Failures, JSON, NAME, Operation, SuccessResponse, header};
 use super::schemas::reference;
 use crate::http::Route;
 
@@ -59,7 +59,7 @@ pub(super) fn evaluate_flag() -> Operation {
         description: "OpenFeature's Remote Evaluation Protocol 0.3.0. The answer is logged as an exposure.",
         parameters: vec![project(), key()],
         body: Some(reference::<OfrepRequest<'_>>()),
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The value.",
             content: vec![(JSON, reference::<OfrepFlag<'_>>())],
@@ -86,12 +86,12 @@ pub(super) fn evaluate_flags() -> Operation {
         ],
         body: Some(reference::<OfrepRequest<'_>>()),
         answers: vec![
-            Answer {
+            SuccessResponse {
                 status: 200,
                 description: "The values.",
                 content: vec![(JSON, reference::<OfrepFlags<'_>>())],
             },
-            Answer {
+            SuccessResponse {
                 status: 304,
                 description: "The answer is the one that the caller has.",
                 content: vec![],
@@ -121,7 +121,7 @@ pub(super) fn events() -> Operation {
             ),
         ],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "A stream of events of the type `refetchEvaluation`.",
             content: vec![(EVENT_STREAM, json!({ "type": "string" }))],

@@ -47,7 +47,7 @@ pub(super) struct Operation {
     /// The schema of its JSON body, if it takes one.
     pub(super) body: Option<Value>,
     /// Its successful answers.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<SuccessResponse>,
     /// The codes of its failures, besides [`OF_EVERY_ROUTE`].
     pub(super) codes: &'static [Code],
     /// The form of its failures.
@@ -83,7 +83,7 @@ impl Failures {
 }
 
 /// A successful answer.
-pub(super) struct Answer {
+pub(super) struct SuccessResponse {
     pub(super) status: u16,
     pub(super) description: &'static str,
     /// Media types and schemas.
@@ -172,7 +172,7 @@ fn get_feature_flag() -> Operation {
             ),
         ],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The value.",
             content: vec![("application/json", reference::<FlagReply<'_>>())],
@@ -204,7 +204,7 @@ fn log_feature_flag() -> Operation {
             "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
         )],
         body: Some(json!({ "oneOf": [entry, list] })),
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The result of the entry, or of each entry of the list; at least one is stored.",
             content: vec![(
@@ -260,7 +260,7 @@ fn metrics() -> Operation {
         description: "OpenMetrics if the `Accept` header prefers it, otherwise the text format of Prometheus.",
         parameters: vec![],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "All metrics.",
             content: Exposition::ALL.into_iter().map(text).collect(),
@@ -277,7 +277,7 @@ fn openapi() -> Operation {
         description: "OpenAPI 3.1, generated from the code.",
         parameters: vec![],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The description.",
             content: vec![("application/json", json!({ "type": "object" }))],
@@ -294,7 +294,7 @@ fn docs() -> Operation {
         description: "Loads nothing from other hosts.",
         parameters: vec![],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The page.",
             content: vec![("text/html; charset=utf-8", json!({ "type": "string" }))],
@@ -326,7 +326,7 @@ fn events() -> Operation {
             ),
         ],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The events.",
             content: vec![(EVENT_STREAM, json!({ "type": "string" }))],
@@ -378,7 +378,7 @@ fn explain() -> Operation {
             }),
         ],
         body: None,
-        answers: vec![Answer {
+        answers: vec![SuccessResponse {
             status: 200,
             description: "The decision, and what was served.",
             content: vec![(JSON, reference::<Explanation<'_>>())],
@@ -396,8 +396,8 @@ fn explain() -> Operation {
     }
 }
 
-fn healthy(description: &'static str, status: u16) -> Answer {
-    Answer {
+fn healthy(description: &'static str, status: u16) -> SuccessResponse {
+    SuccessResponse {
         status,
         description,
         content: vec![("application/json", health())],

@@ -34,9 +34,9 @@ type Read = Result<Content, Vec<(TlsFile, String)>>;
 
 /// A thread that reads the files; while it hangs, no other one is started.
 #[derive(Debug, Default)]
-pub(super) struct Reading(Option<Receiver<Read>>);
+pub(super) struct FileReading(Option<Receiver<Read>>);
 
-impl Reading {
+impl FileReading {
     /// Reads the files; an error names each file that cannot be read.
     pub(super) fn read(&mut self, files: &Files) -> Read {
         let receiver = self.0.take().unwrap_or_else(|| files.start_reading());

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{info, warn};
 
 use super::expiry::Validity;
-use super::files::{Content, Files, Reading};
+use super::files::{Content, FileReading, Files};
 
 /// The one protocol above TLS.
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -22,7 +22,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 pub(crate) struct TlsSettings {
     pub(super) files: Files,
     pub(super) content: Content,
-    identity: Identity,
+    identity: TlsIdentity,
 }
 
 /// One of the two files.
@@ -34,7 +34,7 @@ pub(crate) enum TlsFile {
 
 /// A certificate with its key.
 #[derive(Clone, Debug)]
-pub(super) struct Identity {
+pub(super) struct TlsIdentity {
     pub(super) config: Arc<ServerConfig>,
     pub(super) validity: Validity,
 }
@@ -43,7 +43,7 @@ impl TlsSettings {
     /// Reads the files for the first time; an error names each file that cannot be used.
     pub(crate) fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, Vec<(TlsFile, String)>> {
         let files = Files { certificate, key };
-        let content = Reading::default().read(&files)?;
+        let content = FileReading::default().read(&files)?;
         let identity = content
             .parse()
             .map_err(|(file, error)| vec![(file, format!("{error:#}"))])?;
@@ -54,7 +54,7 @@ impl TlsSettings {
         })
     }
 
-    pub(super) fn identity(&self) -> &Identity {
+    pub(super) fn identity(&self) -> &TlsIdentity {
         &self.identity
     }
 
@@ -64,7 +64,7 @@ impl TlsSettings {
     }
 }
 
-impl Identity {
+impl TlsIdentity {
     /// Logs that it is in use from now on.
     pub(super) fn log(&self) {
         info!(expires = %self.validity.ends, "TLS certificate loaded");
@@ -79,7 +79,7 @@ impl Identity {
 
 impl Content {
     /// Parses the certificate, with those between it and its authority, and the key, which must belong to it.
-    pub(super) fn parse(&self) -> Result<Identity, (TlsFile, anyhow::Error)> {
+    pub(super) fn parse(&self) -> Result<TlsIdentity, (TlsFile, anyhow::Error)> {
         let (chain, validity) = self
             .chain()
             .map_err(|error| (TlsFile::Certificate, error))?;
@@ -89,7 +89,7 @@ impl Content {
             (TlsFile::Key, anyhow!(problem))
         })?;
         let config = config(chain, key).map_err(|error| (TlsFile::Certificate, error))?;
-        Ok(Identity {
+        Ok(TlsIdentity {
             config: Arc::new(config),
             validity,
         })

@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::identity::Identity;
+use super::identity::TlsIdentity;
 
 /// The certificate in use, and handshakes that failed.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct TlsMetrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Failed {
+struct HandshakeLabels {
     reason: &'static str,
 }
 
@@ -39,13 +39,13 @@ impl TlsMetrics {
             "0 if the files of the TLS certificate and key could not be used when they were last read, so that older ones are in use; else 1",
             is_current.clone(),
         );
-        let failed = Family::<Failed, Counter>::default();
+        let failed = Family::<HandshakeLabels, Counter>::default();
         registry.register(
             "tls_handshakes_failed",
             "TLS handshakes that failed, by reason",
             failed.clone(),
         );
-        let failed = |reason| failed.get_or_create(&Failed { reason }).clone();
+        let failed = |reason| failed.get_or_create(&HandshakeLabels { reason }).clone();
         Self {
             expires,
             is_current,
@@ -55,7 +55,7 @@ impl TlsMetrics {
     }
 
     /// Notes the certificate in use.
-    pub(super) fn loaded(&self, identity: &Identity) {
+    pub(super) fn loaded(&self, identity: &TlsIdentity) {
         self.expires.set(identity.validity.ends.timestamp());
         self.is_current.set(1);
     }

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use tracing::{error, info};
 
 use super::expiry::Validity;
-use super::files::{Content, Files, Reading};
+use super::files::{Content, FileReading, Files};
 use super::identity::TlsSettings;
 use super::metrics::TlsMetrics;
 
@@ -19,7 +19,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The files, and what is in use of them.
 struct Watch {
     files: Files,
-    reading: Reading,
+    reading: FileReading,
     content: Content,
     validity: Validity,
     current: Arc<ArcSwap<ServerConfig>>,
@@ -34,7 +34,7 @@ pub(super) fn start(
     metrics: TlsMetrics,
 ) -> std::io::Result<()> {
     let mut watch = Watch {
-        reading: Reading::default(),
+        reading: FileReading::default(),
         validity: settings.identity().validity,
         files: settings.files,
         content: settings.content,

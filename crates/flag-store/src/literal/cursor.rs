@@ -16,7 +16,7 @@ pub const MAX_VALUES: usize = 500_000;
 ///
 /// Readers stop in front of ASCII bytes or at the end only, so every position is a border between characters.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(super) struct TextCursor<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -25,7 +25,7 @@ pub(super) struct Cursor<'a> {
     pub(super) repeated: Option<RepeatedKey>,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> TextCursor<'a> {
     /// The start of a text, unless that is too long.
     pub(super) fn new(text: &'a str) -> Result<Self, SyntaxError> {
         const { assert!(MAX_BYTES == 8 * 1024 * 1024, "the message below says so") };

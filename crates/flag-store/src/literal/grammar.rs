@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::Cursor;
+use super::cursor::TextCursor;
 use super::dict::keep_last;
 use super::error::SyntaxError;
 use super::value::{Literal, Node, RepeatedKey};
@@ -19,20 +19,20 @@ pub(super) trait Grammar {
     const HAS_TUPLES: bool;
 
     /// Passes what may stand between two tokens.
-    fn blanks(cursor: &mut Cursor<'_>);
+    fn blanks(cursor: &mut TextCursor<'_>);
 
     /// Reads a value without brackets.
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError>;
+    fn leaf<'a>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError>;
 
     /// Reads a key, its colon, and the blanks behind; before the first one, `bracket` is where the dict begins.
     fn key<'a>(
-        cursor: &mut Cursor<'a>,
+        cursor: &mut TextCursor<'a>,
         bracket: Option<usize>,
     ) -> Result<Cow<'a, str>, SyntaxError>;
 }
 
 /// Reads a value. Calls itself for each bracket, of which only a few may be open at once.
-pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>, SyntaxError> {
+pub(super) fn value<'a, G: Grammar>(cursor: &mut TextCursor<'a>) -> Result<Node<'a>, SyntaxError> {
     cursor.begin_value()?;
     let at = cursor.at();
     let literal = match cursor.peek() {
@@ -44,7 +44,7 @@ pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>,
     Ok(Node { at, literal })
 }
 
-fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+fn list<'a, G: Grammar>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let mut items = Vec::new();
     bracket::<G>(cursor, (b']', "`,` or `]`"), |cursor| {
         push(&mut items, value::<G>(cursor)?);
@@ -54,7 +54,7 @@ fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxEr
 }
 
 /// Reads a tuple, or what stands in parentheses.
-fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+fn tuple<'a, G: Grammar>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let mut items = Vec::new();
     let last = bracket::<G>(cursor, (b')', "`,` or `)`"), |cursor| {
         push(&mut items, value::<G>(cursor)?);
@@ -69,7 +69,7 @@ fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxE
     Ok(Literal::List(items))
 }
 
-fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+fn dict<'a, G: Grammar>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let at = cursor.at();
     let mut entries = Vec::new();
     bracket::<G>(cursor, (b'}', "`,` or `}`"), |cursor| {
@@ -100,9 +100,9 @@ enum Last {
 
 /// Passes a pair of brackets, and reads the items in them, separated by commas, with `item`.
 fn bracket<'a, G: Grammar>(
-    cursor: &mut Cursor<'a>,
+    cursor: &mut TextCursor<'a>,
     (closing, expected): (u8, &'static str),
-    mut item: impl FnMut(&mut Cursor<'a>) -> Result<(), SyntaxError>,
+    mut item: impl FnMut(&mut TextCursor<'a>) -> Result<(), SyntaxError>,
 ) -> Result<Last, SyntaxError> {
     cursor.open()?;
     G::blanks(cursor);

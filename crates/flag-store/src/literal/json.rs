@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::Cursor;
+use super::cursor::TextCursor;
 use super::error::SyntaxError;
 use super::grammar::{Grammar, Read, value};
 use super::number::{Number, TOO_LONG};
@@ -15,11 +15,11 @@ impl Grammar for Json {
     const TAKES_LAST_COMMA: bool = false;
     const HAS_TUPLES: bool = false;
 
-    fn blanks(cursor: &mut Cursor<'_>) {
+    fn blanks(cursor: &mut TextCursor<'_>) {
         cursor.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+    fn leaf<'a>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
         match cursor.peek() {
             Some(b'"') => text(cursor).map(Literal::Text),
             Some(b'-' | b'0'..=b'9') => number(cursor).map(Literal::Number),
@@ -27,7 +27,7 @@ impl Grammar for Json {
         }
     }
 
-    fn key<'a>(cursor: &mut Cursor<'a>, _: Option<usize>) -> Result<Cow<'a, str>, SyntaxError> {
+    fn key<'a>(cursor: &mut TextCursor<'a>, _: Option<usize>) -> Result<Cow<'a, str>, SyntaxError> {
         if cursor.peek() != Some(b'"') {
             return cursor.fail("a key in double quotes");
         }
@@ -43,7 +43,7 @@ impl Grammar for Json {
 
 /// Reads a text that is one JSON value.
 pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
-    let mut cursor = Cursor::new(text)?;
+    let mut cursor = TextCursor::new(text)?;
     Json::blanks(&mut cursor);
     let value = value::<Json>(&mut cursor)?;
     Json::blanks(&mut cursor);
@@ -51,7 +51,7 @@ pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
     Ok((value, cursor.repeated))
 }
 
-fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+fn constant<'a>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let start = cursor.at();
     match cursor.take_while(|byte| byte.is_ascii_alphanumeric()) {
         "null" => Ok(Literal::Null),
@@ -61,7 +61,7 @@ fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     }
 }
 
-fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
+fn number(cursor: &mut TextCursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     let is_negative = cursor.take(b'-');
     let digits_start = cursor.at();
@@ -92,14 +92,14 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
 }
 
 /// Passes at least one digit of the number that starts at `start`.
-fn digits<'a>(cursor: &mut Cursor<'a>, start: usize) -> Result<&'a str, SyntaxError> {
+fn digits<'a>(cursor: &mut TextCursor<'a>, start: usize) -> Result<&'a str, SyntaxError> {
     match cursor.take_while(|byte| byte.is_ascii_digit()) {
         "" => Err(SyntaxError::token(start, "a number")),
         digits => Ok(digits),
     }
 }
 
-fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
+fn text<'a>(cursor: &mut TextCursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
     cursor.advance(1);
     let mut text = Cow::Borrowed("");
     loop {
@@ -115,7 +115,7 @@ fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
     }
 }
 
-fn escape(cursor: &mut Cursor<'_>) -> Result<char, SyntaxError> {
+fn escape(cursor: &mut TextCursor<'_>) -> Result<char, SyntaxError> {
     let start = cursor.at();
     cursor.advance(1);
     let escaped = match cursor.peek() {
@@ -133,7 +133,7 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char, SyntaxError> {
 }
 
 /// Passes one `u` and its four digits, or the two escapes of a surrogate pair.
-fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, SyntaxError> {
+fn utf16(cursor: &mut TextCursor<'_>, start: usize) -> Result<char, SyntaxError> {
     let first = unit(cursor, start)?;
     let is_high = matches!(first, 0xD800..0xDC00);
     let second = if is_high && cursor.peek_at(1) == Some(b'u') && cursor.take(b'\\') {
@@ -150,7 +150,7 @@ fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, SyntaxError> {
     }
 }
 
-fn unit(cursor: &mut Cursor<'_>, start: usize) -> Result<u16, SyntaxError> {
+fn unit(cursor: &mut TextCursor<'_>, start: usize) -> Result<u16, SyntaxError> {
     cursor.advance(1);
     match cursor.take_digits(16, 4) {
         (unit, 4) => Ok(u16::try_from(unit).unwrap_or_default()),

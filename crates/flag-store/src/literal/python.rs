@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::{Cursor, is_in_word};
+use super::cursor::{TextCursor, is_in_word};
 use super::error::SyntaxError;
 use super::grammar::{Grammar, Read, value};
 use super::python_blanks::{blanks, end, start};
@@ -17,11 +17,11 @@ impl Grammar for Python {
     const TAKES_LAST_COMMA: bool = true;
     const HAS_TUPLES: bool = true;
 
-    fn blanks(cursor: &mut Cursor<'_>) {
+    fn blanks(cursor: &mut TextCursor<'_>) {
         blanks(cursor);
     }
 
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+    fn leaf<'a>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
         match cursor.peek() {
             Some(b'+' | b'-' | b'.' | b'0'..=b'9') => number(cursor).map(Literal::Number),
             _ if starts_text(cursor) => text(cursor).map(Literal::Text),
@@ -30,7 +30,7 @@ impl Grammar for Python {
     }
 
     fn key<'a>(
-        cursor: &mut Cursor<'a>,
+        cursor: &mut TextCursor<'a>,
         bracket: Option<usize>,
     ) -> Result<Cow<'a, str>, SyntaxError> {
         let start = cursor.at();
@@ -58,7 +58,7 @@ impl Grammar for Python {
 
 /// Reads a text that is one Python literal: a value, or a tuple that goes without brackets.
 pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
-    let mut cursor = Cursor::new(text)?;
+    let mut cursor = TextCursor::new(text)?;
     start(&mut cursor)?;
     let mut read = value::<Python>(&mut cursor)?;
     blanks(&mut cursor);
@@ -70,7 +70,7 @@ pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
 }
 
 /// Reads the other items of a tuple without brackets, from the first comma on.
-fn bare_tuple<'a>(cursor: &mut Cursor<'a>, first: Node<'a>) -> Result<Node<'a>, SyntaxError> {
+fn bare_tuple<'a>(cursor: &mut TextCursor<'a>, first: Node<'a>) -> Result<Node<'a>, SyntaxError> {
     let at = first.at;
     let mut items = vec![first];
     while cursor.take(b',') {
@@ -85,7 +85,7 @@ fn bare_tuple<'a>(cursor: &mut Cursor<'a>, first: Node<'a>) -> Result<Node<'a>, 
     Ok(Node { at, literal })
 }
 
-fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
+fn constant<'a>(cursor: &mut TextCursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let start = cursor.at();
     match cursor.take_while(is_in_word) {
         "None" => Ok(Literal::Null),

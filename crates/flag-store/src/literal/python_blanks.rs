@@ -1,16 +1,16 @@
 //! What Python takes between two tokens: blanks, comments, ends of lines.
 
-use super::cursor::Cursor;
+use super::cursor::TextCursor;
 use super::error::SyntaxError;
 
 /// Passes what may stand before the value.
-pub(super) fn start(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
+pub(super) fn start(cursor: &mut TextCursor<'_>) -> Result<(), SyntaxError> {
     cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
     empty_lines(cursor)
 }
 
 /// Passes what may stand behind the value, which is a line of its own.
-pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
+pub(super) fn end(cursor: &mut TextCursor<'_>) -> Result<(), SyntaxError> {
     blanks(cursor);
     if cursor.take_line_end() {
         empty_lines(cursor)?;
@@ -19,7 +19,7 @@ pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
 }
 
 /// Passes lines that hold blanks and comments only, and makes sure that the next one isn't indented.
-fn empty_lines(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
+fn empty_lines(cursor: &mut TextCursor<'_>) -> Result<(), SyntaxError> {
     loop {
         let is_indented = indentation(cursor);
         let has_comment = cursor.peek() == Some(b'#');
@@ -38,7 +38,7 @@ fn empty_lines(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
 /// Passes the blanks at the start of a line, and returns whether they indent it.
 ///
 /// A form feed starts the count again; blanks before a backslash belong to the joined line.
-fn indentation(cursor: &mut Cursor<'_>) -> bool {
+fn indentation(cursor: &mut TextCursor<'_>) -> bool {
     let mut is_indented = false;
     let mut was_indented = false;
     loop {
@@ -57,7 +57,7 @@ fn indentation(cursor: &mut Cursor<'_>) -> bool {
 
 /// Passes what may stand between two tokens: ends of lines only between brackets.
 #[inline]
-pub(super) fn blanks(cursor: &mut Cursor<'_>) {
+pub(super) fn blanks(cursor: &mut TextCursor<'_>) {
     cursor.take(b' ');
     if cursor
         .peek()
@@ -68,7 +68,7 @@ pub(super) fn blanks(cursor: &mut Cursor<'_>) {
 }
 
 #[inline(never)]
-fn more_blanks(cursor: &mut Cursor<'_>) {
+fn more_blanks(cursor: &mut TextCursor<'_>) {
     loop {
         match cursor.peek() {
             Some(b' ' | b'\t' | b'\x0c') => cursor.advance(1),
@@ -81,12 +81,12 @@ fn more_blanks(cursor: &mut Cursor<'_>) {
 }
 
 /// Passes a comment; a NUL, which Python has nowhere in its source, ends it, so that it is refused.
-fn comment(cursor: &mut Cursor<'_>) {
+fn comment(cursor: &mut TextCursor<'_>) {
     cursor.take_while(|byte| !matches!(byte, b'\n' | b'\r' | b'\0'));
 }
 
 /// Passes a backslash and the end of its line, unless that ends the text.
-fn joined_line(cursor: &mut Cursor<'_>) -> bool {
+fn joined_line(cursor: &mut TextCursor<'_>) -> bool {
     let line_end = cursor.line_end_at(1);
     let is_joined = line_end > 0 && cursor.peek_at(1 + line_end).is_some();
     if is_joined {

@@ -1,12 +1,12 @@
 //! Reads the numbers of Python, which may hold underscores.
 
-use super::cursor::{Cursor, is_in_word};
+use super::cursor::{TextCursor, is_in_word};
 use super::error::SyntaxError;
 use super::number::{Number, TOO_LONG, TOO_LONG_WITH_RADIX};
 use super::python_blanks::blanks;
 
 /// Reads a number with at most one sign, that is not part of a sum, which would be a complex number.
-pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
+pub(super) fn number(cursor: &mut TextCursor<'_>) -> Result<Number, SyntaxError> {
     let number = if cursor.take(b'-') {
         signed(cursor)?.negated()
     } else if cursor.take(b'+') {
@@ -22,7 +22,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
 }
 
 /// Reads what a sign stands before: a number, perhaps in parentheses.
-fn signed(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
+fn signed(cursor: &mut TextCursor<'_>) -> Result<Number, SyntaxError> {
     blanks(cursor);
     match cursor.peek() {
         Some(b'(') => {
@@ -38,7 +38,7 @@ fn signed(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
 }
 
 /// Reads an integer or a float without a sign.
-fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
+fn unsigned(cursor: &mut TextCursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     let number = match cursor.rest() {
         [b'0', b'x' | b'X', ..] => with_radix(cursor, 16),
@@ -53,7 +53,7 @@ fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     }
 }
 
-fn with_radix(cursor: &mut Cursor<'_>, radix: u32) -> Result<Number, SyntaxError> {
+fn with_radix(cursor: &mut TextCursor<'_>, radix: u32) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     cursor.advance(2);
     let digits_start = cursor.at();
@@ -63,7 +63,7 @@ fn with_radix(cursor: &mut Cursor<'_>, radix: u32) -> Result<Number, SyntaxError
     number.ok_or_else(|| SyntaxError::token(start, TOO_LONG_WITH_RADIX))
 }
 
-fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
+fn decimal(cursor: &mut TextCursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     if cursor.peek() != Some(b'.') {
         digits(cursor, start, 10)?;
@@ -91,7 +91,7 @@ fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
 }
 
 /// Passes digits, with single underscores between them, of the number that starts at `start`.
-fn digits(cursor: &mut Cursor<'_>, start: usize, radix: u32) -> Result<(), SyntaxError> {
+fn digits(cursor: &mut TextCursor<'_>, start: usize, radix: u32) -> Result<(), SyntaxError> {
     loop {
         if cursor
             .take_while(|byte| char::from(byte).is_digit(radix))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::Cursor;
+use super::cursor::TextCursor;
 use super::error::SyntaxError;
 use super::python_blanks::blanks;
 
@@ -23,12 +23,12 @@ struct Quotes {
 }
 
 /// Whether a text is next, of whatever prefix.
-pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
+pub(super) fn starts_text(cursor: &TextCursor<'_>) -> bool {
     prefix(cursor).is_some()
 }
 
 /// Reads one text, or several in a row, which are one.
-pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
+pub(super) fn text<'a>(cursor: &mut TextCursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
     let mut text = Cow::Borrowed("");
     while let Some((prefix, length)) = prefix(cursor) {
         match prefix {
@@ -43,14 +43,14 @@ pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxEr
 }
 
 /// The prefix of the text that is next, and its length; `None` if no text is next.
-fn prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
+fn prefix(cursor: &TextCursor<'_>) -> Option<(Prefix, usize)> {
     match cursor.peek() {
         Some(b'\'' | b'"') => Some((Prefix::Plain, 0)),
         _ => lettered_prefix(cursor),
     }
 }
 
-fn lettered_prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
+fn lettered_prefix(cursor: &TextCursor<'_>) -> Option<(Prefix, usize)> {
     let letter = |ahead| cursor.peek_at(ahead).map(|byte| byte.to_ascii_lowercase());
     match (letter(0), letter(1), letter(2)) {
         (Some(b'u'), Some(b'\'' | b'"'), _) => Some((Prefix::Plain, 1)),
@@ -67,7 +67,7 @@ fn lettered_prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
 
 /// Appends the text between the quotes that come next.
 fn quoted<'a>(
-    cursor: &mut Cursor<'a>,
+    cursor: &mut TextCursor<'a>,
     prefix: Prefix,
     text: &mut Cow<'a, str>,
 ) -> Result<(), SyntaxError> {
@@ -105,7 +105,7 @@ fn quoted<'a>(
     }
 }
 
-fn opening(cursor: &mut Cursor<'_>) -> Quotes {
+fn opening(cursor: &mut TextCursor<'_>) -> Quotes {
     let first = cursor.peek();
     let is_triple = cursor.peek_at(1) == first && cursor.peek_at(2) == first;
     cursor.advance(if is_triple { 3 } else { 1 });
@@ -116,7 +116,7 @@ fn opening(cursor: &mut Cursor<'_>) -> Quotes {
 }
 
 /// Passes a quote, or three if the text needs as many to end, and returns whether it has ended.
-fn closing(cursor: &mut Cursor<'_>, quotes: Quotes) -> bool {
+fn closing(cursor: &mut TextCursor<'_>, quotes: Quotes) -> bool {
     let quote = Some(quotes.quote);
     if !quotes.is_triple {
         cursor.advance(1);
@@ -128,7 +128,7 @@ fn closing(cursor: &mut Cursor<'_>, quotes: Quotes) -> bool {
 }
 
 /// Appends a backslash and what it keeps from ending the text: a quote, a backslash, the end of a line.
-fn raw_backslash(cursor: &mut Cursor<'_>, text: &mut String) {
+fn raw_backslash(cursor: &mut TextCursor<'_>, text: &mut String) {
     cursor.advance(1);
     text.push('\\');
     if cursor.take_line_end() {
@@ -143,7 +143,7 @@ fn raw_backslash(cursor: &mut Cursor<'_>, text: &mut String) {
 const BY_CODE: &str = r"a character by its code, such as \u2014 for \N{EM DASH}";
 
 /// Appends what an escape stands for; of an unknown one the backslash stays.
-fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), SyntaxError> {
+fn escape(cursor: &mut TextCursor<'_>, text: &mut String) -> Result<(), SyntaxError> {
     let start = cursor.at();
     cursor.advance(1);
     let character = match cursor.peek() {
@@ -182,7 +182,11 @@ fn simple(byte: u8) -> Option<char> {
 }
 
 /// Passes a letter and exactly this many hexadecimal digits of the escape that starts at `start`.
-fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<char, SyntaxError> {
+fn hexadecimal(
+    cursor: &mut TextCursor<'_>,
+    start: usize,
+    length: usize,
+) -> Result<char, SyntaxError> {
     cursor.advance(1);
     let (code, digits) = cursor.take_digits(16, length);
     let expected = match char::from_u32(code) {

@@ -6,7 +6,7 @@ use clap::Args;
 use flag_model::{FlagKey, ProjectName, quoted};
 
 use crate::args::{OutputArgs, ProjectArgs};
-use crate::compare::{Compare, Progress};
+use crate::compare::{Compare, CompareProgress};
 use crate::context::Context;
 use crate::default_project;
 use crate::environment;
@@ -69,7 +69,7 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
     let instances = instance_ids(&args.ids)?;
     let flags = flags(context, project.clone()).await?;
     let total = u64::try_from(flags.len().saturating_mul(instances.len())).unwrap_or(u64::MAX);
-    let progress = Progress::of(total);
+    let progress = CompareProgress::of(total);
     let compare = Compare {
         ours: &ours,
         theirs: &theirs,

@@ -14,7 +14,7 @@ use flag_settings::{Reader, read_instance_id_mode};
 use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
 
 use self::follow::follow;
-use self::printer::{ExposurePrinter, Progress};
+use self::printer::{ExposurePrinter, PrintProgress};
 use self::selection::{Selection, Unreadable};
 use crate::args::{FlagWords, OutputFormat, OutputFormatParser, RevisionName};
 use crate::context::Context;
@@ -124,7 +124,7 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
     if args.follow {
         ensure_there(context, &store, &*log, &selection.flag).await?;
     }
-    let progress = Progress::new(&selection.flag);
+    let progress = PrintProgress::new(&selection.flag);
     let shown = show(&*log, &selection, args, &progress).await;
     shown.map_err(|error| match error {
         ShowError::Store(source) => context.store_failed(source).into(),
@@ -191,7 +191,7 @@ async fn show(
     log: &dyn ExposureLog,
     selection: &Selection,
     args: &ExposuresArgs,
-    progress: &Progress,
+    progress: &PrintProgress,
 ) -> Result<(), ShowError> {
     match args.format.layout() {
         Layout::Whole(format) if args.summary => summarize(log, selection, format, progress).await,
@@ -219,7 +219,7 @@ async fn newest(
     selection: &Selection,
     limit: Option<u32>,
     format: OutputFormat,
-    progress: &Progress,
+    progress: &PrintProgress,
 ) -> Result<(), ShowError> {
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX)
@@ -270,7 +270,7 @@ async fn summarize(
     log: &dyn ExposureLog,
     selection: &Selection,
     format: OutputFormat,
-    progress: &Progress,
+    progress: &PrintProgress,
 ) -> Result<(), ShowError> {
     let mut summary = ExposureSummary::new(&selection.flag);
     let count = selection.each(log, |records| {

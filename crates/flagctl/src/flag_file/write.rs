@@ -29,7 +29,7 @@ pub(crate) struct WrittenFlag {
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<WrittenMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<WrittenRevision>,
+    revision: Option<FileRevision>,
     /// The rows that it was exported from; none if it never was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     exported_from: Option<WrittenTimes>,
@@ -58,7 +58,7 @@ struct WrittenMetadata {
 }
 
 #[derive(Debug, Serialize)]
-struct WrittenRevision {
+struct FileRevision {
     format_version: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash_algorithm: Option<&'static str>,
@@ -136,7 +136,7 @@ impl From<&Metadata> for WrittenMetadata {
     }
 }
 
-impl From<&Revision> for WrittenRevision {
+impl From<&Revision> for FileRevision {
     fn from(revision: &Revision) -> Self {
         let is_new = has_ranges_of_a_new_flag(revision);
         let treatments = revision.treatments.iter();

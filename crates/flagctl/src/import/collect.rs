@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use flag_model::{FlagKey, FlagName, FlagValue, MetadataParts, OwnerId, ProjectName};
 
 use super::item::{Item, Obstacle, Read, left_out};
-use super::rules::{Carried, Rules};
+use super::rules::{Carried, ImportedRules};
 use super::{Export, ImportError, System};
 use crate::flag_file::{FileError, FileErrors, FlagInFile};
 use crate::output::Finding;
@@ -30,15 +30,15 @@ pub(super) struct About<'n> {
 
 /// How a flag decides.
 pub(super) struct Decides {
-    pub(super) rules: Rules,
+    pub(super) rules: ImportedRules,
     /// The value of everybody once the flag is off, if the other system says so.
     pub(super) control: Option<FlagValue>,
     /// What is not in force, and not carried over.
     pub(super) parts: Vec<String>,
 }
 
-impl From<Rules> for Decides {
-    fn from(rules: Rules) -> Self {
+impl From<ImportedRules> for Decides {
+    fn from(rules: ImportedRules) -> Self {
         Self {
             rules,
             control: None,

@@ -9,7 +9,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::{Decimal, Unit};
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 use crate::flag_file::Kind;
 
 /// Whether this is such a file.
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Item<'_>, collector: &mut Collector<'_>) -> Result<(),
 
 fn state(feature: &Item<'_>) -> Read<Decides> {
     let is_on = feature.required("enabled")?.boolean()?;
-    Ok(Rules::of_everybody(Choice::boolean(is_on)).into())
+    Ok(ImportedRules::of_everybody(Choice::boolean(is_on)).into())
 }
 
 fn has_value(feature: &Item<'_>) -> Read<bool> {
@@ -53,7 +53,7 @@ fn has_value(feature: &Item<'_>) -> Read<bool> {
 
 fn texts(feature: &Item<'_>) -> Read<Decides> {
     let control = text(feature)?;
-    let mut rules = Rules::default();
+    let mut rules = ImportedRules::default();
     let mut shares = Vec::new();
     for option in feature.items_of("multivariate")? {
         let percent = option.required("percentage_allocation")?;

@@ -9,7 +9,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::{Decimal, Unit};
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 use crate::flag_file::Kind;
 
 const FLAG: &[&str] = &[
@@ -86,8 +86,8 @@ fn decides(flag: &Item<'_>, segments: &[Item<'_>]) -> Read<Decides> {
     }
 }
 
-fn boolean(flag: &Item<'_>, is_enabled: bool, segments: &[Item<'_>]) -> Read<Rules> {
-    let mut rules = Rules::default();
+fn boolean(flag: &Item<'_>, is_enabled: bool, segments: &[Item<'_>]) -> Read<ImportedRules> {
+    let mut rules = ImportedRules::default();
     for rollout in flag.items_of("rollouts")? {
         rollout.check_fields(&["id", "description", "segment", "threshold"])?;
         match (rollout.field("segment"), rollout.field("threshold")) {
@@ -133,7 +133,7 @@ fn texts(flag: &Item<'_>, is_enabled: bool, segments: &[Item<'_>]) -> Read<Decid
     let mut decides: Decides = if is_enabled {
         rules(flag, segments)?.into()
     } else {
-        Rules::default().into()
+        ImportedRules::default().into()
     };
     if !is_enabled && has_rules {
         let part = "it is disabled; its rules, which do not count then";
@@ -148,8 +148,8 @@ fn texts(flag: &Item<'_>, is_enabled: bool, segments: &[Item<'_>]) -> Read<Decid
     Ok(decides)
 }
 
-fn rules(flag: &Item<'_>, segments: &[Item<'_>]) -> Read<Rules> {
-    let mut rules = Rules::default();
+fn rules(flag: &Item<'_>, segments: &[Item<'_>]) -> Read<ImportedRules> {
+    let mut rules = ImportedRules::default();
     for rule in flag.items_of("rules")? {
         rule.check_fields(&[
             "id",

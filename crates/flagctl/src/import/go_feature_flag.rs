@@ -9,7 +9,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::{Decimal, Unit};
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 use crate::flag_file::Kind;
 
 /// What decides, or is harmless, in a flag.
@@ -68,7 +68,7 @@ fn decides(flag: &Item<'_>) -> Read<Decides> {
         .map(|(name, item)| value(name, item))
         .collect();
     let values = values?;
-    let mut rules = Rules::default();
+    let mut rules = ImportedRules::default();
     for rule in flag.items_of("targeting")? {
         if rule.boolean_of("disable")? == Some(true) {
             continue;
@@ -100,7 +100,7 @@ fn apply(
     rule: &Item<'_>,
     values: &[Choice],
     ids: Option<Vec<String>>,
-    rules: &mut Rules,
+    rules: &mut ImportedRules,
 ) -> Read<()> {
     rule.check_fields(RULE)?;
     let named = |name: &str, at: &Item<'_>| {

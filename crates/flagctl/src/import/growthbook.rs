@@ -12,7 +12,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::Decimal;
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 use crate::flag_file::Kind;
 
 /// What decides, or is harmless, in a rule for SDKs.
@@ -119,7 +119,7 @@ fn about<'n>(feature: &Item<'n>) -> Read<About<'n>> {
 fn of_sdk(feature: &Item<'_>) -> Read<Decides> {
     feature.check_fields(&["defaultValue", "rules", "id"])?;
     let default = typed(&feature.required("defaultValue")?)?;
-    let mut rules = Rules::default();
+    let mut rules = ImportedRules::default();
     for rule in feature.items_of("rules")? {
         rule.check_fields(OF_SDK)?;
         let condition = rule.field("condition").filter(|item| !item.says_nothing());
@@ -164,7 +164,7 @@ fn of_api(feature: &Item<'_>, environment: &str) -> Read<Decides> {
     if !of_environment.required("enabled")?.boolean()? {
         return disabled(&of_environment, environment, flag_type);
     }
-    let mut rules = Rules::default();
+    let mut rules = ImportedRules::default();
     for rule in of_environment.items_of("rules")? {
         if rule.boolean_of("enabled")? == Some(false) {
             continue;
@@ -206,7 +206,7 @@ fn disabled(of_environment: &Item<'_>, name: &str, flag_type: FlagType) -> Read<
             "it is disabled in {name}: callers use their own value"
         ));
     }
-    let mut off: Decides = Rules::of_everybody(Choice::boolean(false)).into();
+    let mut off: Decides = ImportedRules::of_everybody(Choice::boolean(false)).into();
     if !of_environment.items_of("rules")?.is_empty() {
         let part = format!("it is disabled in {name}; its rules, which do not count then");
         off.parts.push(part);
@@ -214,7 +214,7 @@ fn disabled(of_environment: &Item<'_>, name: &str, flag_type: FlagType) -> Read<
     Ok(off)
 }
 
-fn closed(mut rules: Rules, default: FlagValue) -> Decides {
+fn closed(mut rules: ImportedRules, default: FlagValue) -> Decides {
     rules.everybody(choice(default));
     rules.into()
 }

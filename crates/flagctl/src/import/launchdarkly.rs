@@ -9,7 +9,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::{Decimal, Unit};
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 use crate::flag_file::Kind;
 
 /// What decides, or is harmless, in an environment.
@@ -136,7 +136,7 @@ fn decides(flag: &Item<'_>, environment: &str) -> Read<Decides> {
     };
     let mut decides = Decides {
         control: off.map(Choice::into_value),
-        ..Rules::default().into()
+        ..ImportedRules::default().into()
     };
     let ordered = &mut decides.rules;
     for target in targets(&rules)? {
@@ -161,7 +161,7 @@ fn off_for_everybody(rules: &Item<'_>, off: Option<Choice>) -> Read<Decides> {
     let Some(off) = off else {
         return left_out("it is off, and has no value for that: callers use their own");
     };
-    let mut decides: Decides = Rules::of_everybody(off.clone()).into();
+    let mut decides: Decides = ImportedRules::of_everybody(off.clone()).into();
     decides.control = Some(off.into_value());
     let has = |name: &str| rules.items_of(name).map(|items| !items.is_empty());
     let has_rollout = rules
@@ -235,7 +235,7 @@ fn ids_of<'n>(rule: &Item<'n>) -> Read<Vec<&'n str>> {
 fn shares(
     rollout: &Item<'_>,
     choice: impl Fn(&Item<'_>) -> Read<Choice>,
-    rules: &mut Rules,
+    rules: &mut ImportedRules,
 ) -> Read<()> {
     rollout.check_fields(ROLLOUT)?;
     let kind = rollout.text_of("contextKind")?.unwrap_or("user");

@@ -19,7 +19,7 @@ pub(super) struct Choice {
 
 /// The rules of a flag, in their order. What follows a rule for everybody is never reached, and ignored.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
+pub(super) struct ImportedRules {
     lists: Vec<(Choice, Vec<String>)>,
     shares: Vec<(Choice, Percent)>,
     rest: Option<Choice>,
@@ -63,7 +63,7 @@ impl Choice {
     }
 }
 
-impl Rules {
+impl ImportedRules {
     /// Rules that give everybody this value.
     pub(super) fn of_everybody(choice: Choice) -> Self {
         let mut rules = Self::default();

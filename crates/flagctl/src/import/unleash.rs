@@ -12,7 +12,7 @@ use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::{Decimal, Unit};
 use super::item::{Item, Read, left_out};
-use super::rules::{Choice, Rules};
+use super::rules::{Choice, ImportedRules};
 
 /// How many of a thousand a weight is of.
 const WEIGHTS: &str = "a weight, a part of 1000";
@@ -158,7 +158,7 @@ impl OfFeature<'_> {
     /// Whether the feature is on.
     fn decides(&self) -> Read<Decides> {
         if !self.is_on {
-            let mut off: Decides = Rules::of_everybody(Choice::boolean(false)).into();
+            let mut off: Decides = ImportedRules::of_everybody(Choice::boolean(false)).into();
             if !self.strategies.is_empty() {
                 let part = "it is off; its strategies, which do not count then";
                 off.parts.push(part.to_owned());
@@ -171,14 +171,14 @@ impl OfFeature<'_> {
         Ok(self.rules()?.into())
     }
 
-    fn rules(&self) -> Read<Rules> {
+    fn rules(&self) -> Read<ImportedRules> {
         if self.strategies.is_empty() {
             if self.has_disabled {
                 return left_out("all its strategies are disabled");
             }
-            return Ok(Rules::of_everybody(Choice::boolean(true)));
+            return Ok(ImportedRules::of_everybody(Choice::boolean(true)));
         }
-        let mut rules = Rules::default();
+        let mut rules = ImportedRules::default();
         let mut shares = Vec::new();
         for strategy in &self.strategies {
             match taken(strategy)? {
@@ -211,7 +211,7 @@ impl OfFeature<'_> {
                 "its texts: it has several strategies, and the first that takes an instance chooses among texts of its own",
             );
         }
-        let mut rules = Rules::default();
+        let mut rules = ImportedRules::default();
         let mut shares = Vec::new();
         for variant in variants {
             let choice = text(variant)?;

@@ -335,7 +335,7 @@ fn a_hundred_thousand_overrides_are_added_and_removed() {
         removed_overrides: ids[1..].to_vec(),
         ..TreatmentArgs::default()
     };
-    let rules = treatments::Rules {
+    let rules = treatments::TreatmentRules {
         control: &FlagValue::Boolean(false),
         version: FormatVersion::V2,
         is_first: true,

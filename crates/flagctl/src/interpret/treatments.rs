@@ -14,7 +14,7 @@ use crate::args::TreatmentArgs;
 use crate::shell::word;
 
 /// What a treatment must agree with.
-pub(super) struct Rules<'a> {
+pub(super) struct TreatmentRules<'a> {
     /// The control value of the next revision.
     pub(super) control: &'a FlagValue,
     /// The version of the next revision.
@@ -27,7 +27,7 @@ pub(super) struct Rules<'a> {
 pub(super) fn edit(
     newest: Option<&Revision>,
     args: &TreatmentArgs,
-    rules: &Rules<'_>,
+    rules: &TreatmentRules<'_>,
 ) -> Result<Vec<Treatment>, ArgumentError> {
     let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
     if *args == TreatmentArgs::default() {
@@ -145,7 +145,7 @@ fn groups(revision: &Revision) -> Vec<String> {
     positions.map(|at| revision.group(at)).collect()
 }
 
-fn added(args: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
+fn added(args: &TreatmentArgs, rules: &TreatmentRules<'_>) -> Result<Treatment, ArgumentError> {
     let value = match (&args.value, rules.control) {
         (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
         (None, FlagValue::Text(_)) => {
@@ -169,7 +169,7 @@ fn added(args: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentE
 fn change(
     treatment: &mut Treatment,
     args: &TreatmentArgs,
-    rules: &Rules<'_>,
+    rules: &TreatmentRules<'_>,
 ) -> Result<(), ArgumentError> {
     if let Some(text) = &args.percent {
         treatment.percent = percent(text, rules)?;
@@ -185,7 +185,7 @@ fn change(
     remove_overrides(&mut treatment.overrides, &args.removed_overrides)
 }
 
-fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, ArgumentError> {
+fn percent(text: &str, rules: &TreatmentRules<'_>) -> Result<Percent, ArgumentError> {
     let version = rules.version;
     let percent = Percent::parse(text, FormatVersion::V2)
         .map_err(|invalid| InvalidPercent { version, ..invalid })?;
@@ -195,13 +195,16 @@ fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, ArgumentError> {
     Ok(percent)
 }
 
-fn name(text: &str, rules: &Rules<'_>) -> Result<TreatmentName, ArgumentError> {
+fn name(text: &str, rules: &TreatmentRules<'_>) -> Result<TreatmentName, ArgumentError> {
     let name = TreatmentName::new(text).map_err(|invalid| named("--treatment-name", invalid))?;
     needs_version_2(rules, || format!("--treatment-name {name}"))?;
     Ok(name)
 }
 
-fn needs_version_2(rules: &Rules<'_>, what: impl FnOnce() -> String) -> Result<(), ArgumentError> {
+fn needs_version_2(
+    rules: &TreatmentRules<'_>,
+    what: impl FnOnce() -> String,
+) -> Result<(), ArgumentError> {
     let otherwise = match (rules.version, rules.is_first) {
         (FormatVersion::V2, _) => return Ok(()),
         (FormatVersion::V1, true) => "--format-version 1 was asked for",

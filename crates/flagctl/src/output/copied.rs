@@ -14,13 +14,13 @@ pub(crate) struct CopiedRows {
     pub(crate) to: String,
     /// Whether nothing was written.
     pub(crate) dry_run: bool,
-    pub(crate) flags: Counts,
-    pub(crate) exposures: Option<Counts>,
+    pub(crate) flags: CountsAsJson,
+    pub(crate) exposures: Option<CountsAsJson>,
 }
 
 /// The results for the rows of a table.
 #[derive(Serialize)]
-pub(crate) struct Counts {
+pub(crate) struct CountsAsJson {
     copied: u64,
     already_there: u64,
     differing: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Counts {
     conflicts: Vec<String>,
 }
 
-impl From<&CopyCounts> for Counts {
+impl From<&CopyCounts> for CountsAsJson {
     fn from(copied: &CopyCounts) -> Self {
         Self {
             copied: copied.written,
@@ -43,7 +43,7 @@ impl From<&CopyCounts> for Counts {
 }
 
 impl CopiedRows {
-    fn tables(&self) -> impl Iterator<Item = (&'static str, &Counts)> {
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &CountsAsJson)> {
         let exposures = self.exposures.iter().map(|counts| ("exposures", counts));
         [("flags", &self.flags)].into_iter().chain(exposures)
     }

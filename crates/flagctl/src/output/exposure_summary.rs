@@ -20,10 +20,10 @@ const GROUPS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct ExposureSummary<'a> {
     flag: &'a FlagKey,
-    total: Counts,
-    groups: BTreeMap<Group, Counts>,
+    total: GroupCounts,
+    groups: BTreeMap<Group, GroupCounts>,
     /// Those of further groups.
-    others: Counts,
+    others: GroupCounts,
 }
 
 /// What exposures are counted by.
@@ -34,7 +34,7 @@ struct Group {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct GroupCounts {
     exposures: u64,
     instances: Distinct,
     first: Option<String>,
@@ -73,9 +73,9 @@ impl<'a> ExposureSummary<'a> {
     pub(crate) fn new(flag: &'a FlagKey) -> Self {
         Self {
             flag,
-            total: Counts::default(),
+            total: GroupCounts::default(),
             groups: BTreeMap::new(),
-            others: Counts::default(),
+            others: GroupCounts::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> ExposureSummary<'a> {
     }
 }
 
-impl Counts {
+impl GroupCounts {
     fn add(&mut self, exposure: &ExposureText) {
         self.exposures += 1;
         self.instances.add(&exposure.instance);

@@ -4,7 +4,7 @@ use super::escape::escaped;
 use super::tree::Tree;
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
-use crate::jsonpath::{Part, Path, Step, Template};
+use crate::jsonpath::{Part, Path, PathStep, Template};
 use crate::suggestions::closest;
 
 /// A path leads to nothing in this result.
@@ -61,15 +61,15 @@ fn follow<'t>(path: &Path, value: &'t Tree) -> Result<Vec<&'t Tree>, WrongPath> 
     Ok(values)
 }
 
-fn taken<'t>(step: &Step, value: &'t Tree) -> Vec<&'t Tree> {
+fn taken<'t>(step: &PathStep, value: &'t Tree) -> Vec<&'t Tree> {
     match (step, value) {
-        (Step::Field(name), Tree::Fields(fields)) => {
+        (PathStep::Field(name), Tree::Fields(fields)) => {
             let field = fields.iter().find(|(known, _)| known == name);
             field.map(|(_, value)| value).into_iter().collect()
         }
-        (Step::Every, Tree::List(items)) => items.iter().collect(),
-        (Step::Every, Tree::Fields(fields)) => fields.iter().map(|(_, value)| value).collect(),
-        (Step::Index(index), Tree::List(items)) => {
+        (PathStep::Every, Tree::List(items)) => items.iter().collect(),
+        (PathStep::Every, Tree::Fields(fields)) => fields.iter().map(|(_, value)| value).collect(),
+        (PathStep::Index(index), Tree::List(items)) => {
             let from_end = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
             let at = match *index {
                 0.. => Some(from_end),
@@ -90,9 +90,9 @@ fn is_empty(value: &Tree) -> bool {
     }
 }
 
-fn wrong(step: &Step, values: &[&Tree]) -> String {
+fn wrong(step: &PathStep, values: &[&Tree]) -> String {
     match (step, values.first()) {
-        (Step::Field(name), Some(Tree::Fields(fields))) => {
+        (PathStep::Field(name), Some(Tree::Fields(fields))) => {
             let known = fields.iter().map(|(name, _)| name.as_str());
             let known: Vec<&str> = known.collect();
             match closest(name, known.iter().copied()) {
@@ -100,15 +100,17 @@ fn wrong(step: &Step, values: &[&Tree]) -> String {
                 None => format!("there is no field {name}, but {}", known.join(", ")),
             }
         }
-        (Step::Field(name), Some(Tree::List(_))) => {
+        (PathStep::Field(name), Some(Tree::List(_))) => {
             format!("found a list where the field {name} was expected; [*] means every item")
         }
-        (Step::Field(name), _) => format!("found no fields where the field {name} was expected"),
-        (Step::Index(index), Some(Tree::List(items))) => {
+        (PathStep::Field(name), _) => {
+            format!("found no fields where the field {name} was expected")
+        }
+        (PathStep::Index(index), Some(Tree::List(items))) => {
             format!("there is no item [{index}] in a list of {}", items.len())
         }
-        (Step::Index(index), _) => format!("found no list where [{index}] was expected"),
-        (Step::Every, _) => "found neither a list nor fields where [*] was expected".to_owned(),
+        (PathStep::Index(index), _) => format!("found no list where [{index}] was expected"),
+        (PathStep::Every, _) => "found neither a list nor fields where [*] was expected".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use flag_store::UnreadableRow;
 use flag_store::literal::{self, Literal, Node, RepeatedKey, line_and_column};
 
 use super::ConfigError;
-use super::excerpt::{Excerpt, Step, node_at};
+use super::excerpt::{Excerpt, ExcerptStep, node_at};
 use crate::suggestions::closest;
 
 /// A text with its name.
@@ -37,7 +37,7 @@ impl<'a> ConfigText<'a> {
     }
 
     /// Something is wrong with the value at this path, or with the last value on it that is there.
-    pub(super) fn wrong(&self, path: &[Step<'_>], problem: String) -> ConfigError {
+    pub(super) fn wrong(&self, path: &[ExcerptStep<'_>], problem: String) -> ConfigError {
         self.wrong_at(node_at(&self.root, path).at, problem)
     }
 
@@ -53,7 +53,7 @@ impl<'a> ConfigText<'a> {
     /// The error about a blank field.
     pub(super) fn blank(
         &self,
-        path: &[Step<'_>],
+        path: &[ExcerptStep<'_>],
         cells: &Literal<'_>,
         field: &'static str,
     ) -> ConfigError {
@@ -62,7 +62,7 @@ impl<'a> ConfigText<'a> {
             _ => "nothing".to_owned(),
         };
         let problem = format!("{field}: found {found}, expected some text");
-        self.wrong(&steps(path, &[Step::Key(field)]), problem)
+        self.wrong(&steps(path, &[ExcerptStep::Key(field)]), problem)
     }
 
     /// A field of the text.
@@ -75,7 +75,7 @@ impl<'a> ConfigText<'a> {
         match self.field(field)? {
             Literal::Text(text) => Ok(text),
             other => Err(self.wrong(
-                &[Step::Key(field)],
+                &[ExcerptStep::Key(field)],
                 format!("found {}, expected text", other.kind()),
             )),
         }
@@ -84,7 +84,7 @@ impl<'a> ConfigText<'a> {
     /// Refuses unknown fields, whose values would be lost.
     pub(super) fn only(
         &self,
-        path: &[Step<'_>],
+        path: &[ExcerptStep<'_>],
         fields: &[(Cow<'_, str>, Node<'_>)],
         known: &[&str],
     ) -> Result<(), ConfigError> {
@@ -96,13 +96,13 @@ impl<'a> ConfigText<'a> {
             quoted(field),
             did_you_mean(field, known)
         );
-        Err(self.wrong(&steps(path, &[Step::Key(field)]), problem))
+        Err(self.wrong(&steps(path, &[ExcerptStep::Key(field)]), problem))
     }
 
     /// The error of the row that the cells would be, with its position in the text.
     pub(super) fn unreadable(
         &self,
-        path: &[Step<'_>],
+        path: &[ExcerptStep<'_>],
         cells: &Literal<'_>,
         unreadable: &UnreadableRow,
     ) -> ConfigError {
@@ -122,7 +122,7 @@ impl<'a> ConfigText<'a> {
             } => cell_steps(column, problem),
             other => (Vec::new(), other.to_string()),
         };
-        let path: Vec<Step<'_>> = path
+        let path: Vec<ExcerptStep<'_>> = path
             .iter()
             .copied()
             .chain(steps.iter().map(OwnedStep::borrow))
@@ -131,7 +131,10 @@ impl<'a> ConfigText<'a> {
     }
 }
 
-pub(super) fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
+pub(super) fn steps<'s>(
+    path: &[ExcerptStep<'s>],
+    more: &[ExcerptStep<'s>],
+) -> Vec<ExcerptStep<'s>> {
     path.iter().chain(more).copied().collect()
 }
 
@@ -152,10 +155,10 @@ enum OwnedStep {
 }
 
 impl OwnedStep {
-    fn borrow(&self) -> Step<'_> {
+    fn borrow(&self) -> ExcerptStep<'_> {
         match self {
-            Self::Key(key) => Step::Key(key),
-            Self::Index(index) => Step::Index(*index),
+            Self::Key(key) => ExcerptStep::Key(key),
+            Self::Index(index) => ExcerptStep::Index(*index),
         }
     }
 }

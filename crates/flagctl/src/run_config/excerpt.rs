@@ -58,7 +58,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// One step from a value to a value in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step<'a> {
+pub(super) enum ExcerptStep<'a> {
     /// To what a dict holds under this key.
     Key(&'a str),
     /// To the item of a list at this position.
@@ -66,16 +66,16 @@ pub(super) enum Step<'a> {
 }
 
 /// The value at the end of a path, or the last value on it that is there.
-pub(super) fn node_at<'n, 'a>(root: &'n Node<'a>, path: &[Step<'_>]) -> &'n Node<'a> {
+pub(super) fn node_at<'n, 'a>(root: &'n Node<'a>, path: &[ExcerptStep<'_>]) -> &'n Node<'a> {
     let Some((step, rest)) = path.split_first() else {
         return root;
     };
     let next = match (step, &root.literal) {
-        (Step::Key(key), Literal::Dict(entries)) => {
+        (ExcerptStep::Key(key), Literal::Dict(entries)) => {
             let entry = entries.iter().find(|(name, _)| name == key);
             entry.map(|(_, value)| value)
         }
-        (Step::Index(index), Literal::List(items)) => items.get(*index),
+        (ExcerptStep::Index(index), Literal::List(items)) => items.get(*index),
         _ => None,
     };
     next.map_or(root, |next| node_at(next, rest))

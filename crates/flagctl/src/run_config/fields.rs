@@ -7,7 +7,7 @@ use flag_store::literal::{self, Literal, Node};
 use flag_store::{FlagRowKey, RowType};
 
 use super::config_text::{ConfigText, found_and_expected, steps};
-use super::excerpt::Step;
+use super::excerpt::ExcerptStep;
 use super::{ConfigError, cell};
 
 const OF_METADATA: &[&str] = &[
@@ -68,7 +68,7 @@ const REQUIRED: [&str; 8] = [
 /// Refuses values that would be lost or misread. A copied row may contain whatever a stored one may.
 pub(super) fn check_fields(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     fields: &[(Cow<'_, str>, Node<'_>)],
     key: &FlagRowKey,
     is_copy: bool,
@@ -88,7 +88,7 @@ pub(super) fn check_fields(
         text.only(path, fields, known)?;
     }
     for (name, value) in fields {
-        let path = steps(path, &[Step::Key(name)]);
+        let path = steps(path, &[ExcerptStep::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
         match (&**name, &value.literal) {
             // What cannot be read is pointed at; the rest is taken as it is stored.
@@ -132,7 +132,7 @@ fn is_unreadable(text: &str) -> bool {
 
 fn check_kind(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     (name, value): (&str, &Literal<'_>),
     flag_type: FlagType,
 ) -> Result<(), ConfigError> {
@@ -159,10 +159,10 @@ fn check_kind(
 
 fn check_tags(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     tags: &Literal<'_>,
 ) -> Result<(), ConfigError> {
-    let wrong = |path: &[Step<'_>], found: &Literal<'_>, expected: &str| {
+    let wrong = |path: &[ExcerptStep<'_>], found: &Literal<'_>, expected: &str| {
         let problem = format!("Tags: found {}, expected {expected}", found.kind());
         Err(text.wrong(path, problem))
     };
@@ -171,14 +171,14 @@ fn check_tags(
     };
     let mut others = tags.iter().enumerate();
     match others.find(|(_, tag)| !matches!(tag.literal, Literal::Text(_))) {
-        Some((at, tag)) => wrong(&steps(path, &[Step::Index(at)]), tag, "text"),
+        Some((at, tag)) => wrong(&steps(path, &[ExcerptStep::Index(at)]), tag, "text"),
         None => Ok(()),
     }
 }
 
 fn check_treatments(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     treatments: &Literal<'_>,
     known: &[&str],
 ) -> Result<(), ConfigError> {
@@ -187,10 +187,14 @@ fn check_treatments(
     };
     for (at, treatment) in treatments.iter().enumerate() {
         if let Literal::Dict(fields) = &treatment.literal {
-            let path = steps(path, &[Step::Index(at)]);
+            let path = steps(path, &[ExcerptStep::Index(at)]);
             text.only(&path, fields, known)?;
             if let Some(Literal::List(ids)) = treatment.get("OverrideList") {
-                check_overrides(text, &steps(&path, &[Step::Key("OverrideList")]), ids)?;
+                check_overrides(
+                    text,
+                    &steps(&path, &[ExcerptStep::Key("OverrideList")]),
+                    ids,
+                )?;
             }
         }
     }
@@ -200,7 +204,7 @@ fn check_treatments(
 /// Refuses an invalid or a suspicious id.
 fn check_overrides(
     text: &ConfigText<'_>,
-    path: &[Step<'_>],
+    path: &[ExcerptStep<'_>],
     ids: &[Node<'_>],
 ) -> Result<(), ConfigError> {
     for (at, id) in ids.iter().enumerate() {
@@ -212,7 +216,7 @@ fn check_overrides(
         };
         if let Some(problem) = problem {
             let problem = format!("OverrideList: {problem}");
-            return Err(text.wrong(&steps(path, &[Step::Index(at)]), problem));
+            return Err(text.wrong(&steps(path, &[ExcerptStep::Index(at)]), problem));
         }
     }
     Ok(())

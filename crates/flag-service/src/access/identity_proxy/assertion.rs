@@ -53,7 +53,7 @@ pub(super) enum Refusal {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct AssertionHeader {
     alg: String,
     kid: Option<String>,
     /// Extensions that a reader must understand; we understand none.
@@ -81,7 +81,7 @@ pub(super) fn check(
 ) -> Result<String, Refusal> {
     let (signed, signature) = assertion.rsplit_once('.').ok_or(Refusal::Malformed)?;
     let (header, claims) = signed.split_once('.').ok_or(Refusal::Malformed)?;
-    let header: Header = decode(header)?;
+    let header: AssertionHeader = decode(header)?;
     if header.alg != ALGORITHM {
         return Err(Refusal::Algorithm);
     }

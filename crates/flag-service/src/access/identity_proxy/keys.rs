@@ -35,7 +35,7 @@ const UNCOMPRESSED: u8 = 4;
 pub(super) struct SigningKeys(HashMap<String, UnparsedPublicKey<Vec<u8>>>);
 
 #[derive(Deserialize)]
-struct KeySet {
+struct JwkSet {
     keys: Vec<Value>,
 }
 
@@ -52,7 +52,7 @@ struct Key {
 impl SigningKeys {
     /// Reads the keys for ES256 of a set; an error if there are none.
     pub(super) fn parse(text: &[u8]) -> anyhow::Result<Self> {
-        let set: KeySet = serde_json::from_slice(text)?;
+        let set: JwkSet = serde_json::from_slice(text)?;
         let keys = set.keys.into_iter().filter_map(read);
         let keys: HashMap<_, _> = keys.collect();
         ensure!(!keys.is_empty(), "the set has no key for ES256");

@@ -22,13 +22,13 @@ const OLD: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(in crate::dashboard) struct ProjectNames {
     store: FlagStore,
-    known: ArcSwapOption<Known>,
+    known: ArcSwapOption<KnownNames>,
     /// Held by a look at the store.
     reading: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownNames {
     names: Vec<ProjectName>,
     read: Instant,
 }
@@ -70,7 +70,7 @@ impl ProjectNames {
         }
         let read = Instant::now();
         let names = self.store.projects().await?.names;
-        self.known.store(Some(Arc::new(Known { names, read })));
+        self.known.store(Some(Arc::new(KnownNames { names, read })));
         Ok(())
     }
 }

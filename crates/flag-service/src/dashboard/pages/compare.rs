@@ -24,19 +24,19 @@ const PER_PAGE: usize = 50;
 const SUGGESTED: usize = 500;
 
 /// A pair of the page, with the revisions in force where both can be read.
-struct Row {
+struct CompareRow {
     pair: Pair,
     comparison: Comparison,
     revisions: Option<[Revision; 2]>,
 }
 
 /// What the page shows.
-struct Page<'a> {
+struct ComparePage<'a> {
     request: &'a PageRequest,
     sides: [Side<'a>; 2],
     /// How many pairs have each comparison, in the order of [`Comparison::ALL`].
     counts: [usize; Comparison::ALL.len()],
-    rows: Vec<Row>,
+    rows: Vec<CompareRow>,
     /// How many were found on all pages.
     found: usize,
     pager: Pager,
@@ -72,7 +72,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         Err(NoSides::NotYet) => return Ok(frame("Compare", &not_yet())),
     };
     let [one, other] = [0, 1].map(|at| sides.get(at).map(Side::name).unwrap_or_default());
-    let page = Page::make(request, sides).await?;
+    let page = ComparePage::make(request, sides).await?;
     Ok(frame(&format!("{one} and {other}"), &page.content()))
 }
 
@@ -121,7 +121,7 @@ async fn form(
     })
 }
 
-impl<'a> Page<'a> {
+impl<'a> ComparePage<'a> {
     async fn make(request: &'a PageRequest, sides: [Side<'a>; 2]) -> Result<Self, PageError> {
         let pairs = Pair::join(sides.each_ref().map(|side| &*side.listing.flags));
         let words = request.query.get("q").to_lowercase();
@@ -161,7 +161,7 @@ impl<'a> Page<'a> {
 async fn read(
     sides: &[Side<'_>; 2],
     pairs: Vec<(Pair, Comparison)>,
-) -> Result<Vec<Row>, PageError> {
+) -> Result<Vec<CompareRow>, PageError> {
     let rows = pairs.into_iter().map(|(pair, comparison)| async move {
         let is_read = matches!(
             comparison,
@@ -175,7 +175,7 @@ async fn read(
             }
             _ => None,
         };
-        Ok(Row {
+        Ok(CompareRow {
             revisions: revisions.map(<[Revision; 2]>::from),
             pair,
             comparison,

@@ -14,7 +14,7 @@ use flag_model::{FlagKey, FlagType};
 use flag_runtime::{CacheError, FlagKeyRef, ServedPlan};
 use futures_util::{StreamExt as _, stream};
 
-use self::answer::{Answer, Item};
+use self::answer::{BulkAnswer, Item};
 use self::entity_tag::EntityTag;
 use super::events;
 use super::key::prefix;
@@ -39,7 +39,7 @@ pub(in crate::handlers) async fn evaluate_flags(
     let flags = flags.get(..state.ofrep.max_flags).unwrap_or(&flags);
     let items = look_up_all(context, flags).await?;
     let streams = events::field(context, &project);
-    let answer = Answer::new(state.clone(), (project, instance), items, streams);
+    let answer = BulkAnswer::new(state.clone(), (project, instance), items, streams);
     let measured = answer.measure();
     let tag = measured.entity_tag();
     if tag.is_in(context.request.headers()) {

@@ -21,17 +21,17 @@ enum PrintFormat {
 pub(super) struct ExposurePrinter<'a> {
     format: PrintFormat,
     has_heading: bool,
-    progress: &'a Progress,
+    progress: &'a PrintProgress,
 }
 
 /// How many exposures were read and written.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct PrintProgress {
     flag: FlagKey,
     written: AtomicU64,
 }
 
-impl Progress {
+impl PrintProgress {
     /// None yet.
     pub(super) fn new(flag: &FlagKey) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Progress {
     }
 }
 
-impl fmt::Display for Progress {
+impl fmt::Display for PrintProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} exposures of {}", self.count(), self.flag.name)
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Progress {
 
 impl<'a> ExposurePrinter<'a> {
     /// Prints them as lines, or as a table.
-    pub(super) fn new(lines: Option<LineFormat>, progress: &'a Progress) -> Self {
+    pub(super) fn new(lines: Option<LineFormat>, progress: &'a PrintProgress) -> Self {
         Self {
             format: lines.map_or(PrintFormat::Table, |format| {
                 PrintFormat::Lines(ExposureLines::new(format))

@@ -52,7 +52,7 @@ impl CommandError for VerifyError {
 }
 
 /// How many exposures were read, and how fast.
-struct Progress<'a> {
+struct VerifyProgress<'a> {
     project: &'a ProjectName,
     exposures: &'a AtomicU64,
     began: Instant,
@@ -84,7 +84,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
     };
     let checkpoint = args.exposures.from_checkpoint.as_deref();
     let checkpoint = checkpoint.map(|path| (path, question(context, args, flag.as_ref())));
-    let progress = Progress {
+    let progress = VerifyProgress {
         project: &project,
         exposures: &exposures,
         began,
@@ -166,7 +166,7 @@ fn question(context: &Context, args: &VerifyArgs, flag: Option<&FlagKey>) -> Ver
     }
 }
 
-impl fmt::Display for Progress<'_> {
+impl fmt::Display for VerifyProgress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exposures = self.exposures.load(Ordering::Relaxed);
         let rate = output::per_second(exposures, self.began.elapsed());

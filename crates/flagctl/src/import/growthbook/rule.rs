@@ -5,7 +5,7 @@ use flag_model::FlagValue;
 use crate::flag_file::{self, Kind};
 use crate::import::decimal::{Decimal, Unit};
 use crate::import::item::{Item, Obstacle, Read, left_out};
-use crate::import::rules::{Choice, Rules};
+use crate::import::rules::{Choice, ImportedRules};
 
 /// The attribute that `GrowthBook` calls the id.
 const ID: &str = "id";
@@ -15,7 +15,7 @@ pub(super) fn forced(
     rule: &Item<'_>,
     value: FlagValue,
     ids: Option<Vec<String>>,
-    rules: &mut Rules,
+    rules: &mut ImportedRules,
 ) -> Read<()> {
     let coverage = coverage(rule)?;
     match (ids, coverage) {
@@ -41,7 +41,7 @@ pub(super) fn experiment(
     values: Vec<FlagValue>,
     weights: Vec<Decimal>,
     ids: Option<&[String]>,
-    rules: &mut Rules,
+    rules: &mut ImportedRules,
 ) -> Read<()> {
     if ids.is_some() {
         return left_out("a rule has both a list of ids and percentages");

@@ -74,9 +74,13 @@ impl Pair {
             _ => return Comparison::OnlySecond,
         };
         match [first, second].map(|flag| given(flag)) {
-            [Known::Nothing, Known::Nothing] => Comparison::Equal,
-            [Known::Gives(one), Known::Gives(other)] if one == other => Comparison::Equal,
-            [Known::Gives(one), Known::Gives(other)] if one.shares == other.shares => {
+            [FlagAllocation::Nothing, FlagAllocation::Nothing] => Comparison::Equal,
+            [FlagAllocation::Gives(one), FlagAllocation::Gives(other)] if one == other => {
+                Comparison::Equal
+            }
+            [FlagAllocation::Gives(one), FlagAllocation::Gives(other)]
+                if one.shares == other.shares =>
+            {
                 Comparison::OtherInstances
             }
             _ => Comparison::Different,
@@ -93,18 +97,18 @@ impl Pair {
 }
 
 /// What is known of what a flag gives.
-enum Known {
+enum FlagAllocation {
     Gives(AllocationHash),
     /// It has no revision.
     Nothing,
     Unreadable,
 }
 
-fn given(flag: &FlagSummary) -> Known {
+fn given(flag: &FlagSummary) -> FlagAllocation {
     match &flag.revision {
-        Some(Ok(revision)) => Known::Gives(revision.allocation),
-        Some(Err(_)) => Known::Unreadable,
-        None => Known::Nothing,
+        Some(Ok(revision)) => FlagAllocation::Gives(revision.allocation),
+        Some(Err(_)) => FlagAllocation::Unreadable,
+        None => FlagAllocation::Nothing,
     }
 }
 

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::pairs::Comparison;
 use super::side::Side;
-use super::{Page, Row};
+use super::{ComparePage, CompareRow};
 use crate::dashboard::listing::FlagSummary;
 use crate::dashboard::parts::{
     again_and_again, command, difference_table, follows, pluralized, shown, split_bar, thousands,
@@ -14,7 +14,7 @@ use crate::dashboard::parts::{
 };
 use crate::dashboard::query::{OTHER_STORE, compare_link};
 
-impl Page<'_> {
+impl ComparePage<'_> {
     /// What the page shows below its title.
     pub(super) fn content(&self) -> Markup {
         let has_event_streams = self.request.state.has_event_streams;
@@ -116,7 +116,7 @@ impl Page<'_> {
         }
     }
 
-    fn row(&self, row: &Row) -> Markup {
+    fn row(&self, row: &CompareRow) -> Markup {
         let sides = row.pair.sides.iter().zip(&self.sides);
         let mut there = sides
             .clone()

@@ -6,7 +6,7 @@ use super::readings::Readings;
 use crate::dashboard::parts::thousands;
 
 /// A number in words.
-struct Row {
+struct NumberRow {
     what: String,
     value: String,
     /// The name of its metric, for people who look for it elsewhere.
@@ -168,17 +168,19 @@ fn caches(readings: &Readings) -> Markup {
 }
 
 fn store(readings: &Readings) -> Markup {
-    let circuits = readings.all("flag_store_circuit_open").map(|circuit| Row {
-        what: format!("Circuit of {}", circuit.label_values()),
-        value: if circuit.value == 0 {
-            "closed"
-        } else {
-            "open: the store is not called"
-        }
-        .to_owned(),
-        metric: circuit.series.clone(),
-    });
-    let mut rows: Vec<Row> = circuits.collect();
+    let circuits = readings
+        .all("flag_store_circuit_open")
+        .map(|circuit| NumberRow {
+            what: format!("Circuit of {}", circuit.label_values()),
+            value: if circuit.value == 0 {
+                "closed"
+            } else {
+                "open: the store is not called"
+            }
+            .to_owned(),
+            metric: circuit.series.clone(),
+        });
+    let mut rows: Vec<NumberRow> = circuits.collect();
     rows.extend(one(readings, "In flight", "flag_store_calls_in_flight"));
     rows.extend(each(
         readings,
@@ -209,7 +211,7 @@ fn pages(readings: &Readings) -> Markup {
     let requests = readings.all("flag_requests_total");
     let requests =
         requests.filter(|reading| reading.label("route") == "/dashboard" && reading.value > 0);
-    let rows = requests.map(|reading| Row {
+    let rows = requests.map(|reading| NumberRow {
         what: format!("Answered with {}", reading.label("status")),
         value: thousands(reading.value),
         metric: reading.series.clone(),
@@ -218,9 +220,9 @@ fn pages(readings: &Readings) -> Markup {
 }
 
 /// The sum of a metric, if there is one.
-fn one(readings: &Readings, what: &str, metric: &str) -> Option<Row> {
+fn one(readings: &Readings, what: &str, metric: &str) -> Option<NumberRow> {
     let value = readings.sum(metric, &[])?;
-    Some(Row {
+    Some(NumberRow {
         what: what.to_owned(),
         value: thousands(value),
         metric: metric.to_owned(),
@@ -228,9 +230,9 @@ fn one(readings: &Readings, what: &str, metric: &str) -> Option<Row> {
 }
 
 /// The numbers of a metric that are not zero, by its labels.
-fn each(readings: &Readings, what: &str, metric: &str) -> Vec<Row> {
+fn each(readings: &Readings, what: &str, metric: &str) -> Vec<NumberRow> {
     let found = readings.all(metric).filter(|reading| reading.value > 0);
-    let rows = found.map(|reading| Row {
+    let rows = found.map(|reading| NumberRow {
         what: format!("{what}: {}", reading.label_values().replace('_', " ")),
         value: thousands(reading.value),
         metric: reading.series.clone(),
@@ -238,7 +240,7 @@ fn each(readings: &Readings, what: &str, metric: &str) -> Vec<Row> {
     rows.collect()
 }
 
-fn table(label: &str, rows: &[Row]) -> Markup {
+fn table(label: &str, rows: &[NumberRow]) -> Markup {
     html! {
         @if rows.is_empty() { p { "Nothing yet." } } @else {
             div.wide tabindex="0" role="region" aria-label=(label) {

@@ -2,11 +2,11 @@
 
 /// A scrape.
 #[derive(Debug)]
-pub(super) struct Readings(Vec<Reading>);
+pub(super) struct Readings(Vec<MetricReading>);
 
 /// A number with its name and labels.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct MetricReading {
     /// Name and labels, as in the text.
     pub(super) series: String,
     name: String,
@@ -26,11 +26,11 @@ pub(super) struct Histogram {
 impl Readings {
     /// Reads the text; lines that are no samples are left out.
     pub(super) fn parse(text: &str) -> Self {
-        Self(text.lines().filter_map(Reading::parse).collect())
+        Self(text.lines().filter_map(MetricReading::parse).collect())
     }
 
     /// All of this name.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Reading> {
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &MetricReading> {
         self.0.iter().filter(move |reading| reading.name == name)
     }
 
@@ -55,7 +55,7 @@ impl Readings {
     }
 }
 
-impl Reading {
+impl MetricReading {
     /// Reads a line such as `name{label="value"} 7`.
     fn parse(line: &str) -> Option<Self> {
         if line.starts_with('#') {

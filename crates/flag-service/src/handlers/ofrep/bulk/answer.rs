@@ -59,7 +59,7 @@ impl Item {
 
 /// An answer that can be written any number of times, each time with the same bytes.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct BulkAnswer {
     state: Data<AppState>,
     project: ProjectName,
     instance: InstanceId<'static>,
@@ -91,7 +91,7 @@ impl Measured {
     }
 }
 
-impl Answer {
+impl BulkAnswer {
     pub(super) fn new(
         state: Data<AppState>,
         (project, instance): (ProjectName, InstanceId<'static>),
@@ -225,7 +225,7 @@ struct Pieces {
     size: usize,
     next: usize,
     is_done: bool,
-    answer: Answer,
+    answer: BulkAnswer,
 }
 
 impl MessageBody for Pieces {

@@ -62,7 +62,7 @@ async fn cost(count: u32) -> (AllocationInfo, usize) {
     let allocated = allocation_counter::measure(|| {
         let items = look_up_all(&context, &flags).now_or_never();
         let whom = (project.clone(), InstanceId::new("ann").unwrap());
-        let answer = Answer::new(state.clone(), whom, items.unwrap().unwrap(), None);
+        let answer = BulkAnswer::new(state.clone(), whom, items.unwrap().unwrap(), None);
         let measured = black_box(answer.measure());
         size = measured.size();
     });
