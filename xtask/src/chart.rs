@@ -1,4 +1,6 @@
 //! Lines in a coordinate system, as SVG that needs nothing else.
+//!
+//! Its colours follow the light or dark mode of the reader; plotters writes a fixed colour into each element.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 64.0;
