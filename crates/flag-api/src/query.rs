@@ -18,7 +18,7 @@ pub const FLAG_NAME: &str = "flag_name";
 /// The parameter that asks for the header [`REASON`](crate::REASON), whatever its value.
 pub const WITH_REASON: &str = "with_reason";
 
-/// The four parameters, decoded; borrowed from the query where nothing was encoded.
+/// The parameters, decoded; borrowed from the query where nothing was encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlagQuery<'a> {
     /// The project.

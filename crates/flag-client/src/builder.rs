@@ -21,7 +21,7 @@ use crate::client_state::{ClientState, LastKnownValues};
 use crate::core::Core;
 use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
-use crate::http_clients::{BuildHttp, Http};
+use crate::http_clients::{BuildHttp, HttpClientFactory};
 use crate::in_flight::InFlight;
 use crate::push::{Push, PushMode, REFETCH_WITHIN};
 use crate::transport::Transport;
@@ -192,8 +192,8 @@ impl<C> ClientBuilder<C> {
         let base = self.url()?;
         let headers = self.header_map()?;
         let http = match &self.http {
-            Some(build) => Http::Custom(Arc::clone(build)),
-            None => Http::own(&base, &headers)?,
+            Some(build) => HttpClientFactory::Custom(Arc::clone(build)),
+            None => HttpClientFactory::own(&base, &headers)?,
         };
         Transport::new(http, base, &self.project, headers)
     }

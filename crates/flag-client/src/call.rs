@@ -56,7 +56,7 @@ impl AwaitedAnswer {
 
     fn wait(self) -> Answer {
         let (state, last_known) = (Arc::clone(&self.state), self.last_known.clone());
-        if worker::is_this_thread() {
+        if worker::is_client_thread() {
             return state.fall_back(Failure::OwnThread, last_known);
         }
         let until = self.deadline + GRACE;

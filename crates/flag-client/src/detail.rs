@@ -29,7 +29,7 @@ pub struct Detail<T> {
 pub enum Assurance {
     /// A stream is open, and would have announced a newer value.
     Watched,
-    /// No stream vouches for the value: within the lifetime there may be a newer one.
+    /// There may be a newer value that was not announced: there is no stream, or the value is a last known one or the default.
     Unwatched,
     /// A newer value was announced, but the service could not be asked for it: this is the last known one.
     Outdated,

@@ -18,7 +18,7 @@ pub(crate) type BuildHttp = dyn Fn() -> ClientBuilder + Send + Sync;
 
 /// How HTTP clients are built.
 #[derive(Clone)]
-pub(crate) enum Http {
+pub(crate) enum HttpClientFactory {
     /// By this crate.
     Own { trust: Trust, proxy: Option<Proxy> },
     /// By a function of the application.
@@ -33,7 +33,7 @@ pub(crate) struct HttpClients {
     pub(crate) unpooled: Client,
 }
 
-impl Http {
+impl HttpClientFactory {
     /// Clients of this crate, for a service and the headers of its requests.
     pub(crate) fn own(service: &Url, headers: &HeaderMap) -> Result<Self, BuildError> {
         let proxy = Proxy::of(service, environment::variable)?;

@@ -51,7 +51,7 @@ impl InFlightGuard<'_> {
         Some((entry.number, entry.outcome.clone()))
     }
 
-    /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one is discarded.
+    /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one is no longer cached.
     pub(crate) fn add(
         &mut self,
         key: QuestionKey,
@@ -67,7 +67,7 @@ impl InFlightGuard<'_> {
         (sender, outcome)
     }
 
-    /// Removes a request; false if it was removed or replaced before, so that its outcome is discarded.
+    /// Removes a request; false if it was removed or replaced before, so that its outcome must not be cached.
     pub(crate) fn remove(&mut self, key: &QuestionKey, number: u64) -> bool {
         let entry = self.requests.get(key);
         let is_there = entry.is_some_and(|entry| entry.number == number);

@@ -51,8 +51,8 @@ impl Request {
         }
     }
 
-    /// Sends it, and a second time if a change was announced meanwhile. A change that is announced during the second attempt
-    /// shortens the time for which the answer is cached.
+    /// Sends it, and a second time if a change was announced meanwhile. The answer is then not cached, as a change takes its flag's
+    /// requests out of those in flight.
     async fn send_again_if_overtaken(&mut self) -> Result<KnownValue, RequestFailure> {
         let known = self.send_in_turn().await?;
         let recent_changes = &self.state.push.recent_changes;

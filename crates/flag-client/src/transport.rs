@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::build_error::BuildError;
 use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure};
-use crate::http_clients::{Http, HttpClients};
+use crate::http_clients::{HttpClientFactory, HttpClients};
 use crate::push::pauses::StreamEnd;
 use crate::question::Question;
 use crate::reply;
@@ -27,7 +27,7 @@ use crate::reply;
 /// The longest answer that is read: the longest value, with each byte escaped as six, and 128 KiB for the rest.
 const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
-/// How many requests are in flight at most, each on a connection of its own; the others wait for their turn.
+/// How many requests are in flight at most, besides a probe, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
 
 /// The service closes a stream long before.
@@ -35,7 +35,7 @@ const LONGEST_STREAM: Duration = Duration::from_hours(24);
 
 /// The address of the service, and the connections to it.
 pub(crate) struct Transport {
-    http: Http,
+    http: HttpClientFactory,
     /// Of this process. Made when the client is built; in a forked process, with the first request.
     http_clients: OnceLock<HttpClients>,
     /// With the path of the question, and the project in the query.
@@ -55,7 +55,7 @@ pub(crate) struct EventStream<'a> {
 impl Transport {
     /// A transport to the service below this URL, for a project.
     pub(crate) fn new(
-        http: Http,
+        http: HttpClientFactory,
         base: Url,
         project: &str,
         headers: HeaderMap,

@@ -77,7 +77,7 @@ thread_local! {
 }
 
 /// Whether this is the thread of a client, on which a blocking call would wait forever.
-pub(crate) fn is_this_thread() -> bool {
+pub(crate) fn is_client_thread() -> bool {
     IS_WORKER.get()
 }
 

@@ -46,7 +46,7 @@ pub struct RevisionParts {
     pub comment: String,
     /// Who made it.
     pub owner: Option<OwnerId>,
-    /// The older revision that this one copies exactly.
+    /// The older revision that this one copies, but for comment and owner.
     pub rollback_of: Option<Timestamp>,
 }
 

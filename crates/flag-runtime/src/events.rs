@@ -79,7 +79,7 @@ pub(crate) enum HeadRowNeeded {
 pub(crate) struct HeadChange {
     /// The flag.
     pub(crate) flag: FlagKey,
-    /// The time of its published revision; `None` if the flag is gone.
+    /// The time of its published revision; `None` if the flag is gone, or an older release claims it, which hides the time.
     pub(crate) revision_time: Option<Timestamp>,
     /// When the change was seen.
     pub(crate) seen_at: Instant,
@@ -167,9 +167,8 @@ impl Events {
         }
     }
 
-    /// Notes the digest of a project, whether it has flags, and which of them have changed; `None` stands for a flag that
-    /// is gone.
-    pub(crate) fn note_digest(
+    /// Notes the digest of a project's head row, whether it has flags, and which of them have changed.
+    pub(crate) fn note_head_changes(
         &self,
         project: &ProjectName,
         digest: ProjectDigest,

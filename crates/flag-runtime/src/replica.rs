@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use flag_model::{Backoff, Jitter};
 use flag_store::{
-    Clock as _, ExposureLog, Replica, StoreError, SystemClock, report, withdraw, withdraw_replica,
+    Clock as _, ExposureLog, Replica, StoreError, SystemClock, report, withdraw_projects,
+    withdraw_replica,
 };
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -78,7 +79,7 @@ impl ReplicaReporter {
     pub async fn withdraw(&self) -> Result<(), StoreError> {
         withdraw_replica(&*self.log, self.replica.id).await?;
         let projects = self.flags.project_reports().all();
-        withdraw(&*self.log, self.replica.id, &projects).await
+        withdraw_projects(&*self.log, self.replica.id, &projects).await
     }
 
     /// Notes the changes before which the cache serves nothing any more; returns when the latest of the other changes was seen.
@@ -128,7 +129,7 @@ impl ReplicaReporter {
         }
         let gone = reports.gone();
         if !gone.is_empty() {
-            withdraw(&*self.log, self.replica.id, &gone).await?;
+            withdraw_projects(&*self.log, self.replica.id, &gone).await?;
             reports.forget(&gone);
         }
         Ok(())
@@ -207,7 +208,7 @@ mod tests {
         fn note(&self, digest: &str) {
             let digest = ProjectDigest::parse(&format!("{digest:0>32}")).unwrap();
             let reports = self.flags.project_reports();
-            reports.note_digest(&project(), digest, vec![]);
+            reports.note_head_changes(&project(), digest, vec![]);
         }
 
         async fn reported(&self) -> Option<String> {
@@ -244,7 +245,7 @@ mod tests {
                 seen_at: Instant::now(),
             };
             let reports = self.flags.project_reports();
-            reports.note_digest(&project(), head_row.digest(), vec![change]);
+            reports.note_head_changes(&project(), head_row.digest(), vec![change]);
             created
         }
 

@@ -31,7 +31,7 @@ pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
 use self::identity_proxy::IdentityProxy;
 pub(crate) use self::identity_proxy::IdentityProxySettings;
-use self::key_set::{KeySet, ValidKey};
+use self::key_set::{FileKey, KeySet};
 use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
@@ -107,7 +107,7 @@ impl Authenticator {
     }
 
     /// Returns the key for people of the identity-aware proxy, with the name of the one who sent a request.
-    fn person(&self, keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<ValidKey>> {
+    fn person(&self, keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<FileKey>> {
         let proxy = self.identity_proxy.as_ref()?;
         let key = keys.load().get(proxy.key.as_str())?;
         let person = proxy.person(request.headers())?;
@@ -178,13 +178,13 @@ impl Authenticator {
 }
 
 /// Returns the key of a request if it is valid.
-fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
+fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<FileKey>, AccessError> {
     let presented = credential::presented(request.headers()).map_err(AccessError::Unauthorized)?;
     valid_secret(keys, presented)
 }
 
 /// Returns the key in the session of a request, or the one in its headers, if it is valid.
-fn signed_in_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<ValidKey>> {
+fn signed_in_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<FileKey>> {
     let now = SystemClock.now();
     let fingerprint_of = |id: &str| Some(keys.load().get(id)?.fingerprint.clone());
     let opened = session::cookie(request.headers())
@@ -195,7 +195,7 @@ fn signed_in_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<Va
     }
 }
 
-fn valid_secret(keys: &ArcSwap<KeySet>, presented: &str) -> Result<Arc<ValidKey>, AccessError> {
+fn valid_secret(keys: &ArcSwap<KeySet>, presented: &str) -> Result<Arc<FileKey>, AccessError> {
     let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {
         return Err(unknown);

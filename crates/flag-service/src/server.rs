@@ -4,7 +4,7 @@ mod connection;
 mod connections;
 mod framing;
 mod listen;
-mod no_answer_timer;
+mod no_request_timer;
 mod notify;
 mod open_files;
 mod opening;

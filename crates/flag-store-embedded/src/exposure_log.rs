@@ -69,7 +69,7 @@ impl EmbeddedLog {
         EmbeddedStore::is_file_there(directory, Contents::Exposures)
     }
 
-    /// The exposures that are rows, not those in blocks.
+    /// The table of rows: exposures that are rows, not those in blocks, and reports of replicas.
     pub fn rows(&self) -> &EmbeddedStore {
         &self.0
     }

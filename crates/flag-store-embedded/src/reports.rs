@@ -1,4 +1,4 @@
-//! Rows of the exposure log that are neither exposures nor counts: every statement that writes them.
+//! Rows of the exposure log that are neither exposures nor counts: the statements that insert and replace them.
 //!
 //! They are in the table of rows, which files of older releases have too.
 

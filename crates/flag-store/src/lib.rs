@@ -74,7 +74,7 @@ pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
 pub use crate::replicas::{
     KnownReplicas, Replica, ServedRevisions, known_replicas, replicas, report, served_revisions,
-    withdraw, withdraw_replica,
+    withdraw_projects, withdraw_replica,
 };
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;

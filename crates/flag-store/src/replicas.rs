@@ -169,7 +169,7 @@ pub async fn report(
 }
 
 /// Removes what a replica has reported of these projects.
-pub async fn withdraw(
+pub async fn withdraw_projects(
     log: &dyn ExposureLog,
     replica: ReplicaId,
     projects: &[ProjectName],

@@ -91,7 +91,7 @@ impl<'h> RollbackPath<'h> {
     }
 
     /// Unreadable rows between the revision in force and this one, or since the beginning.
-    pub fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
+    pub fn unreadable_between(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
         let after = target.map(Revision::created);
         let last = self.steps.last().map(|(step, _)| *step);
         let before = self.broken.or(last);

@@ -20,7 +20,7 @@ pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, ta
 pub(crate) use self::moment::Moment;
 pub(crate) use self::output_format::{OutputArgs, OutputFormat, OutputFormatParser};
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
-pub(crate) use self::seen::{AtMost, Seen, SeenArgs};
+pub(crate) use self::seen::{AtMost, Lookback, SeenArgs};
 pub(crate) use self::write::{RevisionWriteArgs, WriteArgs};
 
 /// The author of a row.

@@ -18,7 +18,7 @@ use flag_store::{
 use self::coverage::Coverage;
 use self::instance_impact::{InstanceImpact, MAX};
 use self::list::{List, ListError};
-use crate::args::{AtMost, RevisionWriteArgs, Seen, SeenArgs};
+use crate::args::{AtMost, Lookback, RevisionWriteArgs, SeenArgs};
 use crate::change::{Change, PlanPair};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
@@ -111,11 +111,11 @@ async fn add_impact(
     }
     let is_wanted = args.list_ids.is_some() || args.at_most.is_some();
     match args.seen {
-        Some(Seen::Off) if is_wanted => {
+        Some(Lookback::Off) if is_wanted => {
             let message = "--list-ids and --at-most need the exposure log: leave out --seen off";
             Err(ArgumentError::Usage(message.to_owned()).into())
         }
-        Some(Seen::Off) => Ok(None),
+        Some(Lookback::Off) => Ok(None),
         None if !is_wanted => {
             let is_shown_first = !write.yes || write.dry_run;
             let read_for = if is_shown_first {
@@ -128,8 +128,8 @@ async fn add_impact(
         }
         seen => {
             let within = match seen {
-                Some(Seen::Within(within)) => within,
-                Some(Seen::Off) | None => Seen::DEFAULT,
+                Some(Lookback::Within(within)) => within,
+                Some(Lookback::Off) | None => Lookback::DEFAULT,
             };
             let log = context.open_log_alone().await?;
             let mut reader = ImpactReader::new(log.as_ref(), args, within)?;
@@ -149,7 +149,7 @@ async fn look_briefly(
 ) {
     let reading = async {
         let log = context.open_log_alone().await?;
-        let mut looking = ImpactReader::new(log.as_ref(), args, Seen::DEFAULT)?;
+        let mut looking = ImpactReader::new(log.as_ref(), args, Lookback::DEFAULT)?;
         looking.assess_all(context, changes).await?;
         Ok::<_, Failure>(looking.found)
     };

@@ -1,6 +1,6 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Uses HTTP only to compare the answers of services ([`service_client`]), and makes decisions only to explain them.
+//! Uses HTTP only to compare the answers of services ([`service_client`]), and decides only to explain, preview and verify.
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each

@@ -31,7 +31,7 @@ pub(crate) struct WrittenRevision {
     pub(crate) store: FlagStore,
     pub(crate) flag: FlagKey,
     pub(crate) created: Timestamp,
-    /// When it was published.
+    /// When its append returned, a moment after it was published.
     pub(crate) at: Instant,
 }
 

@@ -13,7 +13,7 @@ use crate::circuit::Circuit;
 use crate::client_state::LastKnownValues;
 use crate::detail::{Freshness, KnownValue};
 use crate::failure::Failure;
-use crate::http_clients::Http;
+use crate::http_clients::HttpClientFactory;
 use crate::in_flight::InFlight;
 use crate::push::{Push, PushMode};
 use crate::question::FlagRef;
@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn state() -> ClientState {
-    let http = Http::Own {
+    let http = HttpClientFactory::Own {
         trust: Trust::None,
         proxy: None,
     };

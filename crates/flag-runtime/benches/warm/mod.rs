@@ -40,7 +40,7 @@ pub(crate) async fn cache() -> FlagCache {
     let reads = tokio::runtime::Handle::current();
     let cache = FlagCache::new(
         store.clone(),
-        guard.circuit(),
+        guard.read_circuit(),
         settings,
         reads,
         &mut registry,

@@ -66,7 +66,7 @@ impl World {
         let time = Some(SystemClock.now());
         let changed = changed.iter().map(|name| changed_to(name, time));
         self.events
-            .note_digest(&project(), digest(of_project), true, changed.collect());
+            .note_head_changes(&project(), digest(of_project), true, changed.collect());
     }
 
     fn counted(&self, metric: &str) -> String {
@@ -283,7 +283,7 @@ async fn a_flag_that_the_cache_cannot_read_does_not_keep_others_from_being_repea
             let changed = vec![gone, changed];
             world
                 .events
-                .note_digest(&project(), digest(D2), true, changed);
+                .note_head_changes(&project(), digest(D2), true, changed);
         }
         sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
         assert_eq!(received(&mut subscriber), event(D2, &[]));
@@ -392,7 +392,9 @@ async fn an_event_names_no_flags_if_there_are_many_or_one_is_gone() {
     sleep(REPEAT_AFTER + SHORTLY).await;
     assert!(received(&mut subscriber).is_some());
     let gone = vec![changed_to("a", None)];
-    world.events.note_digest(&project(), digest(D2), true, gone);
+    world
+        .events
+        .note_head_changes(&project(), digest(D2), true, gone);
     sleep(COLLECTED_FOR + SHORTLY).await;
     assert_eq!(received(&mut subscriber), event(D2, &[]));
 }
@@ -449,7 +451,7 @@ async fn invented_projects_have_subscribers_up_to_a_limit() {
     assert!(world.events.subscribe(&invented(0), None).is_ok());
     world
         .events
-        .note_digest(&invented(1), digest(D1), true, vec![]);
+        .note_head_changes(&invented(1), digest(D1), true, vec![]);
     assert!(world.events.subscribe(&project(), None).is_ok());
     drop(held);
     advance(SHORTLY).await;

@@ -22,7 +22,7 @@ use flag_store::{CountKey, CountsWriterId, ExposureBatch, ExposureTemplate, Minu
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
 
-/// How long counts are kept by a store without a rule for its table: 30 days.
+/// How long counts are kept by a store without a rule for its table: 30 days, but no longer than exposures; for ever if those are.
 pub const COUNTS_RETENTION: Duration = Duration::from_hours(720);
 
 /// How many minutes after a minute its exposures may be taken and still count in it.
@@ -32,7 +32,7 @@ const LATE: i64 = 60;
 /// are given up.
 const MAX_ENTRIES_IN_MEMORY: usize = 50_000;
 
-/// Counts that the writer of exposures adds to, and the writer of counts takes from.
+/// Counts that the writers of exposures add to, and the writer of counts takes from.
 #[derive(Debug)]
 pub(crate) struct MinuteCounter(Mutex<State>);
 

@@ -5,7 +5,7 @@ mod tests;
 
 use super::ExposureRecorder;
 use super::dedup::DedupEntry;
-use super::waiting::OwnedDecision;
+use super::waiting::OwnedServedDecision;
 
 /// Proof that an answer may be given: its exposure is accepted, dropped and counted, or left out as a duplicate; or it needs none.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct WaitForRoom<'a>(Box<Waiting<'a>>);
 #[derive(Debug)]
 struct Waiting<'a> {
     recorder: &'a ExposureRecorder,
-    decision: OwnedDecision,
+    decision: OwnedServedDecision,
     /// What deduplication remembers then.
     dedup_entry: Option<DedupEntry>,
 }
@@ -40,7 +40,7 @@ impl ExposureHandled {
 impl<'a> WaitForRoom<'a> {
     pub(super) fn new(
         recorder: &'a ExposureRecorder,
-        decision: OwnedDecision,
+        decision: OwnedServedDecision,
         dedup_entry: Option<DedupEntry>,
     ) -> Self {
         Self(Box::new(Waiting {

@@ -25,7 +25,7 @@ const LAG_SECONDS: [f64; 11] = [
 #[derive(Debug)]
 struct QueueMetrics(Arc<Queue>);
 
-/// Metrics of batches, and the lag of the oldest exposure of each.
+/// Metrics of batches, and the lag of the first exposure of each.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteMetrics {
     written: Counter,
@@ -152,7 +152,7 @@ impl WriteMetrics {
             (false, true) => &self.failed,
         };
         outcome.inc();
-        if let Some(oldest) = attempt.oldest {
+        if let Some(oldest) = attempt.first_served {
             let lag = SystemClock.now().since(oldest);
             self.lag.observe(lag.as_secs_f64());
         }
@@ -273,7 +273,7 @@ mod tests {
         let ago = SystemClock.now().saturating_sub(Duration::from_hours(1));
         for oldest in [None, Some(ago), Some(ago)] {
             metrics.count(&Attempt {
-                oldest,
+                first_served: oldest,
                 ..Attempt::default()
             });
         }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::chunk::{Chunk, ServedDecision};
 use super::overflow::Overflow;
-use super::waiting::{OwnedDecision, Ticket, WaitingExposure, WaitingQueue};
+use super::waiting::{OwnedServedDecision, Ticket, WaitingExposure, WaitingQueue};
 
 /// How many bytes of texts an exposure may have on average: the queue holds at most this times its capacity.
 const TEXT_BYTES: usize = 200;
@@ -192,7 +192,7 @@ impl Queue {
     /// Appends an exposure once there is room, after those that wait already; returns whether there was room in time.
     ///
     /// If the future is dropped, the exposure waits no longer; it is logged if it was accepted before.
-    pub(crate) async fn push_waiting(&self, decision: OwnedDecision) -> bool {
+    pub(crate) async fn push_waiting(&self, decision: OwnedServedDecision) -> bool {
         let max = match self.overflow {
             Overflow::Wait(max) => max,
             Overflow::Drop => Duration::ZERO,
@@ -205,7 +205,7 @@ impl Queue {
     }
 
     /// Adds an exposure to those that wait; `None` if it was accepted at once.
-    fn wait(&self, decision: OwnedDecision) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
+    fn wait(&self, decision: OwnedServedDecision) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
         let mut state = self.state();
         if state.has_room(self.capacity, &decision.as_served()) {
             self.append(state, decision.as_served());

@@ -11,7 +11,7 @@ use crate::flags::CacheEntry;
 
 /// A served decision that owns what it is made of.
 #[derive(Debug)]
-pub(crate) struct OwnedDecision {
+pub(crate) struct OwnedServedDecision {
     request_id: Box<str>,
     instance: Box<str>,
     entry: Arc<CacheEntry>,
@@ -20,7 +20,7 @@ pub(crate) struct OwnedDecision {
     served_at: Timestamp,
 }
 
-impl From<ServedDecision<'_>> for OwnedDecision {
+impl From<ServedDecision<'_>> for OwnedServedDecision {
     fn from(served: ServedDecision<'_>) -> Self {
         Self {
             request_id: served.request_id.into(),
@@ -33,7 +33,7 @@ impl From<ServedDecision<'_>> for OwnedDecision {
     }
 }
 
-impl OwnedDecision {
+impl OwnedServedDecision {
     /// Borrows it.
     pub(crate) fn as_served(&self) -> ServedDecision<'_> {
         ServedDecision {
@@ -63,14 +63,14 @@ pub(crate) struct WaitingQueue {
 pub(crate) struct WaitingExposure {
     ticket: Ticket,
     /// What waits.
-    pub(crate) decision: OwnedDecision,
+    pub(crate) decision: OwnedServedDecision,
     /// Notifies its request that the queue has accepted it.
     pub(crate) notifier: oneshot::Sender<()>,
 }
 
 impl WaitingQueue {
     /// Adds an exposure at the end.
-    pub(crate) fn add(&mut self, decision: OwnedDecision) -> (Ticket, oneshot::Receiver<()>) {
+    pub(crate) fn add(&mut self, decision: OwnedServedDecision) -> (Ticket, oneshot::Receiver<()>) {
         let (notifier, acceptance) = oneshot::channel();
         let ticket = Ticket(self.next);
         self.next += 1;

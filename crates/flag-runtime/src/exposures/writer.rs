@@ -1,4 +1,5 @@
-//! Writes exposures in the background, in batches; a failed write is retried until it succeeds.
+//! Writes exposures in the background, in batches; a failed write is retried until it succeeds; what
+//! the store refuses is dropped.
 //!
 //! Laws, each kept by the test of that name:
 //! - `what_failed_is_written_again_and_nothing_else`

@@ -47,7 +47,7 @@ pub(crate) struct CacheEntry {
     stale_for: Duration,
     /// When it is due to be read again, like `until`; moved on when a request begins that read.
     due: AtomicU64,
-    /// When its last read failed, like `until`; 0 for never.
+    /// When the store was found unreachable, like `until`; 0 if it was not since the last confirmation.
     unreachable_at: AtomicU64,
 }
 

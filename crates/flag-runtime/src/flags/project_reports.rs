@@ -22,7 +22,7 @@ pub(crate) struct ProjectReports {
 #[derive(Debug, Default)]
 struct State {
     projects: HashMap<ProjectName, Project>,
-    /// Those that are no longer watched, and were reported.
+    /// Those that are no longer watched; they may have been reported.
     gone: Vec<ProjectName>,
 }
 
@@ -37,8 +37,8 @@ struct Project {
 }
 
 impl ProjectReports {
-    /// Notes the digest of a project, and which of its flags have changed; `None` stands for a flag that is gone.
-    pub(crate) fn note_digest(
+    /// Notes the digest of a project's head row, and which of its flags have changed.
+    pub(crate) fn note_head_changes(
         &self,
         project: &ProjectName,
         digest: ProjectDigest,
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_digest_counts_once_all_changes_are_served() {
         let (reports, now) = (ProjectReports::default(), SystemClock.now());
-        reports.note_digest(&project(), digest("1"), vec![]);
+        reports.note_head_changes(&project(), digest("1"), vec![]);
         assert_eq!(reports.mark_served(|_, _, _| true), None);
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(taken(&reports), None);
         let changes = [change("a", Some(now)), change("b", Some(now))];
         let [a, b] = changes.clone().map(|change| change.flag);
-        reports.note_digest(&project(), digest("2"), changes.clone().into());
+        reports.note_head_changes(&project(), digest("2"), changes.clone().into());
         let seen_at = changes[1].seen_at;
         let unserved = reports.mark_served(|flag, _, _| *flag == a);
         assert_eq!(unserved, Some(seen_at));
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_could_not_be_reported_is_reported_later() {
         let reports = ProjectReports::default();
-        reports.note_digest(&project(), digest("1"), vec![]);
+        reports.note_head_changes(&project(), digest("1"), vec![]);
         let first = reports.take(9);
         assert!(!reports.has_news());
         reports.put_back(&first);
@@ -226,14 +226,14 @@ mod tests {
     #[test]
     fn a_project_that_is_not_watched_any_more_is_gone_until_it_is_watched_again() {
         let reports = ProjectReports::default();
-        reports.note_digest(&project(), digest("1"), vec![]);
+        reports.note_head_changes(&project(), digest("1"), vec![]);
         reports.take(9);
         reports.retain(&HashSet::new());
         assert_eq!(
             (reports.gone(), reports.has_news()),
             (vec![project()], true)
         );
-        reports.note_digest(&project(), digest("1"), vec![]);
+        reports.note_head_changes(&project(), digest("1"), vec![]);
         assert_eq!(reports.gone(), []);
         reports.retain(&HashSet::new());
         reports.forget(&[project()]);
@@ -246,7 +246,7 @@ mod tests {
         let is_noted = || reports.wait_for_change().now_or_never().is_some();
         reports.retain(&HashSet::new());
         assert!(!is_noted());
-        reports.note_digest(&project(), digest("1"), vec![]);
+        reports.note_head_changes(&project(), digest("1"), vec![]);
         assert!(is_noted());
         assert!(!is_noted());
         reports.retain(&[project()].into());
@@ -260,7 +260,7 @@ mod tests {
         let reports = ProjectReports::default();
         let other = ProjectName::new("q").unwrap();
         for project in [project(), other.clone()] {
-            reports.note_digest(&project, digest("1"), vec![]);
+            reports.note_head_changes(&project, digest("1"), vec![]);
         }
         reports.retain(&[other.clone()].into());
         let mut all = reports.all();
@@ -276,14 +276,14 @@ mod tests {
     fn a_digest_is_reported_again_only_when_it_has_changed() {
         let reports = ProjectReports::default();
         for text in ["1", "2"] {
-            reports.note_digest(&project(), digest(text), vec![]);
+            reports.note_head_changes(&project(), digest(text), vec![]);
             reports.mark_served(|_, _, _| true);
             assert_eq!(taken(&reports).unwrap().digest, Some(digest(text)));
             reports.mark_served(|_, _, _| true);
             assert_eq!(taken(&reports), None);
         }
         // One that is not served is not reported.
-        reports.note_digest(
+        reports.note_head_changes(
             &project(),
             digest("3"),
             vec![change("a", Some(SystemClock.now()))],

@@ -103,7 +103,7 @@ impl World {
         let store = FlagStore::new(guard.clone(), clock());
         let cache = FlagCache::new(
             store.clone(),
-            guard.circuit(),
+            guard.read_circuit(),
             settings,
             reads,
             &mut registry,

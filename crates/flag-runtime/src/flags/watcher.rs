@@ -216,7 +216,7 @@ fn note_for_reports(
     let digest = seen.head_row().digest();
     flags
         .project_reports()
-        .note_digest(project, digest, changes);
+        .note_head_changes(project, digest, changes);
 }
 
 /// Notes the head row of a project for the events of its subscribers, if it has any.
@@ -224,7 +224,7 @@ fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, r
     let head_row = seen.head_row();
     let note = |changes| {
         let has_flags = head_row.flags().next().is_some();
-        events.note_digest(project, head_row.digest(), has_flags, changes);
+        events.note_head_changes(project, head_row.digest(), has_flags, changes);
     };
     match events.head_row_needed(project) {
         HeadRowNeeded::Now => note(seen.published_to_compare()),

@@ -1,4 +1,4 @@
-//! Guards the ports: every call is counted and timed.
+//! Guards the ports: every read and write is counted and timed; closing and deleting pass through.
 //!
 //! Reads through either port share a concurrency limit, a deadline and a circuit. Writes into the exposure log
 //! (exposures, counts, reports and their removal), and the look-up after an insertion, have a circuit of their own, and their
@@ -46,12 +46,12 @@ pub struct GuardSettings {
 #[derive(Debug)]
 pub struct StoreGuard<T: ?Sized> {
     store: Arc<DeferredStore<T>>,
-    limits: Arc<CallLimits>,
+    calls: Arc<GuardedCalls>,
 }
 
-/// State that both ports share.
+/// What makes the calls of both ports: their limits, circuits and metrics.
 #[derive(Debug)]
-struct CallLimits {
+struct GuardedCalls {
     settings: GuardSettings,
     /// One permit for each concurrent read.
     read_permits: Semaphore,
@@ -78,19 +78,19 @@ impl StoreGuard<dyn RowStore> {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Arc::new(StoreMetrics::register(registry));
-        let limits = Arc::new(CallLimits::new(settings, CallsFor::Evaluations, metrics));
-        Self { store, limits }
+        let calls = Arc::new(GuardedCalls::new(settings, CallsFor::Evaluations, metrics));
+        Self { store, calls }
     }
 
     /// Guards the same flags for other readers, which share no limit and no circuit with this guard: neither can stop the
     /// other. Their calls are counted in the same metrics.
     #[must_use]
     pub fn with_separate_limits(&self, settings: GuardSettings) -> Self {
-        let metrics = Arc::clone(&self.limits.metrics);
-        let limits = Arc::new(CallLimits::new(settings, CallsFor::Others, metrics));
+        let metrics = Arc::clone(&self.calls.metrics);
+        let calls = Arc::new(GuardedCalls::new(settings, CallsFor::Others, metrics));
         Self {
             store: Arc::clone(&self.store),
-            limits,
+            calls,
         }
     }
 
@@ -99,7 +99,7 @@ impl StoreGuard<dyn RowStore> {
         let metrics = Arc::new(StoreMetrics::register(&mut Registry::default()));
         Self {
             store: Arc::new(rows.into()),
-            limits: Arc::new(CallLimits::new(settings, CallsFor::Others, metrics)),
+            calls: Arc::new(GuardedCalls::new(settings, CallsFor::Others, metrics)),
         }
     }
 
@@ -107,19 +107,19 @@ impl StoreGuard<dyn RowStore> {
     pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
         StoreGuard {
             store: log,
-            limits: Arc::clone(&self.limits),
+            calls: Arc::clone(&self.calls),
         }
     }
 
     /// Returns the circuit of reads.
-    pub fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.limits.read_circuit)
+    pub fn read_circuit(&self) -> Arc<Circuit> {
+        Arc::clone(&self.calls.read_circuit)
     }
 
     /// Probes the store whenever the circuit is open, for ever, so that a recovery shows without requests.
     pub async fn probe(&self) {
         loop {
-            self.limits.read_circuit.probe_due().await;
+            self.calls.read_circuit.probe_due().await;
             // If a request comes first, its call is the probe.
             if let Err(error) = self.ping().await
                 && !error.is_transient()
@@ -130,7 +130,7 @@ impl StoreGuard<dyn RowStore> {
     }
 }
 
-impl CallLimits {
+impl GuardedCalls {
     fn new(settings: GuardSettings, calls_for: CallsFor, metrics: Arc<StoreMetrics>) -> Self {
         let waiting_per_read = match calls_for {
             CallsFor::Evaluations => WAITING_PER_READ,

@@ -8,7 +8,7 @@ use flag_keys::Scope;
 use flag_model::{Invalid, OwnerId, ProjectName};
 
 use super::error::{AccessError, Forbidden, Unauthorized};
-use super::key_set::ValidKey;
+use super::key_set::FileKey;
 use super::requirement::AccessRequirement;
 use super::session::FormTokens;
 use super::{session, stream_token};
@@ -19,7 +19,7 @@ pub(crate) enum Principal {
     /// A caller that needs no key.
     Anybody,
     /// The holder of a key.
-    Holder(Arc<ValidKey>),
+    Holder(Arc<FileKey>),
     /// A caller without a valid key, which may only sign in.
     Unauthenticated,
 }
@@ -51,7 +51,7 @@ pub(crate) enum NoEditor {
 
 /// A caller of the dashboard, which may read the projects of its key, or all projects where no key is needed.
 #[derive(Clone, Debug)]
-pub(crate) struct Viewer(Option<Arc<ValidKey>>);
+pub(crate) struct Viewer(Option<Arc<FileKey>>);
 
 impl Viewer {
     /// Whether it may see a project.

@@ -9,9 +9,9 @@ use flag_store::{Clock as _, SystemClock};
 
 use super::rate::ArrivalTime;
 
-/// A valid key, which presented keys are compared with.
+/// A key of the file, which presented keys are compared with; it may have expired.
 #[derive(Clone, Debug)]
-pub(crate) struct ValidKey {
+pub(crate) struct FileKey {
     pub(super) id: KeyId,
     pub(super) fingerprint: Fingerprint,
     pub(super) scopes: Scopes,
@@ -26,7 +26,7 @@ pub(crate) struct ValidKey {
     pub(super) person: Option<String>,
 }
 
-impl ValidKey {
+impl FileKey {
     /// The same in the hands of a person.
     pub(super) fn of_person(&self, person: String) -> Self {
         Self {
@@ -62,14 +62,14 @@ impl ValidKey {
 
 /// The keys of one state of the file.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(HashMap<KeyId, Arc<ValidKey>>);
+pub(super) struct KeySet(HashMap<KeyId, Arc<FileKey>>);
 
 impl KeySet {
     /// Returns the keys of a file; keys that were in `before` keep theirs.
     pub(super) fn new(file: &KeyFile, before: &Self) -> Self {
         let keys = file.keys.iter().map(|key| {
             let arrival = before.0.get(&key.id).map(|key| Arc::clone(&key.arrival));
-            let valid = ValidKey {
+            let valid = FileKey {
                 id: key.id.clone(),
                 fingerprint: key.fingerprint.clone(),
                 scopes: key.scopes,
@@ -85,7 +85,7 @@ impl KeySet {
     }
 
     /// Returns the key with this id. Ids are not secret, so the timing of the look-up may reveal them.
-    pub(super) fn get(&self, id: &str) -> Option<Arc<ValidKey>> {
+    pub(super) fn get(&self, id: &str) -> Option<Arc<FileKey>> {
         self.0.get(id).cloned()
     }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[track_caller]
     fn check(comment: &str, expected: &str) {
-        let valid = ValidKey {
+        let valid = FileKey {
             id: KeyId::new("ann-1").unwrap(),
             fingerprint: Secret::new().unwrap().fingerprint(),
             scopes: Scopes::default(),

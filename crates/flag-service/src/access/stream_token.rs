@@ -12,7 +12,7 @@ use flag_model::ProjectName;
 use percent_encoding::percent_decode_str;
 
 use super::error::{AccessError, Unauthorized};
-use super::key_set::{KeySet, ValidKey};
+use super::key_set::{FileKey, KeySet};
 
 /// The parameter that holds the token.
 pub(super) const TOKEN: &str = "token";
@@ -21,7 +21,7 @@ pub(super) const TOKEN: &str = "token";
 const SEPARATOR: char = '.';
 
 /// Returns the token of a key for the streams of a project.
-pub(super) fn of(key: &ValidKey, project: &ProjectName) -> Option<String> {
+pub(super) fn of(key: &FileKey, project: &ProjectName) -> Option<String> {
     let code = code(key, project.as_str())?;
     Some(format!("{}{SEPARATOR}{code}", key.id))
 }
@@ -30,7 +30,7 @@ pub(super) fn of(key: &ValidKey, project: &ProjectName) -> Option<String> {
 pub(super) fn valid_key(
     keys: &ArcSwap<KeySet>,
     request: &HttpRequest,
-) -> Result<Arc<ValidKey>, AccessError> {
+) -> Result<Arc<FileKey>, AccessError> {
     let missing = AccessError::Unauthorized(Unauthorized::Missing);
     let mut pairs = request.query_string().split('&');
     let token = pairs.find_map(|pair| pair.strip_prefix(TOKEN)?.strip_prefix('='));
@@ -51,6 +51,6 @@ pub(super) fn valid_key(
     Ok(key)
 }
 
-fn code(key: &ValidKey, project: &str) -> Option<Fingerprint> {
+fn code(key: &FileKey, project: &str) -> Option<Fingerprint> {
     key.fingerprint.code_for(&format!("events {project}"))
 }

@@ -1,4 +1,5 @@
-//! Evaluates a flag for an instance: looks the flag up, decides, records the exposure. Every endpoint that evaluates does it here.
+//! Evaluates a flag for an instance: looks the flag up, decides, records the exposure. All endpoints decide here; the OFREP list looks
+//! up and records many flags at once (`ofrep/bulk.rs`).
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;

@@ -246,7 +246,7 @@ mod tests {
             &mut Registry::default(),
         );
         let log = Arc::new(guard.for_log(Arc::new(DeferredStore::from(log))));
-        let circuit = guard.circuit();
+        let circuit = guard.read_circuit();
         let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = AppState::for_tests().readiness.flags;
         let readiness = Readiness::new(store, log, circuit, flags);

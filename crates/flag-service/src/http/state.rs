@@ -68,7 +68,7 @@ impl AppState {
         let mut registry = crate::telemetry::metrics::registry();
         let rows = Arc::new(DeferredStore::from(rows));
         let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
-        let circuit = guard.circuit();
+        let circuit = guard.read_circuit();
         let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = FlagCache::new(
             store.clone(),

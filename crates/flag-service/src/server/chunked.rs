@@ -4,7 +4,7 @@
 //! chunk of one byte costs much more memory than a byte.
 
 /// The cost of queueing a chunk, besides its bytes.
-pub(super) const CHUNK: usize = 64;
+pub(super) const CHUNK_COST: usize = 64;
 
 /// The progress of a chunked body.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Chunked {
                 continue;
             }
             if self.step == Step::SizeFirst {
-                let Some(left) = budget.checked_sub(CHUNK) else {
+                let Some(left) = budget.checked_sub(CHUNK_COST) else {
                     break;
                 };
                 *budget = left;

@@ -23,7 +23,7 @@ pub(super) use self::deadlines::CALLER_TIMEOUT;
 pub(super) use self::transport::Transport;
 use super::connections::Connections;
 use super::framing::Framing;
-use super::no_answer_timer::NoAnswerTimer;
+use super::no_request_timer::NoRequestTimer;
 use crate::http::{ConnectionState, HeldBytesCounter, Phase};
 
 /// The longest head that is passed on; shorter ones may still be refused with a problem (`http/limits/size.rs`).
@@ -61,9 +61,9 @@ pub(super) struct GuardedConnection<T> {
     is_shut: bool,
     held_bytes: HeldBytesCounter,
     /// Detects that a head takes too long to arrive.
-    head_timer: Option<NoAnswerTimer>,
+    head_timer: Option<NoRequestTimer>,
     /// Detects that no request arrives.
-    idle_timer: Option<NoAnswerTimer>,
+    idle_timer: Option<NoRequestTimer>,
     /// Runs while the caller does not read an answer.
     write_timeout: Option<Pin<Box<Sleep>>>,
     /// Runs while unwanted input is discarded.

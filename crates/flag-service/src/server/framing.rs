@@ -6,7 +6,7 @@
 
 use memchr::memchr;
 
-use super::chunked::{CHUNK, Chunked, Chunks};
+use super::chunked::{CHUNK_COST, Chunked, Chunks};
 
 /// Replaces a line feed without a carriage return: invalid in every head.
 const REFUSED: u8 = 0;
@@ -88,7 +88,7 @@ impl Framing {
 
     /// Whether the budget of this poll is used up; if so, renews it for the next poll.
     pub(super) fn renew_spent_budget(&mut self) -> bool {
-        let is_spent = self.budget < CHUNK;
+        let is_spent = self.budget < CHUNK_COST;
         if is_spent {
             self.budget = POLL_BUDGET;
         }
@@ -335,7 +335,7 @@ mod tests {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let tiny = "1\r\n \r\n".repeat(10_000);
         for poll in polls(&format!("{head}{tiny}0\r\n\r\n")) {
-            assert!(poll <= POLL_BUDGET / CHUNK * 6 + head.len(), "{poll}");
+            assert!(poll <= POLL_BUDGET / CHUNK_COST * 6 + head.len(), "{poll}");
         }
         let large = format!("{head}1f00\r\n{}\r\n0\r\n\r\n", "x".repeat(0x1f00));
         assert_eq!(polls(&large), [large.len()]);

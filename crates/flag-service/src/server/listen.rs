@@ -88,7 +88,7 @@ pub(crate) fn listen(
     Ok((server?.run(), local_address))
 }
 
-/// What serves HTTP on a connection.
+/// An accepted connection, its protocol, and the address of its peer.
 type Accepted<T> = (GuardedConnection<T>, Protocol, Option<SocketAddr>);
 
 /// Guards each connection of a worker, encrypted or not.

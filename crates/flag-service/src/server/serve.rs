@@ -99,7 +99,7 @@ async fn serve(
     .with_options(config.row_options);
     let flags = FlagCache::new(
         store.clone(),
-        guard.circuit(),
+        guard.read_circuit(),
         config.cache.flags,
         Handle::current(),
         &mut registry,
@@ -133,7 +133,7 @@ async fn serve(
         readiness: Readiness::new(
             store,
             Arc::clone(&exposure_log),
-            guard.circuit(),
+            guard.read_circuit(),
             flags.clone(),
         ),
         flags,

@@ -1,6 +1,6 @@
 //! The metrics of the service.
 //!
-//! Each part of the service has its own struct of metrics, resolved at start: the request path looks up no label. Labels are
+//! Each part of the service has its own struct of metrics, resolved at start: an answer from the cache looks up no label. Labels are
 //! bounded; instance ids and request ids are never labels.
 mod build;
 mod decisions;

@@ -45,7 +45,7 @@ impl Append<'_> {
         let newer = times.first().copied().filter(|time| *time > claim.at);
         let may_be_taken_over = claim.age.get() >= CLAIM_HOLDS;
         match outcome {
-            // No writer of this project appends while the claim stands, so a later row came without one.
+            // No writer of ours appends to the flag while the claim stands, so a later row came without one.
             ClaimOutcome::Published if newer.is_some() => Err(self.overtaken_error(claim, newer)),
             // A claim is taken over only after `CLAIM_HOLDS`; before that, the writer that did so had seen this row.
             ClaimOutcome::TakenOver if may_be_taken_over => Err(self.taken_over_error(claim).await),

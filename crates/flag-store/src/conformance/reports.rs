@@ -7,7 +7,8 @@ use flag_model::ProjectName;
 use super::exposure_log::{Log, all, append, at, exposure, flag_named, project, requests};
 use crate::exposure_log::ExposureLog;
 use crate::replicas::{
-    Replica, ServedRevisions, replicas, report, served_revisions, withdraw, withdraw_replica,
+    Replica, ServedRevisions, replicas, report, served_revisions, withdraw_projects,
+    withdraw_replica,
 };
 use crate::row_key::ReplicaId;
 use crate::rows::{Cells, Row, Scan};
@@ -83,7 +84,7 @@ pub async fn what_a_replica_reports_is_read_back<T: ExposureLog>(log: Log<T>) {
     let found = served_revisions(&*log, &project()).await.unwrap();
     let expected = [(one.id, served), (other.id, ServedRevisions::default())];
     assert_eq!(found, expected.into());
-    withdraw(&*log, one.id, std::slice::from_ref(&elsewhere))
+    withdraw_projects(&*log, one.id, std::slice::from_ref(&elsewhere))
         .await
         .unwrap();
     withdraw_replica(&*log, other.id).await.unwrap();

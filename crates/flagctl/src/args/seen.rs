@@ -13,8 +13,8 @@ use super::Moment;
 pub(crate) struct SeenArgs {
     /// Show how many of the instances in the exposure log would move: those seen in this time, such as `7d`; `off` reads no log
     /// [default: 7d, if the log can be read within 3 s, or 0.1 s with `--yes`]
-    #[arg(long, value_name = "TIME", value_parser = Seen::parse)]
-    pub(crate) seen: Option<Seen>,
+    #[arg(long, value_name = "TIME", value_parser = Lookback::parse)]
+    pub(crate) seen: Option<Lookback>,
     /// Write the instances that would move to this file, a JSON object on each line
     #[arg(long, value_name = "FILE")]
     pub(crate) list_ids: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub(crate) struct SeenArgs {
 
 /// How far back instances are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum Lookback {
     /// Not at all.
     Off,
     /// This long.
@@ -42,7 +42,7 @@ pub(crate) enum AtMost {
     Percent(f64),
 }
 
-impl Seen {
+impl Lookback {
     /// If nothing is said.
     pub(crate) const DEFAULT: Duration = Duration::from_hours(7 * 24);
 
@@ -119,10 +119,13 @@ mod tests {
 
     #[test]
     fn instances_are_looked_for_in_a_length_of_time() {
-        assert_eq!(Seen::parse("off"), Ok(Seen::Off));
-        assert_eq!(Seen::parse("7d"), Ok(Seen::Within(Seen::DEFAULT)));
+        assert_eq!(Lookback::parse("off"), Ok(Lookback::Off));
+        assert_eq!(
+            Lookback::parse("7d"),
+            Ok(Lookback::Within(Lookback::DEFAULT))
+        );
         for text in ["", "now", "2026-11-28", "on", "yesterday"] {
-            assert!(Seen::parse(text).is_err(), "{text}");
+            assert!(Lookback::parse(text).is_err(), "{text}");
         }
     }
 }

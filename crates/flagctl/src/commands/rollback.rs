@@ -141,7 +141,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         next.change = next.change.with_risk(Risk::UndoesRollback);
     }
     if args.to.is_none() {
-        for row in path.passed_over(Some(&target)) {
+        for row in path.unreadable_between(Some(&target)) {
             let warning = format!(
                 "{} cannot be read and is skipped",
                 revision_of(row.created())
@@ -175,7 +175,7 @@ fn back<'h>(
         return Ok(target);
     }
     // An unreadable revision decides nothing, so it is no target of a rollback.
-    match path.passed_over(None).first() {
+    match path.unreadable_between(None).first() {
         Some(&row) if path.length() == 0 => Err(RollbackError::Unreadable {
             what: revision_of(row.created()),
             flag: flag.clone(),

@@ -92,7 +92,7 @@ async fn who_waits_is_served_in_order_and_before_who_comes_later() {
         assert_eq!(queue.push(served(&decided, instance)), Pushed::Accepted);
     }
     let mut waiting = ["A3", "A4"].map(|instance| {
-        let decision = OwnedDecision::from(served(&decided, instance));
+        let decision = OwnedServedDecision::from(served(&decided, instance));
         Box::pin(queue.push_waiting(decision))
     });
     for one in &mut waiting {

@@ -21,7 +21,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
                 Err(_) => all_unavailable(batch.len(), NOT_YET),
             }
         };
-        Box::pin(self.limits.append(batch.len(), call))
+        Box::pin(self.calls.append(batch.len(), call))
     }
 
     fn insert_if_absent<'a>(
@@ -30,7 +30,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     ) -> BoxFuture<'a, Result<Insert, StoreError>> {
         let call = async { self.store.opened()?.insert_if_absent(record).await };
         let insert = Operation::InsertIfAbsent;
-        Box::pin(self.limits.call_on_write_circuit(insert, call))
+        Box::pin(self.calls.call_on_write_circuit(insert, call))
     }
 
     fn find<'a>(
@@ -38,7 +38,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>> {
         let call = async { self.store.opened()?.find(key).await };
-        Box::pin(self.limits.call_on_write_circuit(Operation::Get, call))
+        Box::pin(self.calls.call_on_write_circuit(Operation::Get, call))
     }
 
     fn page<'a>(
@@ -49,8 +49,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let call = async move { self.store.opened()?.page(scope, within, after, limit).await };
-        let timeout = self.limits.scan_timeout(Some(limit));
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(Some(limit));
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn batches<'a>(
@@ -64,8 +64,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
             let log = self.store.opened()?;
             log.batches(scope, within, after, limit).await
         };
-        let timeout = self.limits.scan_timeout(Some(limit));
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(Some(limit));
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn logged_after<'a>(
@@ -74,8 +74,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let call = async move { self.store.opened()?.logged_after(scope, after).await };
-        let timeout = self.limits.scan_timeout(None);
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(None);
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn newest<'a>(
@@ -83,8 +83,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         query: ExposureQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
         let call = async move { self.store.opened()?.newest(query).await };
-        let timeout = self.limits.scan_timeout(None);
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(None);
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn of_instance<'a>(
@@ -93,8 +93,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         instance: &'a InstanceId<'a>,
     ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
         let call = async { self.store.opened()?.of_instance(project, instance).await };
-        let timeout = self.limits.scan_timeout(None);
-        Box::pin(self.limits.read(Operation::Keys, timeout, call))
+        let timeout = self.calls.scan_timeout(None);
+        Box::pin(self.calls.read(Operation::Keys, timeout, call))
     }
 
     /// Always fails: no exposure is deleted through the guard.
@@ -110,7 +110,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_counts(writer, counts).await };
         Box::pin(
-            self.limits
+            self.calls
                 .call_on_write_circuit(Operation::WriteBatch, call),
         )
     }
@@ -121,8 +121,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let call = async move { self.store.opened()?.counts(flag, within).await };
-        let timeout = self.limits.scan_timeout(None);
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(None);
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn last_counted<'a>(
@@ -131,36 +131,36 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         within: Range<Minute>,
     ) -> BoxFuture<'a, Result<Vec<Option<Minute>>, StoreError>> {
         let call = async move { self.store.opened()?.last_counted(flags, within).await };
-        let timeout = self.limits.scan_timeout(None);
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        let timeout = self.calls.scan_timeout(None);
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_reports(rows).await };
         Box::pin(
-            self.limits
+            self.calls
                 .call_on_write_circuit(Operation::WriteBatch, call),
         )
     }
 
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
-        let timeout = self.limits.scan_timeout(scan.limit);
+        let timeout = self.calls.scan_timeout(scan.limit);
         let call = async move { self.store.opened()?.reports(scan).await };
-        Box::pin(self.limits.read(Operation::Scan, timeout, call))
+        Box::pin(self.calls.read(Operation::Scan, timeout, call))
     }
 
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.remove_reports(keys).await };
         Box::pin(
-            self.limits
+            self.calls
                 .call_on_write_circuit(Operation::WriteBatch, call),
         )
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = async { self.store.opened()?.ping().await };
-        let timeout = self.limits.settings.read_timeout;
-        Box::pin(self.limits.read(Operation::Ping, timeout, call))
+        let timeout = self.calls.settings.read_timeout;
+        Box::pin(self.calls.read(Operation::Ping, timeout, call))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

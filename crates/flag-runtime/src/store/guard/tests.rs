@@ -165,7 +165,7 @@ async fn reads_are_bounded_and_all_end_at_their_deadline() {
         .iter()
         .filter(|result| failed_with(result, "too many concurrent reads"));
     assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_READ));
-    assert_eq!(world.guard.limits.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(world.guard.calls.waiting.load(Ordering::Relaxed), 0);
     assert!(world.scrape().contains("store_calls_in_flight 0"));
 }
 
@@ -221,7 +221,7 @@ async fn a_store_is_found_again_though_nobody_asks() {
     sleep(Duration::from_mins(1)).await;
     world.mode(Mode::Answers);
     sleep(Duration::from_millis(1_100)).await;
-    assert!(!world.guard.circuit().is_open());
+    assert!(!world.guard.read_circuit().is_open());
     let calls = world.store.calls.load(Ordering::Relaxed);
     sleep(Duration::from_mins(1)).await;
     assert_eq!(world.store.calls.load(Ordering::Relaxed), calls);
@@ -238,7 +238,7 @@ async fn exposures_have_a_circuit_of_their_own_and_need_no_permit() {
         assert!(failed_with(&world.write().await, "down"));
     }
     assert!(failed_with(&world.write().await, "circuit open"));
-    assert!(!world.guard.circuit().is_open());
+    assert!(!world.guard.read_circuit().is_open());
     assert!(
         world
             .scrape()

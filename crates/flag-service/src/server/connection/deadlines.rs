@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{END_OF_INPUT, GuardedConnection, Transport};
 use crate::http::Phase;
 use crate::server::LINGER;
-use crate::server::no_answer_timer::NoAnswerTimer;
+use crate::server::no_request_timer::NoRequestTimer;
 
 /// Timeout for a caller to send a head, or to read a piece of an answer.
 pub(in crate::server) const CALLER_TIMEOUT: Duration = Duration::from_millis(4_500);
@@ -90,7 +90,7 @@ impl<T: Transport> GuardedConnection<T> {
         } else {
             CALLER_TIMEOUT
         };
-        NoAnswerTimer::poll_expired(&mut self.head_timer, timeout, 1, &self.state, context)
+        NoRequestTimer::poll_expired(&mut self.head_timer, timeout, 1, &self.state, context)
     }
 
     /// Whether the connection was idle for too long.
@@ -100,7 +100,7 @@ impl<T: Transport> GuardedConnection<T> {
         } else {
             (self.connections.keep_alive / u32::from(PARTS), PARTS)
         };
-        NoAnswerTimer::poll_expired(&mut self.idle_timer, part, parts, &self.state, context)
+        NoRequestTimer::poll_expired(&mut self.idle_timer, part, parts, &self.state, context)
     }
 
     /// Waits for the caller to read, up to a deadline; fails if callers hold too many bytes.

@@ -1,4 +1,4 @@
-//! Detects that a connection has had no answer for a while.
+//! Detects that a caller has completed no request for a while.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -10,7 +10,7 @@ use crate::http::ConnectionState;
 
 /// A timer that keeps running across requests, so that no request has to reset it.
 #[derive(Debug)]
-pub(super) struct NoAnswerTimer {
+pub(super) struct NoRequestTimer {
     sleep: Pin<Box<Sleep>>,
     /// The number of answers when it was set.
     answers: u32,
@@ -18,7 +18,7 @@ pub(super) struct NoAnswerTimer {
     quiet: u8,
 }
 
-impl NoAnswerTimer {
+impl NoRequestTimer {
     /// Whether nothing was answered during `parts` periods of length `part`, and nothing is being answered; detected at most
     /// one part late. Sets the timer if there is none, and registers the task to wake.
     pub(super) fn poll_expired(
