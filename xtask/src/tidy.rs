@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn lints_are_inherited_in_so_many_words() {
+    fn lints_are_inherited_explicitly() {
         assert!(inherits_the_lints(
             "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"
         ));
