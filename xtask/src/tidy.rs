@@ -1,5 +1,6 @@
 //! What every crate of ours has in common, as far as the compiler does not check it; and how large everything is.
 mod circles;
+mod english;
 mod glossary;
 mod imports;
 mod layers;
@@ -73,6 +74,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
     }
     found.extend(glossary::complaints(metadata, trees)?);
     found.extend(links::complaints(&metadata.workspace_root)?);
+    found.extend(english::complaints(&metadata.workspace_root)?);
     Ok(found)
 }
 
