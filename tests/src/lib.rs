@@ -107,8 +107,8 @@ pub fn new_connection() -> reqwest::Client {
     http()
 }
 
-/// An HTTP client. It needs to be told whose cryptography to use, as the client crate has TLS built in without choosing
-/// one for everybody.
+/// An HTTP client. It needs a choice of the cryptography to use, as the client crate has TLS built in without choosing one
+/// for everybody.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());

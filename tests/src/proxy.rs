@@ -64,7 +64,7 @@ impl Proxy {
         self.weather.send_replace(Weather::Silent);
     }
 
-    /// From now on nothing arrives after so many more bytes of answers: silence amid an answer.
+    /// From now on nothing arrives after `bytes` more bytes of answers: silence amid an answer.
     pub fn fall_silent_after(&self, bytes: u64) {
         let left = Arc::new(AtomicU64::new(bytes));
         self.weather.send_replace(Weather::SilentAfter(left));

@@ -337,10 +337,7 @@ impl Service {
 }
 
 impl Drop for Service {
-    #[expect(
-        clippy::print_stderr,
-        reason = "whoever reads why a test failed wants it"
-    )]
+    #[expect(clippy::print_stderr, reason = "it shows why a test failed")]
     fn drop(&mut self) {
         if std::thread::panicking() && self.log.is_some() {
             eprintln!("{}", self.log());

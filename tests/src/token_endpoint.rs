@@ -71,7 +71,7 @@ impl TokenEndpoint {
         });
     }
 
-    /// Where the keys of service accounts are told to ask.
+    /// The address of its tokens, for the key files of service accounts.
     pub fn url(&self) -> String {
         format!("http://{}/token", self.address)
     }

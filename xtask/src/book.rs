@@ -18,7 +18,7 @@ pub(crate) const PAGES: &str = "docs";
 /// The order of the pages.
 pub(crate) const SUMMARY: &str = "docs/SUMMARY.md";
 
-/// What mdBook is told.
+/// The configuration of mdBook.
 const SETTINGS: &str = "docs/book.toml";
 
 /// Builds the book into `book` in the target folder.

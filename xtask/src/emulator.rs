@@ -1,6 +1,6 @@
 //! The Bigtable emulator: where to get one, and one that runs.
 //!
-//! The emulator is Google's, whoever packed it. Nothing here knows what is kept in it.
+//! The emulator is Google's, also in packages of others. Nothing here knows what is kept in it.
 mod build;
 mod find;
 mod mirror;

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_falls_short_is_told() {
+    fn what_falls_short_is_reported() {
         let row = Row {
             fault: "f".into(),
             goal: "g".into(),

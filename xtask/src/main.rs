@@ -81,7 +81,7 @@ enum Chore {
     Api,
     /// Checks that our crates depend only on what they may
     Edges,
-    /// Checks that every crate opens with its purpose and inherits the lints
+    /// Checks purpose, lints, manifests, circles and layers of crates; words, links and English of texts and names
     Tidy,
     /// Packs what is handed out: archive, Debian packages, bills of material, checksums. Needs Debian
     Dist(dist::Args),

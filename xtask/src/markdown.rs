@@ -1,10 +1,10 @@
-//! The pages of the repository: which there are, what they link to, and what can be linked to in them.
+//! The files of the repository; of its pages also what they link to, and what can be linked to in them.
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Folders that hold no page of ours.
+/// Folders that hold no file of ours.
 const PASSED_OVER: [&str; 3] = [".git", "target", "third-party"];
 
 /// A page in Markdown.
@@ -39,9 +39,7 @@ impl Page {
 
     /// Reads every page of the repository, in order.
     pub(crate) fn read_all(root: &Path) -> Result<Vec<Self>> {
-        let mut paths = Vec::new();
-        collect(root, root, &mut paths)?;
-        paths.sort_unstable();
+        let paths = files(root, &["md"])?;
         paths.iter().map(|path| Self::read(root, path)).collect()
     }
 
@@ -142,16 +140,32 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-fn collect(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+/// The files of the repository with one of these endings, from its top, in order.
+pub(crate) fn files(root: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    collect(root, root, extensions, &mut paths)?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn collect(
+    root: &Path,
+    folder: &Path,
+    extensions: &[&str],
+    found: &mut Vec<PathBuf>,
+) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("no {}", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type()?.is_dir() {
             if !PASSED_OVER.iter().any(|passed| name == *passed) {
-                collect(root, &path, found)?;
+                collect(root, &path, extensions, found)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted))
+        {
             found.push(path.strip_prefix(root)?.to_owned());
         }
     }

@@ -1,5 +1,6 @@
 //! What every crate of ours has in common, as far as the compiler does not check it; and how large everything is.
 mod circles;
+mod english;
 mod glossary;
 mod imports;
 mod layers;
@@ -73,6 +74,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
     }
     found.extend(glossary::complaints(metadata, trees)?);
     found.extend(links::complaints(&metadata.workspace_root)?);
+    found.extend(english::complaints(&metadata.workspace_root)?);
     Ok(found)
 }
 
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn lints_are_inherited_in_so_many_words() {
+    fn lints_are_inherited_explicitly() {
         assert!(inherits_the_lints(
             "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"
         ));

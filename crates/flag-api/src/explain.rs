@@ -75,7 +75,7 @@ pub struct Explanation<'a> {
     /// What was served to the instance around that instant, the newest first.
     #[serde(borrow)]
     pub served: Vec<ServedAnswer<'a>>,
-    /// Whether the revisions of all these answers decide the same; absent if that cannot be told of any.
+    /// Whether the revisions of all these answers decide the same; absent if that is not known of any.
     pub agrees: Option<bool>,
 }
 
@@ -118,7 +118,7 @@ pub struct ServedAnswer<'a> {
     /// The time of the revision that decided.
     #[serde(borrow)]
     pub revision_time: Option<Cow<'a, str>>,
-    /// Whether that revision decides the same; absent if that cannot be told.
+    /// Whether that revision decides the same; absent if that is not known.
     pub agrees: Option<bool>,
     /// For how many milliseconds there had been a newer revision.
     pub stale_ms: Option<u64>,

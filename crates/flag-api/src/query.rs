@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told() {
+    fn every_problem_is_reported() {
         check_problems(
             "",
             &[

@@ -125,7 +125,7 @@ async fn call_on_task(client: &AsyncFeatureFlagClient, instance: u32) -> (Durati
     (start.elapsed(), matches!(detail.source, Source::Default(_)))
 }
 
-/// A service that can be told to fail.
+/// A service that fails on command.
 struct Service {
     manner: watch::Sender<Manner>,
     serving: JoinHandle<()>,
@@ -135,8 +135,8 @@ impl Service {
     async fn start() -> std::io::Result<(Self, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let (manner, told) = watch::channel(Manner::Answers);
-        let serving = tokio::spawn(serve(listener, told));
+        let (manner, receiver) = watch::channel(Manner::Answers);
+        let serving = tokio::spawn(serve(listener, receiver));
         Ok((Self { manner, serving }, url))
     }
 
@@ -152,15 +152,15 @@ impl Service {
     }
 }
 
-async fn serve(listener: TcpListener, told: watch::Receiver<Manner>) {
+async fn serve(listener: TcpListener, manner: watch::Receiver<Manner>) {
     // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(answer(stream, told.clone()));
+        connections.spawn(answer(stream, manner.clone()));
     }
 }
 
-async fn answer(mut stream: TcpStream, told: watch::Receiver<Manner>) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, manner: watch::Receiver<Manner>) -> std::io::Result<()> {
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
@@ -171,7 +171,7 @@ async fn answer(mut stream: TcpStream, told: watch::Receiver<Manner>) -> std::io
         let body = format!(
             r#"{{"request_id":"r","instance_id":"{id}","flag_type":"feature","flag_name":"f","flag_value":true,"rollout_group":"control"}}"#
         );
-        let manner = *told.borrow();
+        let manner = *manner.borrow();
         let status = match manner {
             Manner::Answers => "200 OK",
             Manner::Fails => "500 Internal Server Error",

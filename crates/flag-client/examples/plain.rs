@@ -1,4 +1,4 @@
-//! A plain `main`: says how a question of whoever is typed would be answered, and how it knows.
+//! A plain `main`: prints the values for each instance id that is typed, and where they come from.
 //!
 //! `cargo run -p flag-client --example plain`, beside `cargo run -p flag-service -- --demo`.
 #![expect(clippy::print_stdout, reason = "what it says is its output")]

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_told_from_failures() {
+    fn facts_are_distinguished_from_failures() {
         let unknown = "No Flag Data found: p/feature/f has no revision";
         let problem = |code: &str, detail: &str| {
             format!(r#"{{"code":"{code}","detail":"{detail}","status":0}}"#)

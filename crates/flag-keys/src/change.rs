@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_read_the_file_may_read_the_next_one() {
+    fn everybody_who_may_read_the_file_may_read_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         fs::write(&path, "{\"keys\": []}").unwrap();

@@ -44,9 +44,9 @@ pub struct GroupRatio {
 /// Whether an observed split fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RatioResult {
-    /// There are too few exposures to tell.
+    /// There are too few exposures for a result.
     TooFew,
-    /// It fits, as far as can be told.
+    /// It fits: no mismatch was found.
     Fits,
     /// It does not: a sample ratio mismatch.
     Mismatch,

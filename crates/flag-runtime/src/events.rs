@@ -1,10 +1,10 @@
 //! Events: which flags of a project have changed, for its subscribers.
 //!
 //! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and announced once the
-//! cache serves nothing older, so that a subscriber that asks again does not receive the old value; after 2 s they are announced even if
-//! it does not (a flag that cannot be read). A subscriber holds no copy of
-//! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
-//! any flag may have changed if they missed one. A project without subscribers is not tracked.
+//! cache serves nothing older, so that a subscriber that asks again does not receive the old value; after 2 s they are
+//! announced even if it does not (a flag that cannot be read). A subscriber holds no copy of anything: all subscribers of a
+//! project share its latest event, are notified of it in groups (`events/audience.rs`), and learn that any flag may have
+//! changed if they missed one. A project without subscribers is not tracked.
 mod audience;
 mod changes;
 mod event;
@@ -40,7 +40,7 @@ pub struct Events(Arc<Shared>);
 struct Shared {
     topics: Mutex<Topics>,
     /// Wakes [`Events::announce_changes`].
-    noted: Notify,
+    change_noted: Notify,
     /// Wakes the change watcher.
     head_rows_requested: Notify,
     metrics: Arc<EventMetrics>,
@@ -101,7 +101,7 @@ impl Events {
     pub fn new(registry: &mut Registry) -> Self {
         Self(Arc::new(Shared {
             topics: Mutex::default(),
-            noted: Notify::new(),
+            change_noted: Notify::new(),
             head_rows_requested: Notify::new(),
             metrics: Arc::new(EventMetrics::register(registry)),
         }))
@@ -220,7 +220,7 @@ impl Events {
         loop {
             let due = self.next_due();
             tokio::select! {
-                () = self.0.noted.notified() => {}
+                () = self.0.change_noted.notified() => {}
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
             let now = Instant::now();
@@ -242,9 +242,9 @@ impl Events {
         if let Some(topic) = self.topics().by_project.get_mut(project) {
             note(topic);
             if topic.has_news() {
-                self.0.metrics.noted.inc();
+                self.0.metrics.changes_noted.inc();
             }
-            self.0.noted.notify_one();
+            self.0.change_noted.notify_one();
         }
     }
 

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_heard_is_told_rather_than_silence() {
+    async fn what_was_heard_is_reported_rather_than_silence() {
         let mut call = Call::new("flags", TIMEOUTS, Retry::Safe);
         let last_answered_failure = Failure::Status(Status::unavailable("gone"));
         call.retry_or_fail(last_answered_failure).await.unwrap();

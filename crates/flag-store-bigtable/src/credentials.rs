@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_failed_first_is_told_if_nobody_gives_a_token() {
+    async fn the_first_failure_is_reported_if_nobody_gives_a_token() {
         let away = [Source::MetadataServer, Source::Gcloud];
         let (_, answer) = ask(&OnceLock::new(), &away).await;
         assert!(answer.unwrap_err().contains("within 0 ms"));

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_told_in_the_largest_unit_that_is_exact() {
+    fn an_age_is_written_in_the_largest_unit_that_is_exact() {
         let ages = [
             DAY,
             25 * DAY / 24,

@@ -85,14 +85,14 @@ impl Tokens {
 
     /// Takes note that Bigtable refused this token.
     pub(crate) fn refused(&self, header: &HeaderValue) {
-        let noted = self.state.send_if_modified(|state| {
+        let is_newly_refused = self.state.send_if_modified(|state| {
             let token = &mut state.token;
             let is_new = !token.is_refused && token.fetched.elapsed() >= SETTLED;
             let is_it = token.header == *header;
             token.is_refused |= is_new && is_it;
             is_new && is_it
         });
-        if noted {
+        if is_newly_refused {
             self.renew.notify_one();
         }
     }

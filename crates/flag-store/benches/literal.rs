@@ -157,7 +157,7 @@ fn time(text: &str, times: usize) -> Duration {
     start.elapsed()
 }
 
-/// A text of so many units, but of no more than a MiB.
+/// A text of `max` units, but of no more than a MiB.
 fn repeated(first: &str, unit: &str, between: &str, last: &str, max: usize) -> String {
     let count = (MIB / (unit.len() + between.len())).min(max);
     [first, &vec![unit; count].join(between), last].concat()
@@ -181,7 +181,7 @@ fn overrides(quote: char, value: &str) -> String {
     format!("[{{{quote}OverrideList{quote}: [{ids}], {quote}Value{quote}: {value}}}]")
 }
 
-/// A dict of so many keys, again and again, as dense as those keys can be.
+/// A dict of `count` keys, as dense as those keys can be.
 fn keys(count: usize) -> String {
     let mut text = String::from("{");
     for key in 0..count {
@@ -190,7 +190,7 @@ fn keys(count: usize) -> String {
     text + "}"
 }
 
-/// A list of dicts of so many keys each.
+/// A list of dicts of `keys_of_each` keys each.
 fn dicts(keys_of_each: usize) -> String {
     let dict = keys(keys_of_each);
     repeated("[", &dict, ",", "]", 200_000 / keys_of_each)

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ids_are_told_apart_however_keys_spell_them() {
+    async fn ids_are_distinguished_however_keys_spell_them() {
         let rows = [
             ("p/data/a", "A", Some("A")),
             ("p/data/a", "A#REQUESTID#x", Some("A#REQUESTID#x")),

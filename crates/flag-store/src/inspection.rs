@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn keys_of_no_project_are_told() {
+    async fn keys_of_no_project_are_reported() {
         let keys = [
             "A",
             "B",

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_flag_from_a_place_on_is_told() {
+    async fn every_flag_from_a_place_on_is_listed() {
         let all = [("p", "a"), ("p", "b"), ("q", "a")];
         check(FlagPrefix::start(), 100, &all, None).await;
         check(FlagPrefix::of(&flag("p", "aa")), 100, &all[1..], None).await;

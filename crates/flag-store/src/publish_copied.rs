@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_claim_stays_while_readers_are_told() {
+    async fn a_claim_stays_while_readers_are_notified() {
         let claim = crate::head::encode_claim(SystemClock.now(), 7, None);
         let before = Cells::default().with("feature/f", claim.as_str());
         let cells = head(before).await.unwrap();

@@ -26,7 +26,7 @@ pub struct RecheckedExposure {
 }
 
 impl RecheckedExposure {
-    /// Whether its revision decides the same; `None` if that cannot be told.
+    /// Whether its revision decides the same; `None` if that is not known.
     pub fn agrees(&self) -> Option<bool> {
         match &self.comparison {
             Ok(Comparison::Agrees) => Some(true),
@@ -36,14 +36,14 @@ impl RecheckedExposure {
     }
 }
 
-/// Whether all that was served agrees; `None` if that cannot be told of any.
+/// Whether all that was served agrees; `None` if that is not known of any.
 pub fn all_agree(served: &[RecheckedExposure]) -> Option<bool> {
-    let mut told = served
+    let mut known = served
         .iter()
         .filter_map(RecheckedExposure::agrees)
         .peekable();
-    told.peek()?;
-    Some(told.all(|agrees| agrees))
+    known.peek()?;
+    Some(known.all(|agrees| agrees))
 }
 
 /// The last exposures of an instance up to an instant, and as many after it; or the newest of all. The newest first.

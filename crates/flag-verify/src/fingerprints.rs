@@ -251,7 +251,7 @@ impl<'f> Merged<'f> {
 mod tests {
     use super::*;
 
-    /// What occurs twice of these, with so many of them in memory.
+    /// What occurs twice of these, with at most `limit` of them in memory.
     fn repeated(limit: usize, keys: &[u64], instances: &[(u64, u64)]) -> Repeated {
         let mut all = Fingerprints::open(tempfile::tempfile().unwrap(), Vec::new());
         all.limit = limit;

@@ -375,7 +375,7 @@ mod tests {
 
     /// What clap proposes is a `--` that takes the value for a further word.
     #[test]
-    fn a_value_that_looks_like_an_option_is_told_how_it_is_typed() {
+    fn a_value_that_looks_like_an_option_is_reported_with_how_it_is_typed() {
         let tip = "tip: to pass '-A5' as the value of '--override', use '--override=-A5'\n";
         check_tip("--override -A5 --percent 1", tip);
         check_tip("--remove-override --x", "use '--remove-override=--x'\n");

@@ -46,7 +46,7 @@ pub(crate) async fn pause(began: Instant) {
     sleep(EVERY.max(began.elapsed())).await;
 }
 
-/// Failures that pass by themselves: the work goes on, and the first one of several in a row is told.
+/// Failures that pass by themselves: the work goes on, and the first one of several in a row is reported.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     problem: Option<String>,
@@ -82,7 +82,7 @@ impl Outage {
         self.problem.as_deref()
     }
 
-    /// The problem, if it was not told yet.
+    /// The problem, if it was not reported yet.
     pub(crate) fn news(&mut self) -> Option<&str> {
         let is_new = std::mem::take(&mut self.is_new);
         self.problem.as_deref().filter(|_| is_new)
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_once_until_it_has_passed() {
+    fn an_outage_is_reported_once_until_it_has_passed() {
         let after = Duration::from_secs(5);
         let mut outage = Outage::default();
         let mut told = |read: Result<(), StoreError>| {

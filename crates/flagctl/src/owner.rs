@@ -113,12 +113,12 @@ mod tests {
         "[core]\nproject = p\naccount = ann@example.com\n\n[compute]\naccount = other\n";
 
     #[test]
-    fn whoever_is_signed_in_is_the_owner() {
+    fn the_signed_in_account_is_the_owner() {
         assert_eq!(owner(&[], SIGNED_IN).unwrap(), "ann@example.com");
     }
 
     #[test]
-    fn whoever_is_named_is_the_owner_all_the_same() {
+    fn a_named_owner_is_the_owner_all_the_same() {
         assert_eq!(owner(&[(FLAG_OWNER, "bob")], SIGNED_IN).unwrap(), "bob");
         assert_eq!(
             owner(&[("CLOUDSDK_CORE_ACCOUNT", "carl@example.com")], SIGNED_IN).unwrap(),

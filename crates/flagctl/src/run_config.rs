@@ -172,7 +172,7 @@ fn read_cells(
         cells: filled.collect::<Cells>(),
     };
     let mut odd = FlagRow::inspect(&row, options, key.created).oddities;
-    odd.retain(|odd| is_told(odd, &row));
+    odd.retain(|odd| warrants_warning(odd, &row));
     let overrides = odd.iter().find(|odd| odd.field.ends_with(".OverrideList"));
     let read = match (key.row_type, overrides) {
         (RowType::Metadata, _) => {
@@ -206,7 +206,7 @@ fn read_cells(
 }
 
 /// Whether to warn: always, except that the time of a copy is in the past.
-fn is_told(odd: &Oddity, row: &Row) -> bool {
+fn warrants_warning(odd: &Oddity, row: &Row) -> bool {
     if odd.column != "CreatedTime" {
         return true;
     }

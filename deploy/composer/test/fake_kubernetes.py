@@ -3,7 +3,8 @@
 Runs the container's command with the container's environment and nothing else, expands `$(NAME)` as Kubernetes does,
 writes downward API volumes, and serves status, logs, events, patches and deletions. An image is a folder of programs.
 There is no file system of its own: where an argument names a mount, it gets the folder that stands for the mount.
-Knows nothing of Airflow or of flags. Runs whatever it is told to, so it listens on 127.0.0.1 and asks for a token.
+Knows nothing of Airflow or of flags. Runs any program that a request names, so it listens on 127.0.0.1 and asks
+for a token.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class FakeKubernetes:
 
 
 class Pod:
-    """A process, and what is told of it."""
+    """A process, and what the API reports of it."""
 
     def __init__(self, manifest: dict, image: Path, config_maps: dict[str, dict[str, str]], folder: Path):
         self._manifest = manifest

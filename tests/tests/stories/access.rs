@@ -443,7 +443,7 @@ async fn what_a_newer_release_has_written_hides_no_revocation_and_stops_no_start
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pipe_in_the_place_of_the_file_is_told_and_so_is_its_end() {
+async fn a_pipe_in_the_place_of_the_file_is_reported_and_so_is_its_end() {
     let keys = Keys::new();
     let key = keys.create(&ALL_SCOPES, "*", &[]);
     let service = keys.start();
@@ -533,7 +533,7 @@ fn a_start_with_a_file_that_holds_no_keys_ends_with_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_too_often_is_told_when_to_come_back() {
+async fn a_caller_that_asks_too_often_is_answered_when_to_retry() {
     let store = TestStore::embedded();
     let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "3")];
     let service = Service::start_with(&store, &["--demo"], &limits);

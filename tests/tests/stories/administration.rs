@@ -132,7 +132,7 @@ mod on_bigtable {
     use super::*;
 
     #[test]
-    fn tables_that_are_there_otherwise_are_told_and_left_alone() {
+    fn tables_that_are_there_otherwise_are_reported_and_left_alone() {
         let store = TestStore::bigtable();
         done(flagctl(&store, &["init", "--log-retention-days", "30"]));
         done(flagctl(&store, &["doctor"]));
@@ -225,7 +225,7 @@ mod on_bigtable {
     }
 
     #[test]
-    fn a_store_that_is_down_is_told_soon() {
+    fn a_store_that_is_down_is_reported_soon() {
         let store = TestStore::at("127.0.0.1:1".to_owned());
         let started = std::time::Instant::now();
         for typed in [["doctor"], ["init"]] {

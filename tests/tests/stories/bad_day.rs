@@ -177,7 +177,7 @@ async fn a_store_without_flags_is_a_warning_that_names_it() {
 mod on_bigtable {
     use super::*;
 
-    /// What the Python service was told, and nothing else.
+    /// With the variables of the Python service, and no others.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_environment_of_the_reference_serves_its_tables() {
         let store = TestStore::bigtable();

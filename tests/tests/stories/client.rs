@@ -2,7 +2,7 @@
 
 use flag_tests::{Application, Service, TestStore, flagctl, on_both_stores};
 
-/// Says until it is so; a test that waits for ever is ended by whoever runs it.
+/// Waits until it is so; a test that waits for ever is ended by the test runner.
 fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         std::thread::yield_now();

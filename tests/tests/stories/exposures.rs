@@ -355,7 +355,7 @@ async fn a_list_has_a_result_for_each_entry(store: TestStore) {
     );
 }
 
-/// The text of a time so many seconds from now.
+/// The text of a time `seconds` seconds from now.
 fn seconds_from_now(seconds: i64) -> String {
     let now = SystemClock.now().unix_micros();
     let then = Timestamp::from_unix_micros(now + seconds * 1_000_000);
@@ -384,7 +384,7 @@ async fn what_is_logged_is_never_rewritten(store: TestStore) {
     assert_eq!(told["detail"], DIFFERS);
     assert_eq!(logged(&store, &provider()).await, log);
 
-    // In a list the first one counts, whoever else comes with its key.
+    // In a list the first entry with a key counts, whatever follows with the same key.
     let mut other = second.clone();
     other["instance_id"] = json!("A2");
     let mut later = first.clone();
@@ -478,7 +478,7 @@ async fn hashed_ids_are_the_same_in_every_row(store: TestStore) {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_taken_is_told_why() {
+async fn a_refused_body_gets_the_reason() {
     let store = TestStore::embedded();
     let service = Service::start_with(&store, &[], &[("FLAG_MAX_BODY_KIB", "1")]);
     let send = async |kind: &str, body: String| {

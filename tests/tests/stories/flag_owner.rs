@@ -7,7 +7,7 @@ use serde_json::Value;
 on_both_stores!(
     a_flag_is_added_revised_and_served,
     rows_are_those_of_the_reference,
-    processes_that_revise_at_once_are_told_of_each_other,
+    processes_that_revise_at_once_get_conflicts,
 );
 
 /// Adds a flag and gives everybody in the override list `true`.
@@ -185,7 +185,7 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
 }
 
 /// Six processes raise a percentage by one five times each; nobody's step is lost.
-async fn processes_that_revise_at_once_are_told_of_each_other(store: TestStore) {
+async fn processes_that_revise_at_once_get_conflicts(store: TestStore) {
     add_and_revise(&store);
     let conflicts: usize = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..6)
@@ -234,7 +234,7 @@ fn percent(store: &TestStore) -> i64 {
     newest(store)["treatments"][0]["percent"].as_i64().unwrap()
 }
 
-/// Raises the percentage by one on top of what it has read; gives back how many conflicts it was told of.
+/// Raises the percentage by one on top of what it has read; returns how many conflicts were reported to it.
 fn raise(store: &TestStore) -> usize {
     let mut conflicts = 0;
     loop {

@@ -260,7 +260,7 @@ mod browser {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_page_without_access_is_told_so() {
+    async fn a_page_without_access_gets_an_error() {
         let keys = Keys::new(TestStore::embedded()).await;
         let address = free_address();
         let origin = format!("http://{address}");

@@ -14,7 +14,7 @@ const FLAG: &str = "llm_version";
 
 on_both_stores!(
     propagation_counts_the_replicas_and_names_those_that_are_behind,
-    a_replica_that_was_not_asked_for_the_project_is_told_apart,
+    a_replica_that_was_not_asked_for_the_project_is_distinguished,
     a_replica_that_was_first_asked_a_moment_ago_counts,
     a_replica_whose_clock_is_wrong_counts_and_is_named,
 );
@@ -132,7 +132,7 @@ async fn propagation_counts_the_replicas_and_names_those_that_are_behind(store: 
     drop((a, b));
 }
 
-async fn a_replica_that_was_not_asked_for_the_project_is_told_apart(store: TestStore) {
+async fn a_replica_that_was_not_asked_for_the_project_is_distinguished(store: TestStore) {
     let asked = start(&store, "flags-a");
     let _other = start(&store, "flags-b");
     assert_eq!(value(&asked).await, "4.1");

@@ -210,7 +210,7 @@ async fn who_moves_is_known_exactly_before_a_change(store: TestStore) {
     check_who_moves(&store, flags, instances).await;
 }
 
-/// Changes so many flags at random, and compares who was said to move with who got another value, id by id; returns how many did.
+/// Changes `flags` flags at random, and compares who was said to move with who got another value, id by id; returns how many did.
 pub(crate) async fn check_who_moves(store: &TestStore, flags: usize, instances: usize) -> usize {
     let (ids, mut random) = (ids(instances), Rng::with_seed(8));
     revise_all(store, flags, &ids, &mut random, &[]);

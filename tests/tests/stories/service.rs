@@ -72,7 +72,7 @@ async fn a_request_id_comes_back() {
 }
 
 #[tokio::test]
-async fn every_mistake_of_a_caller_is_told() {
+async fn every_mistake_of_a_caller_is_reported() {
     let store = TestStore::embedded();
     let service = Service::start(&store);
     let reply = service

@@ -32,7 +32,7 @@ fn check(socket: &UnixDatagram, name: &str) {
 }
 
 #[test]
-fn a_socket_in_a_folder_is_told_of_start_and_stop() {
+fn a_socket_in_a_folder_is_notified_of_start_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = listening(&SocketAddr::from_pathname(&path).unwrap());
@@ -40,7 +40,7 @@ fn a_socket_in_a_folder_is_told_of_start_and_stop() {
 }
 
 #[test]
-fn an_abstract_socket_is_told_of_start_and_stop() {
+fn an_abstract_socket_is_notified_of_start_and_stop() {
     let name = format!("flag-service-test-{}", std::process::id());
     let socket = listening(&SocketAddr::from_abstract_name(&name).unwrap());
     check(&socket, &format!("@{name}"));
@@ -56,7 +56,7 @@ fn a_socket_that_is_gone_is_logged_and_stops_nothing() {
 }
 
 #[test]
-fn readiness_is_told_again_until_a_full_socket_takes_it() {
+fn readiness_is_sent_again_until_a_full_socket_takes_it() {
     let name = format!("flag-service-test-full-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let socket = listening(&address);

@@ -41,7 +41,7 @@ fn parts(own: &str, base: &str) -> RevisionParts {
     }
 }
 
-/// Appends one revision on top of whatever is newest, told of every conflict. Gives back how many there were.
+/// Appends one revision on top of the newest one. Every conflict is reported to it; returns how many there were.
 async fn revise(store: &FlagStore, own: &str, random: &mut Rng) -> usize {
     let mut conflicts = 0;
     loop {

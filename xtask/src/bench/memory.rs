@@ -109,7 +109,7 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
     })
 }
 
-/// How much was resident with so many of something.
+/// How much was resident with `number` of something.
 struct Point {
     number: u64,
     used: Usage,

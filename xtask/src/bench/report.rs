@@ -42,7 +42,7 @@ pub(super) struct Table {
 pub(super) struct Picture {
     /// The name of its file, without the ending.
     pub(super) name: String,
-    /// What it shows, for whoever cannot see it.
+    /// What it shows, for people who cannot see it.
     pub(super) shows: String,
     pub(super) svg: String,
 }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_another_day_is_told() {
+    fn a_part_of_another_day_is_reported() {
         let mut report = report();
         assert_eq!(report.place(), "Measured here.");
         let older = Measured {

@@ -20,7 +20,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(10);
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// How long a load of so many requests, or the writing of its exposures, may take.
+/// How long a load of a given number of requests, or the writing of its exposures, may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A way to serve that is measured.
@@ -214,11 +214,11 @@ impl<'a> Contestant<'a> {
         Ok(Run { waiting, ..run })
     }
 
-    /// Lets it write the exposures that wait, whose cost is that of the requests before; how many there were. Whoever
-    /// is stopped in the midst of it finds that the store did not answer in time.
+    /// Lets it write the exposures that wait, whose cost is that of the requests before; how many there were. A service
+    /// that is stopped in the midst of it finds that the store did not answer in time.
     pub(super) fn settle(&self) -> Result<f64> {
         let address = *self.servers.addresses.first().context("no address")?;
-        // Whoever has no metrics has no exposures either.
+        // A server without metrics has no exposures either.
         let Ok(waiting) = pending(address) else {
             return Ok(0.0);
         };

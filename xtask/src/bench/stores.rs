@@ -118,7 +118,7 @@ impl Drop for FullStore {
 }
 
 impl Size {
-    /// So many flags, a hundred to a project, without lists.
+    /// This many flags, a hundred to a project, without lists.
     pub(super) fn of_flags(flags: u32) -> Self {
         Self {
             projects: flags.div_ceil(100),

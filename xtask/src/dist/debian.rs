@@ -117,7 +117,7 @@ fn compression(effort: Effort) -> &'static str {
     }
 }
 
-/// Writes what dpkg is told of a package, with the scripts that the service's has.
+/// Writes the control files of a package, with the scripts that the service's has.
 fn control(package: &Package, release: &Release, source: &Path, root: &Path) -> Result<()> {
     let folder = root.join("DEBIAN");
     fs::create_dir(&folder)?;

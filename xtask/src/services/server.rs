@@ -223,7 +223,7 @@ impl Setup<'_> {
                     .find_map(|word| word.strip_prefix("http://"))?;
                 url.parse().ok()
             });
-        // Whoever writes to a closed pipe may die of it.
+        // A process that writes to a closed pipe may die of it.
         process.stdout = Some(stdout.into_inner());
         if let Some(address) = address {
             return Ok((process, address));

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_told_by_median_and_longest() {
+    fn lengths_are_reported_by_median_and_longest() {
         let mut statistics = Statistics::default();
         statistics.add("a.rs", "fn f() {\n}\n");
         statistics.add("b.rs", "const A: u8 = 1;\n");

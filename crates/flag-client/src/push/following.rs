@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Pieces, each after so many seconds, and then an end, if it ends.
+    /// Pieces, each with the seconds before it, and then an end, if it ends.
     struct Script {
         pieces: VecDeque<(u64, &'static str)>,
         end: Option<Result<(), Failure>>,
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Reads a stream that gives these pieces, each after so many seconds, and then this end, if it ends.
+    /// Reads a stream that gives these pieces, each with the seconds before it, and then this end, if it ends.
     async fn check(
         pieces: &[(u64, &'static str)],
         end: Option<Result<(), Failure>>,

@@ -1,4 +1,4 @@
-//! What clients refuse to be told.
+//! Settings that clients refuse.
 
 use std::error::Error as _;
 

@@ -93,7 +93,7 @@ async fn an_answer_that_was_invalidated_on_its_way_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn whoever_waits_when_the_client_closes_is_answered() {
+async fn a_caller_that_waits_when_the_client_closes_is_answered() {
     let server = Server::start(Manner::Silence);
     let client = client(&server);
     let mut waiting = Box::pin(client.get_flag_boolean_detail("f", "A12345", true));

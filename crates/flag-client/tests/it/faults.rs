@@ -105,7 +105,7 @@ fn nobody_speaks_tls_where_plain_http_is_spoken() {
 }
 
 #[test]
-fn a_refused_connection_is_told_with_its_cause() {
+fn a_refused_connection_is_reported_with_its_cause() {
     let client = FeatureFlagClient::builder("p")
         .base_url(Server::nowhere())
         .build()
@@ -121,7 +121,7 @@ fn a_refused_connection_is_told_with_its_cause() {
 }
 
 #[test]
-fn a_host_that_does_not_exist_is_told() {
+fn a_host_that_does_not_exist_is_reported() {
     let client = FeatureFlagClient::builder("p")
         .base_url("http://no-such-host.invalid")
         .build()

@@ -24,7 +24,7 @@ struct Log {
     heard: Arc<Mutex<Vec<Source>>>,
 }
 
-/// An event as it is told, and the rest of its fields.
+/// The message of an event, and the rest of its fields.
 #[derive(Default)]
 struct Message {
     text: String,

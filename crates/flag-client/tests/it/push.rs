@@ -15,7 +15,7 @@ use crate::server::{Manner, Server, whole};
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// Says until it is so; a test that waits for ever is ended by whoever runs it.
+/// Waits until it is so; a test that waits for ever is ended by the test runner.
 pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         thread::yield_now();

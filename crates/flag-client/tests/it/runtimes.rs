@@ -53,7 +53,7 @@ fn the_blocking_client_works_inside_any_runtime() {
     }
 }
 
-/// Tokio gives a task only so many steps before it must yield, which a call that blocks never does.
+/// Tokio gives a task a limited number of steps before it must yield, which a call that blocks never does.
 #[test]
 fn a_task_may_ask_as_often_as_it_likes() {
     let server = Server::start(Manner::Value("true"));

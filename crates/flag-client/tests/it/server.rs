@@ -1,4 +1,4 @@
-//! A service that does what it is told, also what no HTTP server would do.
+//! A service that answers as the test demands, also as no HTTP server would.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -138,7 +138,7 @@ impl Server {
         self.shared.state.lock().unwrap().requests.clone()
     }
 
-    /// Waits until there were so many requests.
+    /// Waits until there were `count` requests.
     pub(crate) fn await_requests(&self, count: usize) {
         let state = self.shared.state.lock().unwrap();
         let too_few = |state: &mut State| state.requests.len() < count;
@@ -251,7 +251,7 @@ impl Shared {
     }
 }
 
-/// Whoever asked may be gone.
+/// The client may have closed the connection.
 fn send(stream: &mut TcpStream, bytes: &str) {
     let _ = stream.write_all(bytes.as_bytes());
 }

@@ -23,9 +23,9 @@ const SPREAD: Duration = Duration::from_millis(400);
 pub(super) struct Audience {
     groups: Vec<watch::Sender<Option<Arc<LatestEvent>>>>,
     latest: Option<Arc<LatestEvent>>,
-    /// The number of groups that were told of the latest event.
-    told: usize,
-    /// When the first group was told of it.
+    /// The number of groups that were notified of the latest event.
+    notified: usize,
+    /// When the first group was notified of it.
     began: Instant,
 }
 
@@ -34,7 +34,7 @@ impl Default for Audience {
         Self {
             groups: Vec::new(),
             latest: None,
-            told: 0,
+            notified: 0,
             began: Instant::now(),
         }
     }
@@ -49,8 +49,8 @@ impl Audience {
         }
         let group = watch::Sender::new(self.latest.clone());
         let receiver = group.subscribe();
-        // If all groups were told of the latest event, the new group counts as told: its receiver has that event already.
-        self.told += usize::from(self.next_turn().is_none());
+        // If all groups were notified of the latest event, the new group counts as notified: its receiver has that event.
+        self.notified += usize::from(self.next_turn().is_none());
         self.groups.push(group);
         receiver
     }
@@ -59,28 +59,28 @@ impl Audience {
         self.groups.iter().all(|group| group.receiver_count() == 0)
     }
 
-    /// Tells the first group of an event. The others follow by [`tell`](Self::tell).
+    /// Notifies the first group of an event. The others follow by [`notify_due_groups`](Self::notify_due_groups).
     pub(super) fn announce(&mut self, event: LatestEvent, now: Instant) {
         self.groups.retain(|group| group.receiver_count() > 0);
         self.latest = Some(Arc::new(event));
-        (self.told, self.began) = (0, now);
-        self.tell(now);
+        (self.notified, self.began) = (0, now);
+        self.notify_due_groups(now);
     }
 
-    /// Tells the groups whose turn has come.
-    pub(super) fn tell(&mut self, now: Instant) {
+    /// Notifies the groups whose turn has come.
+    pub(super) fn notify_due_groups(&mut self, now: Instant) {
         while self.next_turn().is_some_and(|turn| turn <= now) {
-            if let Some(group) = self.groups.get(self.told) {
+            if let Some(group) = self.groups.get(self.notified) {
                 group.send_replace(self.latest.clone());
             }
-            self.told += 1;
+            self.notified += 1;
         }
     }
 
-    /// When the next group is to be told of the latest event; `None` if all were.
+    /// When the next group is to be notified of the latest event; `None` if all were.
     pub(super) fn next_turn(&self) -> Option<Instant> {
         let groups = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        let told = u32::try_from(self.told).unwrap_or(u32::MAX);
-        (told < groups).then(|| self.began + PAUSE.min(SPREAD / groups) * told)
+        let notified = u32::try_from(self.notified).unwrap_or(u32::MAX);
+        (notified < groups).then(|| self.began + PAUSE.min(SPREAD / groups) * notified)
     }
 }

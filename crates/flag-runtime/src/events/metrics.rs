@@ -17,7 +17,7 @@ pub(super) struct EventMetrics {
     /// Events sent in place of missed ones.
     pub(super) missed: Counter,
     /// Calls that noted changes in projects with subscribers: one call may note several flags, and a flag may be noted twice.
-    pub(super) noted: Counter,
+    pub(super) changes_noted: Counter,
     announced: Counter,
     delay: Histogram,
 }
@@ -28,7 +28,7 @@ impl EventMetrics {
         let metrics = Self {
             sent: Counter::default(),
             missed: Counter::default(),
-            noted: Counter::default(),
+            changes_noted: Counter::default(),
             announced: Counter::default(),
             delay: Histogram::new(SECONDS),
         };
@@ -42,7 +42,7 @@ impl EventMetrics {
             (
                 "event_changes",
                 "Times that changes were noted in projects with event streams; one flag may count twice, and flags that are seen together count once",
-                &metrics.noted,
+                &metrics.changes_noted,
             ),
             (
                 "events_published",

@@ -329,20 +329,20 @@ async fn a_subscriber_that_missed_an_event_learns_that_any_flag_may_have_changed
 }
 
 #[tokio::test(start_paused = true)]
-async fn subscribers_are_told_in_groups() {
+async fn subscribers_are_notified_in_groups() {
     let world = World::new();
     let mut subscribers = vec![world.subscriber().await];
     subscribers.resize_with(3 * GROUP, || world.subscribe(Some(D1)));
-    let mut told = || {
+    let mut received_by_all = || {
         let events = subscribers.iter_mut().filter_map(received);
         events.collect::<Vec<_>>()
     };
-    assert_eq!(told(), []);
+    assert_eq!(received_by_all(), []);
     world.note(D2, &["a"]);
     let mut numbers = Vec::new();
     for pause in [COLLECTED_FOR, PAUSE, PAUSE, PAUSE, PAUSE] {
         sleep(pause).await;
-        let events = told();
+        let events = received_by_all();
         assert_eq!(events, vec![event(D2, &["a"]).unwrap(); events.len()]);
         numbers.push(events.len());
     }
@@ -351,11 +351,11 @@ async fn subscribers_are_told_in_groups() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_waits_until_all_subscribers_are_told_of_the_one_before() {
+async fn an_event_waits_until_all_subscribers_are_notified_of_the_one_before() {
     let world = World::new();
     let mut first = world.subscriber().await;
     let mut all = Vec::new();
-    // The groups are told over more time than changes are collected.
+    // The groups are notified over more time than changes are collected.
     all.resize_with(100 * GROUP, || world.subscribe(Some(D1)));
     let mut last = all.pop().unwrap();
     assert_eq!(received(&mut last), None);

@@ -79,7 +79,7 @@ impl Topic {
         })
     }
 
-    /// When something is to be announced, or more subscribers are to be told of the latest event.
+    /// When something is to be announced, or more subscribers are to be notified of the latest event.
     pub(super) fn due(&self) -> Option<Instant> {
         self.digest?;
         if let Some(turn) = self.audience.next_turn() {
@@ -101,7 +101,7 @@ impl Topic {
         metrics: &EventMetrics,
     ) {
         let Some(digest) = self.digest else { return };
-        self.audience.tell(now);
+        self.audience.notify_due_groups(now);
         if self.audience.next_turn().is_some() {
             return;
         }

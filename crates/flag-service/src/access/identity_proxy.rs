@@ -31,7 +31,7 @@ const MAX: usize = 256 << 10;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The least time between two log lines about refused assertions: anybody can send some.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// Settings of an identity-aware proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) struct IdentityProxy {
     /// Somebody showed an assertion that was signed with an unknown key.
     unknown: Arc<Notify>,
     /// When a refused assertion was last logged.
-    told: Mutex<Option<Instant>>,
+    last_warned: Mutex<Option<Instant>>,
 }
 
 impl IdentityProxy {
@@ -76,7 +76,7 @@ impl IdentityProxy {
             },
             keys,
             unknown,
-            told: Mutex::default(),
+            last_warned: Mutex::default(),
         }
     }
 
@@ -96,13 +96,16 @@ impl IdentityProxy {
         if person == Err(Refusal::UnknownKey) {
             self.unknown.notify_one();
         }
-        person.inspect_err(|refusal| self.tell(*refusal)).ok()
+        person.inspect_err(|refusal| self.warn_of(*refusal)).ok()
     }
 
-    fn tell(&self, refusal: Refusal) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            *told = Some(Instant::now());
+    fn warn_of(&self, refusal: Refusal) {
+        let mut last_warned = self
+            .last_warned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last_warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
+            *last_warned = Some(Instant::now());
             warn!(problem = %refusal, "an assertion of the identity-aware proxy was refused");
         }
     }

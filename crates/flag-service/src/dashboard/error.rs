@@ -192,7 +192,7 @@ impl PageError {
         };
         format!(
             "People who come through the identity-aware proxy have the rights of one API key, the one of FLAG_IAP_KEY_ID. It \
-            lacks the scope {scope}, so {what}. Ask whoever runs this service; signing in with another key has no effect."
+            lacks the scope {scope}, so {what}. Ask an operator of this service; signing in with another key has no effect."
         )
     }
 }

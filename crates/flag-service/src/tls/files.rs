@@ -56,7 +56,7 @@ impl Files {
         let (sender, receiver) = channel();
         let files = self.clone();
         let reading = move || drop(sender.send(files.read()));
-        // Where no thread can be started, the receiver is told so: the sender is gone.
+        // Where no thread can be started, the sender is dropped, and so the receiver gets an error.
         let _ = thread::Builder::new().spawn(reading);
         receiver
     }

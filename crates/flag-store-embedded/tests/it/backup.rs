@@ -204,7 +204,7 @@ async fn nothing_is_put_beside_the_log_of_a_file_that_is_gone() {
     let (log, kept) = (data.join("flags.db-wal"), parent.path().join("log"));
     fs::copy(&log, &kept).unwrap();
     store.close().await;
-    // As whoever is killed leaves it.
+    // As a killed process leaves it.
     fs::rename(&kept, &log).unwrap();
     fs::remove_file(data.join("flags.db")).unwrap();
     let left =

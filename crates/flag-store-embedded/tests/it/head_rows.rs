@@ -111,7 +111,7 @@ async fn a_file_of_an_older_release_is_read_and_written_on() {
     assert_eq!(head(&store, Columns::All).await, Some(after));
 }
 
-/// Whoever only looks, or restores a backup of an older release, keeps the way back.
+/// Opening the file, or restoring a backup of an older release, does not prevent going back to that release.
 #[tokio::test]
 async fn an_older_release_reads_the_file_until_a_cell_lies_apart() {
     let directory = TempDir::new().unwrap();
@@ -218,7 +218,7 @@ async fn a_row_is_one_row_wherever_its_cells_lie() {
     assert_eq!(keys, [HEAD]);
 }
 
-/// Starts so many writes while somebody else holds the file, and gives back what became of them, in no order.
+/// Starts a write for each key while another connection holds the file, and returns their results, in no order.
 async fn write_at_once(
     directory: &Path,
     store: &EmbeddedStore,

@@ -325,7 +325,7 @@ async fn flags_are_read_and_written_whatever_happened_to_the_exposures() {
 }
 
 #[tokio::test]
-async fn whoever_closes_leaves_what_it_wrote_in_the_file_though_others_have_it_open() {
+async fn a_store_that_is_closed_leaves_what_it_wrote_in_the_file_though_others_have_it_open() {
     let parent = TempDir::new().unwrap();
     let (directory, store) = made(&parent, "data", &[]).await;
     let (_, writing) = made(&parent, "data", &["a"]).await;

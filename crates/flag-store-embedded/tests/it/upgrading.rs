@@ -265,7 +265,7 @@ async fn child_upgrades() {
     }
 }
 
-/// Stops after each block until it is told to go on, which it never is.
+/// Stops after each block until the parent lets it go on, which never happens.
 #[cfg(unix)]
 #[tokio::test]
 async fn child_upgrades_a_block() {

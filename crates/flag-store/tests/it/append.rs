@@ -228,7 +228,7 @@ async fn revisions_are_a_microsecond_apart_when_the_clock_stands_still() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_started_from_an_older_revision_is_told() {
+async fn a_writer_that_started_from_an_older_revision_gets_a_conflict() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
     append(&world.writer(), Base::Newest, "two").await.unwrap();
@@ -360,7 +360,7 @@ async fn a_claim_is_tried_until_its_outcome_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_tells_of_copied_rows_tries_again() {
+async fn the_publisher_of_copied_rows_tries_again() {
     for fault in [Fault::ReplyLost, Fault::NeverSent] {
         let world = World::default();
         let copied = encode(&Revision::new(at(1_000_000), parts("one")).unwrap());
@@ -375,9 +375,9 @@ async fn whoever_tells_of_copied_rows_tries_again() {
     }
 }
 
-/// Two clocks that are days apart: which one is wrong cannot be told, and neither may lose what was appended by the other.
+/// Two clocks that are days apart: which one is wrong is not known, and neither may lose what was appended by the other.
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
+async fn a_clock_that_is_behind_loses_nothing_and_is_reported() {
     const DAYS: i64 = 2 * 24 * 3_600_000_000;
     let world = World::default();
     let (behind, ahead) = (world.writer(), world.writer_with(DAYS, vec![]));
@@ -392,7 +392,7 @@ async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
     };
     assert_eq!(error.unwrap_err().to_string(), expected.to_string());
     assert_eq!(mark(&world).await, before);
-    // Whoever claims after that and dies hides nothing.
+    // A writer that claims after that and dies hides nothing.
     let dying = world.writer_with(DAYS, vec![(1, Fault::Dies)]);
     die_appending(&dying, Base::Newest, "dead").await;
     let error = append(&behind, Base::Newest, "lost").await.unwrap_err();
@@ -401,7 +401,7 @@ async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
     assert_eq!(three.unwrap(), at(DAYS + 2));
 }
 
-/// So that whoever removes a row of a clock that was ahead can go on.
+/// So that writers can go on after somebody removed a row of a clock that was ahead.
 #[tokio::test(start_paused = true)]
 async fn a_row_ahead_that_is_gone_holds_nobody_up() {
     let world = World::default();
@@ -514,7 +514,7 @@ async fn a_store_that_fails_in_the_middle_leaves_an_unknown_outcome() {
 
 /// The writer is held up before its insert for so long that another one takes its claim over.
 #[tokio::test(start_paused = true)]
-async fn a_writer_that_was_held_up_is_told() {
+async fn a_writer_that_was_held_up_gets_an_error() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
     let held_up = world.writer_with(2_000_000, vec![(1, Fault::HeldUp)]);
@@ -587,7 +587,7 @@ async fn a_row_at_the_end_of_the_time_that_counts_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_row_of_the_references_tooling_is_told() {
+async fn a_later_row_of_the_references_tooling_is_reported() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
     let foreign = encode(&Revision::new(at(9_000_000), parts("foreign")).unwrap());
@@ -606,7 +606,7 @@ async fn a_later_row_of_the_references_tooling_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_of_the_references_tooling_in_between_is_told() {
+async fn a_row_of_the_references_tooling_in_between_is_reported() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
     // The Python framework writes rows without a claim: here between this writer's read and its insert.
@@ -657,7 +657,7 @@ async fn metadata_is_appended_apart_from_revisions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_writers_each_stands_on_what_it_named_or_is_told() {
+async fn of_many_writers_each_stands_on_what_it_named_or_gets_a_conflict() {
     let world = World::default();
     let mut tasks = tokio::task::JoinSet::new();
     for writer in 0..10 {

@@ -110,7 +110,7 @@ async fn a_revision_that_cannot_be_read_fails_the_instants_that_it_was_in_force(
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_is_told_through_time_the_newest_first() {
+async fn metadata_is_listed_through_time_the_newest_first() {
     let mut unreadable = metadata("2024-09-25 10:00:02", "Two");
     unreadable.cells.set("Type", "DATA");
     let rows = [

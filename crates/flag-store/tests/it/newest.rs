@@ -270,7 +270,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
 
 /// Whatever is appended meanwhile, they come into force over it.
 #[tokio::test(start_paused = true)]
-async fn rows_that_come_into_force_later_are_told() {
+async fn rows_that_come_into_force_later_are_reported() {
     for (times, created, effective_from) in [
         (vec![GOOD, "2026-01-11 12:00:00", "zzzz"], None, ""),
         (

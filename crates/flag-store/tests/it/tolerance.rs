@@ -1,4 +1,4 @@
-//! Rows that the Python framework served are served, however odd, and what is odd about them is told.
+//! Rows that the Python framework served are served, however odd, and what is odd about them is reported.
 
 use flag_model::{
     AlgorithmSource, BucketScheme, FlagType, FlagValue, FormatVersion, HashAlgorithm, InstanceId,
@@ -416,7 +416,7 @@ fn callers_learn_where_a_row_cannot_be_read_and_nothing_of_what_it_holds() {
 }
 
 #[test]
-fn rows_that_readers_pass_over_are_told_from_others() {
+fn rows_that_readers_pass_over_are_distinguished_from_others() {
     let at = |time: &str| {
         let mut row = revision(FlagType::Feature, &[("CreatedTime", None)]);
         row.key = String::from_utf8(row.key)

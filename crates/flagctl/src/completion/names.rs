@@ -23,7 +23,7 @@ const DESCRIBED: usize = 20;
 /// The longest description, in characters.
 const ABOUT: usize = 60;
 
-/// Why no more names are found. Nobody is told: a name that is missing can be typed.
+/// Names cannot be found. This is not reported: a name that is missing can be typed.
 #[derive(Debug)]
 pub(crate) struct NotFound;
 

@@ -6,7 +6,7 @@ use flag_store::{Full, InstanceSet};
 
 use crate::change::PlanPair;
 
-/// The most instances of a flag that are told apart, which takes about 350 MB.
+/// The most instances of a flag that are distinguished, which takes about 350 MB.
 pub(super) const MAX: usize = 10_000_000;
 
 /// How many kinds of moves are shown.

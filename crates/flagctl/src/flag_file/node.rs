@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_told_with_its_place() {
+    fn what_is_no_yaml_is_reported_with_its_place() {
         let twice = "line 2, column 1: found a twice, expected each field once";
         check("a: 1\na: 2\n", twice);
         check("{\"a\": 1,\n\"a\": 2}", twice);

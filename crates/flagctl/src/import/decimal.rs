@@ -79,7 +79,7 @@ impl Decimal {
         Some(Self { digits, decimals })
     }
 
-    /// The nearest number of so many decimals, the larger one of two.
+    /// The nearest number of `decimals` decimals, the larger one of two.
     pub(super) fn rounded(self, decimals: u32) -> Self {
         let Some(surplus) = self.decimals.checked_sub(decimals) else {
             return self;

@@ -231,7 +231,7 @@ fn a_file_that_no_system_writes_is_refused_with_its_place() {
 }
 
 #[test]
-fn every_mistake_in_a_file_is_told_with_its_place() {
+fn every_mistake_in_a_file_is_reported_with_its_place() {
     let flags = "{\"items\": [\n\
         {\"key\": \"a\", \"variations\": [{\"value\": true}], \"environments\": {\"e\": {\"on\": \"yes\"}}},\n\
         {\"key\": 3, \"variations\": [], \"environments\": {}},\n\

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_told_to_the_tenth() {
+    fn a_share_is_shown_to_the_tenth() {
         assert_eq!(share(1, 3), "33.3 %");
         assert_eq!(share(0, 0), "-");
         assert_eq!(share(u64::MAX, u64::MAX), "100.0 %");

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_ago_is_told_in_the_largest_unit() {
+    fn how_long_ago_is_shown_in_the_largest_unit() {
         check_ago("2026-11-29 12:00:00", "just now");
         check_ago("2026-11-29 11:59:59", "1 second ago");
         check_ago("2026-11-29 10:00:01", "1 hour ago");

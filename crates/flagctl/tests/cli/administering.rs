@@ -172,7 +172,7 @@ fn a_store_without_flags_and_a_variable_without_a_setting_are_warnings() {
 }
 
 #[test]
-fn whoever_makes_a_store_is_told() {
+fn the_creation_of_a_store_is_reported() {
     let dir = TempDir::new().unwrap();
     let added = add(&dir);
     check_done(&added);
@@ -482,9 +482,9 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     });
 }
 
-/// Whoever knows the Python framework has its variables set.
+/// Users of the Python framework have its variables set.
 #[test]
-fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
+fn bigtable_that_nobody_has_asked_for_is_reported_with_what_names_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));
     let variables = [
         ("USER", "ann"),

@@ -1,4 +1,4 @@
-//! `compare`: what is told where nothing can be compared.
+//! `compare`: what is reported where nothing can be compared.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -54,7 +54,7 @@ fn compare(ours: &str, theirs: &str, ids: &str) -> Output {
 }
 
 #[test]
-fn where_neither_serves_anything_the_first_cause_is_told() {
+fn where_neither_serves_anything_the_first_cause_is_reported() {
     let ours = service("401 Unauthorized", "an API key is required");
     let theirs = service("404 Not Found", "no such project");
     let compared = compare(&ours, &theirs, "A12345\nB\n");

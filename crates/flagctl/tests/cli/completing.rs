@@ -149,7 +149,7 @@ fn the_store_that_the_command_line_names_is_asked() {
     assert!(!elsewhere.path().join("flag-data").exists());
 }
 
-/// Nothing is shown, and nothing is said, within a second: whoever types goes on typing.
+/// Nothing is shown, and no error is printed, within a second: the user goes on typing.
 #[track_caller]
 fn check_silent(dir: &TempDir, options: &[&str]) {
     let args = ["__complete", "--within", "100", "--"];

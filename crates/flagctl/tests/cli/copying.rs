@@ -1,4 +1,4 @@
-//! `copy`: what is copied, what is left alone, and what is told.
+//! `copy`: what is copied, what is left alone, and what is reported.
 
 use flag_store::{Cells, Columns, ExposureLog as _};
 
@@ -110,7 +110,7 @@ fn a_row_that_is_passed_over_makes_no_revision_newer_at_the_other_end() {
 }
 
 #[test]
-fn a_newer_revision_at_the_other_end_stays_in_force_and_is_told() {
+fn a_newer_revision_at_the_other_end_stays_in_force_and_is_reported() {
     let from = with_revision();
     let to = TempDir::new().unwrap();
     check_done(&copy(from.path(), to.path(), &[]));

@@ -248,7 +248,7 @@ fn what_gives_everybody_a_new_bucket_wants_the_name() {
 }
 
 #[test]
-fn every_mistake_in_a_file_is_told_with_its_place() {
+fn every_mistake_in_a_file_is_reported_with_its_place() {
     let dir = with_flags();
     let file = export(&dir, "yaml");
     let wrong = file
@@ -354,7 +354,7 @@ fn a_new_flag_in_a_file_follows_the_rules_of_add() {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once() {
+fn all_mistakes_of_a_file_are_reported_at_once() {
     let dir = with_flags();
     let file = export(&dir, "yaml")
         .replace("file_version: 1", "file_version: 2")

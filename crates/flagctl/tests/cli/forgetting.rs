@@ -1,4 +1,4 @@
-//! `forget`: what goes, what stays, and what is told.
+//! `forget`: what goes, what stays, and what is reported.
 
 use std::process::Stdio;
 
@@ -88,7 +88,7 @@ fn an_id_that_a_key_spells_otherwise_is_forgotten() {
 }
 
 #[test]
-fn override_lists_are_told_with_the_command_that_makes_one_without() {
+fn override_lists_are_reported_with_the_command_that_makes_one_without() {
     let dir = world(Stage::InUse);
     let told = json(&forget(&dir, &["A12345", "--dry-run"]));
     let listings = told["overrides"].as_array().unwrap();
@@ -117,7 +117,7 @@ fn override_lists_are_told_with_the_command_that_makes_one_without() {
 }
 
 #[test]
-fn a_revision_that_cannot_be_read_is_told_as_one_that_may_list_anybody() {
+fn a_revision_that_cannot_be_read_is_reported_as_one_that_may_list_anybody() {
     let dir = world(Stage::InUse);
     leave_behind_in(&dir.path().join("flag-data"), "2999-01-01 00:00:00", "[{");
     let told = forget(&dir, &["A12345", "--yes"]);

@@ -81,7 +81,7 @@ fn a_flag_that_has_nothing_but_revisions_is_listed() {
 }
 
 #[test]
-fn a_project_without_flags_is_told_with_a_near_one() {
+fn a_project_without_flags_is_reported_with_a_near_one() {
     let dir = world(Stage::Added);
     for command in ["list", "export"] {
         let unknown = run(&dir, &[command, "csr-asistant", "-ojson"]);

@@ -138,7 +138,7 @@ fn metadata_says_who_wrote_it_beside_who_owns_the_flag() {
 }
 
 #[test]
-fn whoever_runs_the_program_is_the_owner_where_nobody_is_named() {
+fn the_user_of_the_program_is_the_owner_where_nobody_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = |variables: &[(&str, &str)], args: &[&str]| {
         let mut command = command(dir.path(), args);

@@ -24,7 +24,7 @@ fn settings_are_taken_before_and_after_the_command() {
 
 /// A folder that was mistyped doesn't become a store.
 #[test]
-fn whoever_looks_makes_no_store() {
+fn looking_makes_no_store() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join("mistyped");
     for subcommand in ["get", "history", "latest", "rollback", "explain"] {
@@ -41,7 +41,7 @@ fn whoever_looks_makes_no_store() {
 }
 
 #[test]
-fn mistakes_in_settings_are_told_together() {
+fn mistakes_in_settings_are_reported_together() {
     let dir = TempDir::new().unwrap();
     let get = [
         "get",

@@ -12,7 +12,7 @@ use crate::following::{count, interrupt};
 use crate::world::{Stage, world};
 use crate::*;
 
-/// Both ends of a terminal with so many rows, of 200 columns: who looks at it, and the program in it.
+/// Both ends of a terminal with `rows` rows of 200 columns: that of the viewer, and that of the program in it.
 pub(crate) fn terminal(rows: u16) -> (File, File) {
     terminal_of(rows, 200)
 }
@@ -33,7 +33,7 @@ fn terminal_of(rows: u16, columns: u16) -> (File, File) {
     (File::from(ours), theirs)
 }
 
-/// What `flagctl` shows in a terminal with so many rows.
+/// What `flagctl` shows in a terminal with `rows` rows.
 fn seen(dir: &TempDir, args: &[&str], variables: &[(&str, &str)], rows: u16) -> String {
     let mut command = command(&dir.path().join("flag-data"), args);
     shown_in(terminal(rows), &mut command, variables)

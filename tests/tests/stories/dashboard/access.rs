@@ -131,7 +131,7 @@ async fn the_dashboard_lets_in_holders_of_keys_that_may_read_until_they_are_revo
     }
     let key_in_header = service.request(Method::GET, FLAG).bearer_auth(&key);
     assert_eq!(send(key_in_header).await.0, 200);
-    // A session is for pages: whoever takes the cookie cannot ask the service anything else.
+    // A session is for pages: somebody who takes the cookie cannot ask the service anything else.
     assert_eq!(get(&service, "/metrics", Some(&session)).await.0, 401);
 
     // Another process with the same file knows the session, as a restarted one does.

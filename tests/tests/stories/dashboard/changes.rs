@@ -384,7 +384,7 @@ async fn a_form_of_another_session_or_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_change_a_flag_sees_what_a_change_would_do_and_is_refused() {
+async fn a_reader_who_may_not_change_a_flag_sees_what_a_change_would_do_and_is_refused() {
     for (scopes, options, reason, refusal) in [
         (
             &["read"][..],

@@ -79,7 +79,7 @@ async fn people_of_an_identity_aware_proxy_have_the_rights_of_its_key_until_it_i
     }
     service.must_log("an assertion of the identity-aware proxy was refused");
 
-    // Whoever was known stays known while the keys cannot be fetched.
+    // Known people stay known while the keys cannot be fetched.
     proxy.hide_keys();
     let bob = proxy.assertion("bob@example.com", &[]);
     let home = page_until(&service, &bob, 200).await;
@@ -194,7 +194,7 @@ async fn a_change_of_a_person_of_the_proxy_has_their_address_in_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_whose_name_no_history_can_hold_is_told_so() {
+async fn a_person_whose_name_no_history_can_hold_gets_an_explanation() {
     let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
     let service = behind(&proxy, &keys, &["read", "admin"]).await;
     let change = FLAG.replace("/flag?", "/change?") + "&do=off";

@@ -17,7 +17,7 @@ fn flag(name: &str) -> FlagKey {
     format!("p/feature/{name}").parse().unwrap()
 }
 
-/// A revision of which so many hours have passed.
+/// A revision that was made `hours` hours ago.
 fn revised(name: &str, hours: u64, percent: &str) -> Row {
     let revision = revision(&flag(name), ago(hours), percent);
     encode_revision(&revision, &RowOptions::default()).unwrap()

@@ -48,7 +48,7 @@ const PAGES: [&str; 5] = [
     "/dashboard/health",
 ];
 
-/// People who use the dashboard until they are told to stop.
+/// People who use the dashboard until `are_done` is set.
 struct Users {
     are_done: Arc<AtomicBool>,
     /// Microseconds of the slowest page, and how many pages there were.

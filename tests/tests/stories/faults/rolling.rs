@@ -17,7 +17,7 @@ use super::world::warm;
 
 const RATE: f64 = 500.0;
 
-/// How long a replica goes on after it has been told to stop; the balancer looks every 100 ms.
+/// How long a replica goes on after the signal to stop; the balancer looks every 100 ms.
 const DRAINS: (&str, &str) = ("FLAG_DRAIN_DELAY_MS", "500");
 
 /// Two replicas with keys, behind haproxy.

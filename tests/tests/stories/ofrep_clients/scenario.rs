@@ -192,7 +192,7 @@ fn access(client: &mut Client, keys: &Keys) {
     }
 }
 
-/// A client that is told to wait sends nothing until then.
+/// A client sends nothing before the end of the time that `Retry-After` gives.
 async fn rate(client: &mut Client, store: &TestStore) {
     let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "2")];
     let service = Service::start_with(store, &[], &limits);

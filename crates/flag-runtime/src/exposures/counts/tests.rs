@@ -48,9 +48,9 @@ fn batch(exposures: &[(&str, &str, Timestamp)]) -> ExposureBatch {
 }
 
 /// Counts as flag, minute of the day, group and count.
-fn told(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
+fn flattened(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
     let day = Minute::of(at(0, 0)).number();
-    let mut told = Vec::new();
+    let mut rows = Vec::new();
     for of_minute in counts {
         for (counted, count) in of_minute.entries() {
             let group = match counted {
@@ -58,11 +58,11 @@ fn told(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
                 CountKey::Others => "(others)".to_owned(),
             };
             let name = of_minute.flag.name.to_string();
-            told.push((name, of_minute.minute.number() - day, group, *count));
+            rows.push((name, of_minute.minute.number() - day, group, *count));
         }
     }
-    told.sort();
-    told
+    rows.sort();
+    rows
 }
 
 /// What is not written, of whichever replica.
@@ -77,7 +77,7 @@ fn check(counts: &[MinuteCounts], expected: &[(&str, i64, &str, u64)]) {
         .iter()
         .map(|&(flag, minute, group, count)| (flag.to_owned(), minute, group.to_owned(), count))
         .collect();
-    assert_eq!(told(counts), expected);
+    assert_eq!(flattened(counts), expected);
 }
 
 #[test]
@@ -233,7 +233,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Counts and their writer, which writes into a store that fails while it is told to.
+/// Counts and their writer, which writes into a store that fails while the test wants it to.
 fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>, JoinHandle<()>) {
     let counts = Arc::new(MinuteCounter::new());
     let metrics = CountsMetrics::register(&mut Registry::default());

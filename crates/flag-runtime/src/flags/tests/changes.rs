@@ -24,7 +24,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_is_served_when_it_is_told() {
+async fn a_change_is_served_when_the_head_row_is_read() {
     let world = World::new().await;
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
     world.revise("known", true).await;
@@ -78,9 +78,9 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_flag_is_found_when_it_is_told() {
+async fn a_new_flag_is_found_when_the_head_row_is_read() {
     let world = World::new().await;
-    // So many that pages of keys were read as well.
+    // Enough names that pages of keys were read as well.
     for n in 0..200 {
         world.ask(&format!("unknown_{n}")).await.unwrap_err();
     }
@@ -108,7 +108,7 @@ async fn projects_are_watched_while_they_are_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_stale_and_told_to_be_in_force_is_fresh_again_without_a_read() {
+async fn what_is_stale_and_confirmed_to_be_in_force_is_fresh_again_without_a_read() {
     let world = World::new().await;
     world.ask("known").await.unwrap();
     advance(LIFETIME * 2).await;
@@ -199,7 +199,7 @@ async fn nothing_older_is_served_once_the_flag_was_read_or_is_not_in_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_told() {
+async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_announced() {
     let world = World::new().await;
     world.break_flag("broken");
     world.ask("broken").await.unwrap_err();

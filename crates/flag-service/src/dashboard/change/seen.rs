@@ -19,7 +19,7 @@ const WAITS: Duration = Duration::from_secs(1);
 /// How many exposures are read at once.
 const AT_ONCE: usize = 2_000;
 
-/// The most instances that are told apart: about 7 MB.
+/// The most instances that are distinguished: about 7 MB.
 const MAX: usize = 200_000;
 
 /// Instances that have asked for a flag in the last days.

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_told_by_field() {
+    fn invalid_values_are_reported_by_field() {
         check_refused("flag_name", json!(5), "found 5, expected text");
         check_refused(
             "flag_type",
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         let now = Timestamp::parse(NOW).unwrap();
         let entry =
             json!({ "flag_type": "data", "flag_value": true, "reason": "override", "bucket": 1 });

@@ -444,7 +444,7 @@ async fn who_reads_a_body_has_his_turn_before_more_of_it_is_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_told_to_go_on_after_his_answer() {
+async fn no_caller_is_asked_to_continue_after_its_answer() {
     let (mut caller, mut ours) = connected();
     let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
     caller.write_all(head).await.unwrap();

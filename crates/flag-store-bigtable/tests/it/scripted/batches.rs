@@ -48,7 +48,7 @@ async fn an_entry_that_may_yet_be_written_is_sent_again() {
     }
 }
 
-/// Whoever writes exposures drops what is refused, and keeps what is unavailable.
+/// The writer of exposures drops what is refused, and keeps what is unavailable.
 #[tokio::test]
 async fn an_entry_that_may_yet_be_written_is_never_refused() {
     for (code, _) in PASSING {
@@ -68,7 +68,7 @@ async fn an_entry_that_may_yet_be_written_is_never_refused() {
     }
 }
 
-/// Whoever writes exposures drops what is refused.
+/// The writer of exposures drops what is refused.
 #[tokio::test]
 async fn what_an_operator_corrects_is_never_refused() {
     for code in [

@@ -67,7 +67,7 @@ async fn hold_when_the_peer_accepts_and_never_speaks() {
 
 #[tokio::test]
 async fn hold_when_connecting_leads_nowhere() {
-    // Once its queue is full, a listener that accepts nobody drops whoever else knocks.
+    // Once its queue is full, a listener that accepts nothing drops further connections.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();

@@ -26,7 +26,7 @@ fn pings(asked: &[(tonic::metadata::MetadataMap, Asked)]) -> usize {
         .count()
 }
 
-/// As many calls as there is an answer for, until there were so many pings.
+/// As many calls as there is an answer for, until there were `wanted` pings.
 async fn read_until(store: &BigtableStore, server: &Scripted, wanted: usize) -> usize {
     let mut seen = 0;
     for calls in 0..5_000 {

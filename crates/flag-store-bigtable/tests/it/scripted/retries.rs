@@ -150,7 +150,7 @@ async fn a_token_is_renewed_once() {
 
 #[tokio::test]
 async fn a_store_that_stays_away_is_unavailable() {
-    // Whoever listened here does no more.
+    // Nothing listens at this address any more.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

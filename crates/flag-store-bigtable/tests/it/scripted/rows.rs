@@ -102,7 +102,7 @@ async fn a_descending_scan_says_that_it_understands_reverse_scans() {
 
 /// Bigtable sends no more than these cells, however wide the row is.
 #[tokio::test]
-async fn whoever_looks_for_changes_asks_for_two_cells() {
+async fn a_look_for_changes_asks_for_two_cells() {
     let server = Scripted::start([Answer::Rows(vec![])]).await;
     let store = FlagStore::new(Arc::new(store(&server).await), Arc::new(SystemClock));
     let project = ProjectName::new("p").unwrap();

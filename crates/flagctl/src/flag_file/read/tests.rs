@@ -67,7 +67,7 @@ fn check(instead_of: &str, text: &str, mistakes: &[&str]) {
 }
 
 #[test]
-fn a_field_that_is_not_known_is_told_with_its_place_and_a_near_name() {
+fn a_field_that_is_not_known_is_reported_with_its_place_and_a_near_name() {
     let path = "line 19, column 7: flags[0].revision.treatments[0].percnt: there is no such field";
     check(
         "percent:",
@@ -90,7 +90,7 @@ fn a_field_that_is_not_known_is_told_with_its_place_and_a_near_name() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_told_with_what_was_expected() {
+fn a_value_of_another_kind_is_reported_with_what_was_expected() {
     let control = "flags[0].revision.control: found";
     let of_feature = format!("line 16, column 14: {control} \"no\", expected true or false");
     check("control: false", "control: no", &[&of_feature]);
@@ -125,7 +125,7 @@ fn a_value_of_another_kind_is_told_with_what_was_expected() {
 }
 
 #[test]
-fn what_is_missing_is_told() {
+fn what_is_missing_is_reported() {
     let path = "line 18, column 7: flags[0].revision.treatments[0].value";
     let missing = format!("{path}: found nothing, expected a value");
     check("      value: true\n", "", &[&missing]);
@@ -139,7 +139,7 @@ fn what_is_missing_is_told() {
 }
 
 #[test]
-fn what_no_flag_can_hold_is_told() {
+fn what_no_flag_can_hold_is_reported() {
     let algorithm = "line 14, column 21: flags[0].revision.hash_algorithm: Hashing algorithm: md4 is invalid. \
          Value should be one of md5, sha1, sha224, sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512, \
          blake2b, blake2s.";
@@ -160,7 +160,7 @@ fn what_no_flag_can_hold_is_told() {
 }
 
 #[test]
-fn all_mistakes_are_told_together() {
+fn all_mistakes_are_reported_together() {
     let text = FILE
         .replace("percent: 12.5", "percent: x")
         .replace("name: greeting", "name: a#b");

@@ -66,7 +66,7 @@ fn what_can_be_no_id_is_pointed_at() {
 }
 
 #[test]
-fn a_type_in_the_wrong_case_is_told_the_right_one() {
+fn a_type_in_the_wrong_case_is_reported_with_the_right_one() {
     let text = config("REVISION", CELL).replace("\"feature\"", "\"FEATURE\"");
     let says = "found \"FEATURE\", expected feature or data; did you mean feature?";
     check_pointed_at(&text, says, "FLAGTYPE\":", "\"FEATURE\"");
