@@ -30,7 +30,7 @@ use crate::transport::Transport;
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// The circuit opens when several calls are unanswered for the timeout divided by this.
-const SUSPECT_TIMEOUT_DIVISOR: u32 = 16;
+const UNANSWERED_TIMEOUT_DIVISOR: u32 = 16;
 
 /// The longest duration that is taken from the application, so that no sum with a time overflows.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -167,7 +167,7 @@ impl<C> ClientBuilder<C> {
             circuit: Circuit::new(
                 transport.name(),
                 self.cool_down.min(LONGEST),
-                timeout / SUSPECT_TIMEOUT_DIVISOR,
+                timeout / UNANSWERED_TIMEOUT_DIVISOR,
             ),
             in_flight: InFlight::default(),
             transport,

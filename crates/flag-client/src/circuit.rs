@@ -1,7 +1,7 @@
 //! The circuit breaker: after failures no requests are sent until a cool-down has passed.
 //!
-//! Sends nothing and reads no clock: callers report how requests ended, and when. Three things open the circuit: failures
-//! in a row, a `Retry-After` of the service, and several calls that have been unanswered for too long. After the
+//! Sends nothing and reads no clock: callers report how requests ended, and when. Four things open the circuit: failures
+//! in a row, a refused API key, a `Retry-After` of the service, and several calls that have been unanswered for too long. After the
 //! cool-down one request at a time, the probe, checks whether the service answers again.
 
 #[cfg(test)]

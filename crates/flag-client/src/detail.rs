@@ -43,7 +43,7 @@ pub enum Source {
     Service(Freshness),
     /// The cache, within the lifetime.
     Cache(Freshness),
-    /// The cache, past the lifetime, because the service gave no value, for this reason.
+    /// The cache, past the lifetime or after a newer value was announced, because the service gave no value, for this reason.
     LastKnown(Failure),
     /// The default of the call, for this reason.
     Default(Failure),

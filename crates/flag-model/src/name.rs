@@ -163,7 +163,6 @@ pub struct InstanceId<'a>(Cow<'a, str>);
 
 impl<'a> InstanceId<'a> {
     /// The longest instance id, in bytes.
-    /// The longest id, in bytes.
     pub const MAX_BYTES: usize = 512;
 
     /// Checks the text; nothing is trimmed, folded or normalised.

@@ -33,7 +33,7 @@ impl BucketImpact {
         if !before.scheme.assigns_equal_buckets(&after.scheme) {
             return Self::expected(before, after);
         }
-        let mut sides = Self {
+        let mut impact = Self {
             changed: 0,
             between_treatments: 0,
             within_treatments: 0,
@@ -43,19 +43,19 @@ impl BucketImpact {
             if value(before, stretch.before) == value(after, stretch.after) {
                 continue;
             }
-            sides.changed += stretch.width;
+            impact.changed += stretch.width;
             if let (Some(from), Some(to)) = (stretch.before, stretch.after) {
                 let is_kept =
                     keeps_instances(before, after, [&before.group(from), &after.group(to)]);
                 let moved = if is_kept {
-                    &mut sides.within_treatments
+                    &mut impact.within_treatments
                 } else {
-                    &mut sides.between_treatments
+                    &mut impact.between_treatments
                 };
                 *moved += stretch.width;
             }
         }
-        sides
+        impact
     }
 
     /// How many instances receive another value.

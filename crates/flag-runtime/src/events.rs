@@ -178,7 +178,7 @@ impl Events {
         self.note(project, |topic| {
             topic.digest = Some(digest);
             topic.has_flags |= has_flags;
-            let pending = topic.pending();
+            let pending = topic.pending_or_new();
             for change in changed {
                 match change.revision_time {
                     Some(_) => pending.add(change.flag, change.revision_time, change.seen_at),
@@ -192,7 +192,7 @@ impl Events {
     /// serves these flags.
     pub(crate) fn request_resync(&self, project: &ProjectName, flags: Vec<RestoredFlag>) {
         self.note(project, |topic| {
-            let pending = topic.pending();
+            let pending = topic.pending_or_new();
             pending.request_resync();
             for restored in flags {
                 pending.add(restored.flag, restored.revision_time, restored.seen_at);
@@ -205,7 +205,7 @@ impl Events {
         self.note(&flag.project, |topic| {
             topic.has_flags = true;
             let revision_time = Some(revision_time);
-            let pending = topic.pending();
+            let pending = topic.pending_or_new();
             pending.add(flag.clone(), revision_time, Instant::now());
         });
     }

@@ -1,7 +1,7 @@
 //! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
-//! Recording does no I/O under a lock. The lock of the queue is held for a copy of an exposure, and for an allocation when a chunk is
-//! full. Deduplication takes one of 16 locks as well; one exposure of many thousand holds it longer, to scan old entries. When the
+//! Recording does no I/O under a lock. The lock of the queue is held for a copy of an exposure, and for an allocation when a chunk or a
+//! template begins. Deduplication takes one of 16 locks as well; one exposure of many thousand holds it longer, to scan old entries. When the
 //! queue is full, [`Overflow`] says what happens.
 mod background;
 mod batch;
@@ -151,8 +151,8 @@ impl RunningWriter {
     }
 }
 
-/// Waits until a writer that was asked to stop has ended, or until the deadline.
-async fn join_until(mut writer: JoinHandle<()>, deadline: Instant) {
+/// Waits until a writer or a drain has ended; aborts it at the deadline.
+async fn join_or_abort_at(mut writer: JoinHandle<()>, deadline: Instant) {
     let _ = timeout_at(deadline, &mut writer).await;
     writer.abort();
 }
@@ -231,7 +231,7 @@ impl ExposureRecorder {
             served.served_at,
             push,
         ) {
-            DedupOutcome::NoRoom(key) => Err(WaitForRoom::new(self, served.into(), Some(key))),
+            DedupOutcome::NoRoom(entry) => Err(WaitForRoom::new(self, served.into(), Some(entry))),
             DedupOutcome::New | DedupOutcome::Dropped => Ok(ExposureHandled::DONE),
             DedupOutcome::Duplicate => {
                 self.metrics.deduplicated.inc();
@@ -305,15 +305,15 @@ impl ExposureRecorder {
         if let Some([exposures, counts]) = running {
             let stopping = exposures.request_stop();
             let last = self.writer_factory.of_exposures(&self.flush_log);
-            join_until(tokio::spawn(last.drain()), deadline).await;
+            join_or_abort_at(tokio::spawn(last.drain()), deadline).await;
             if self.queue.totals().pending > 0 {
-                join_until(stopping, deadline).await;
+                join_or_abort_at(stopping, deadline).await;
             }
             let stopping = counts.request_stop();
             let last = self.writer_factory.of_counts(&self.flush_log);
-            join_until(tokio::spawn(last.drain()), deadline).await;
+            join_or_abort_at(tokio::spawn(last.drain()), deadline).await;
             if self.writer_factory.counts.unwritten() > 0 {
-                join_until(stopping, deadline).await;
+                join_or_abort_at(stopping, deadline).await;
             }
         }
         let uncounted = self.writer_factory.counts.unwritten();

@@ -1,7 +1,6 @@
 //! Flags in memory, ready to decide.
 mod bucket_cache;
 mod cache;
-mod change_notices;
 mod collector;
 mod entry;
 mod existing_flags;
@@ -11,6 +10,7 @@ mod negative_cache;
 mod project_flag_keys;
 mod project_reports;
 mod read_task;
+mod reconcile;
 mod restored_projects;
 mod snapshot;
 mod stats;

@@ -63,11 +63,11 @@ impl ReplicaReporter {
         let (mut due, mut failures) = (Instant::now(), 0_u32);
         loop {
             let now = Instant::now();
-            let unserved_since = self.mark_served();
+            let latest_unserved_seen_at = self.mark_served();
             if due <= now || (failures == 0 && self.flags.project_reports().has_news()) {
                 due = Instant::now() + self.report_once(&mut failures).await;
             }
-            let check = unserved_since.map(|since| now + check_after(now - since));
+            let check = latest_unserved_seen_at.map(|since| now + check_after(now - since));
             tokio::select! {
                 () = self.flags.project_reports().wait_for_change() => {}
                 () = sleep_until(check.map_or(due, |check| check.min(due))) => {}

@@ -1,6 +1,6 @@
 //! Access control: API keys with scopes and projects, and a rate limit per caller.
 //!
-//! Knows no HTTP status. Without a key file every request is allowed, at the cost of a branch. With one, a request costs a
+//! Knows no HTTP status. Without a key file every request is allowed within the rate limit, at the cost of a branch. With one, a request costs a
 //! SHA-256 of its key and a look-up.
 mod authorization;
 mod client_address;

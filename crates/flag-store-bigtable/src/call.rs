@@ -104,7 +104,7 @@ impl<'a> Call<'a> {
         }
         match failure.kind() {
             // The next attempt would find the same certificate.
-            FailureKind::Transient => self.retry == Retry::Safe && !failure.is_explained(),
+            FailureKind::Transient => self.retry == Retry::Safe && !failure.needs_a_person(),
             // Nothing was done, so any request may be retried.
             FailureKind::Unauthenticated => {
                 *self

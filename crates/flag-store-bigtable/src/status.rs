@@ -46,7 +46,7 @@ impl Failure {
     }
 
     /// Whether the connection failed for a reason that a person must correct.
-    pub(crate) fn is_explained(&self) -> bool {
+    pub(crate) fn needs_a_person(&self) -> bool {
         let Self::Status(status) = self else {
             return false;
         };

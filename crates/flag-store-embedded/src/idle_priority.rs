@@ -1,6 +1,6 @@
 //! Threads that run only while no other wants the processor.
 
-/// The priority of the thread that writes a file.
+/// The priority of the threads that encode and write exposures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriterPriority {
     /// As that of any thread.

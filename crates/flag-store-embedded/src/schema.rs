@@ -105,7 +105,7 @@ impl Contents {
 pub(crate) enum Origin {
     /// It is empty.
     New,
-    /// It is one of ours, as an older release made it; it stays so until a cell is stored separately.
+    /// It is one of ours, as an older release made it; it stays so until what only newer releases have is written into it.
     Older,
     /// It is one of ours.
     Ours,

@@ -31,7 +31,7 @@ impl<'h> RollbackPath<'h> {
         are_equivalent: impl Fn(&Revision, &Revision) -> bool,
     ) -> Self {
         let newest = history.first();
-        let mut trail = Self {
+        let mut path = Self {
             steps: Vec::new(),
             originals: BTreeMap::new(),
             unreadable: history
@@ -44,16 +44,16 @@ impl<'h> RollbackPath<'h> {
         for revision in history.iter().rev().flatten() {
             let copied = revision.rollback_of.and_then(|of| older.get(&of));
             let is_rollback = copied.is_some_and(|copied| are_equivalent(copied, revision));
-            let before = trail.steps.last();
+            let before = path.steps.last();
             let is_equal = before.is_some_and(|(_, before)| are_equivalent(before, revision));
             match revision.rollback_of {
-                Some(of) if is_rollback => trail.add(revision, Some(of)),
-                _ if is_equal => trail.replace_last(revision),
-                _ => trail.add(revision, None),
+                Some(of) if is_rollback => path.add(revision, Some(of)),
+                _ if is_equal => path.replace_last(revision),
+                _ => path.add(revision, None),
             }
             older.insert(revision.created(), revision);
         }
-        trail
+        path
     }
 
     fn add(&mut self, revision: &'h Revision, rollback_of: Option<Timestamp>) {

@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flag_model::{FlagKey, Timestamp};
 use flag_settings::{
     OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
 };
 use flag_store::{ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
+use tokio::time::Instant;
 
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::output::{self, with_progress};
-use crate::propagation::WrittenRevision;
 
 /// The context of a command besides its arguments.
 #[derive(Debug)]
@@ -29,6 +30,16 @@ pub(crate) struct Context {
     to_close: Mutex<Vec<OpenStore>>,
     /// The revisions that were written.
     written: Mutex<Vec<WrittenRevision>>,
+}
+
+/// A revision that was written.
+#[derive(Debug)]
+pub(crate) struct WrittenRevision {
+    pub(crate) store: FlagStore,
+    pub(crate) flag: FlagKey,
+    pub(crate) created: Timestamp,
+    /// When its append returned, a moment after it was published.
+    pub(crate) at: Instant,
 }
 
 /// Something that is closed at the end.
@@ -137,7 +148,7 @@ impl Context {
     }
 
     /// The name of the store in messages.
-    pub(crate) fn display_name(&self) -> String {
+    pub(crate) fn store_display_name(&self) -> String {
         self.settings.display_name()
     }
 
@@ -183,7 +194,7 @@ impl Context {
                 let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
                 StoreSettings::Embedded(whole).display_name()
             }
-            StoreSettings::Bigtable(_) => self.display_name(),
+            StoreSettings::Bigtable(_) => self.store_display_name(),
         }
     }
 
@@ -200,7 +211,7 @@ impl Context {
     }
 
     async fn open_flags(&self) -> Result<FlagStore, Failure> {
-        let opening = format!("opening the {}", self.display_name());
+        let opening = format!("opening the {}", self.store_display_name());
         let rows = with_progress(opening, self.open_rows(&self.settings)).await?;
         Ok(FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.row_options))
     }
@@ -234,7 +245,7 @@ impl Context {
         source: OpenStoreError,
     ) -> StoreNotOpened {
         let because = Reader::new(self.sources.clone()).origin(&table::STORE);
-        let is_default = settings.display_name() == self.display_name();
+        let is_default = settings.display_name() == self.store_display_name();
         match (settings, &because) {
             (StoreSettings::Bigtable(_), Origin::Implied { .. }) if is_default => {
                 StoreNotOpened::ImpliedBigtable {
@@ -248,7 +259,7 @@ impl Context {
 
     /// The error of a store that failed.
     pub(crate) fn store_failed(&self, source: StoreError) -> StoreFailure {
-        let display_name = self.display_name();
+        let display_name = self.store_display_name();
         StoreFailure {
             display_name,
             source,

@@ -151,11 +151,11 @@ async fn look_briefly(
         let log = context.open_log_alone().await?;
         let mut looking = ImpactReader::new(log.as_ref(), args, Lookback::DEFAULT)?;
         looking.assess_all(context, changes).await?;
-        Ok::<_, Failure>(looking.found)
+        Ok::<_, Failure>(looking.has_findings)
     };
     let why = match tokio::time::timeout(read_for, reading).await {
-        Ok(Ok(0)) => None,
-        Ok(Ok(_)) => return,
+        Ok(Ok(false)) => None,
+        Ok(Ok(true)) => return,
         Ok(Err(_)) => Some("the exposure log cannot be read; --seen 7d says why".to_owned()),
         Err(_) => {
             let read_for = read_for.as_secs_f64();
@@ -180,7 +180,7 @@ struct ImpactReader<'a> {
     at_most: Option<AtMost>,
     list: Option<List>,
     /// How many instances were found, of all flags, plus the exposures that the log lacks.
-    found: u64,
+    has_findings: bool,
 }
 
 impl<'a> ImpactReader<'a> {
@@ -197,7 +197,7 @@ impl<'a> ImpactReader<'a> {
             within_text: format_duration(within),
             at_most: args.at_most,
             list: args.list_ids.as_deref().map(List::create).transpose()?,
-            found: 0,
+            has_findings: false,
         })
     }
 
@@ -253,7 +253,7 @@ impl<'a> ImpactReader<'a> {
             instance_impact.described(&self.within_text),
         );
         said.extend(coverage.warning());
-        self.found += instance_impact.seen() + missing;
+        self.has_findings |= instance_impact.seen() + missing > 0;
         Ok((said, self.refusal(change, &instance_impact, missing)))
     }
 

@@ -5,7 +5,7 @@
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
 //! - [`apply`], which plans what a flag file changes; it is pure, and uses only the types of [`mod@write`]
-//! - what commands share: [`mod@write`], [`exposure_impact`], [`lookup`], [`revision_numbers`], [`missing`], [`copy`], [`following`], [`completion`],
+//! - what commands share: [`mod@write`], [`exposure_impact`], [`lookup`], [`revision_numbers`], [`missing`], [`copy`], [`following`], [`propagation`], [`completion`],
 //!   on top of the stores that [`context`] and [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`import`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command

@@ -95,7 +95,7 @@ pub(crate) async fn missing_named(
         }
         Ok(Err(_)) | Err(_) => Suggestion::Flags(Vec::new()),
     };
-    let display_name = context.display_name();
+    let display_name = context.store_display_name();
     Missing::Flag {
         flag,
         named,

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName, Timestamp};
 use flag_store::{
-    Clock as _, ExposureLog, FlagStore, HeadRow, Replica, ReplicaId, ServedRevisions, StoreError,
-    SystemClock, known_replicas, served_revisions,
+    Clock as _, ExposureLog, HeadRow, Replica, ReplicaId, ServedRevisions, StoreError, SystemClock,
+    known_replicas, served_revisions,
 };
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::message::no_replica;
-use crate::context::Context;
+use crate::context::{Context, WrittenRevision};
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::output::{self, with_progress};
@@ -24,16 +24,6 @@ const READ_EVERY: Duration = Duration::from_millis(50);
 
 /// How long after its next look for changes a replica has reported what it found.
 const REPORTED_WITHIN: Duration = Duration::from_millis(500);
-
-/// A revision that was written.
-#[derive(Debug)]
-pub(crate) struct WrittenRevision {
-    pub(crate) store: FlagStore,
-    pub(crate) flag: FlagKey,
-    pub(crate) created: Timestamp,
-    /// When its append returned, a moment after it was published.
-    pub(crate) at: Instant,
-}
 
 /// What a replica does with flags that were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,8 +99,11 @@ fn settles_after(replica: &Replica) -> Option<Duration> {
 /// Waits, if that is wanted, until all replicas serve what was written; says so, or who is behind.
 pub(crate) async fn wait(context: &Context, patience: Option<Duration>) -> Result<(), Failure> {
     let written = context.take_written();
-    let Some((patience, last)) = patience.zip(written.iter().map(|written| written.at).max())
-    else {
+    let Some(patience) = patience else {
+        return Ok(());
+    };
+    let Some(last) = written.iter().map(|written| written.at).max() else {
+        output::notice("no revision was written, so there is nothing to wait for");
         return Ok(());
     };
     let log = context.open_log(context.settings()).await;

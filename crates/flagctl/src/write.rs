@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use crate::args::{OutputFormat, RevisionWriteArgs, WriteArgs};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
-use crate::context::Context;
+use crate::context::{Context, WrittenRevision};
 use crate::exit_code::ExitCode;
 use crate::exposure_impact::show_impact_and_confirm;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::maybe_readable::{MaybeReadable, created};
 use crate::output::{self, WrittenRow, with_progress};
-use crate::propagation::{self, WrittenRevision};
+use crate::propagation;
 use crate::revision_numbers::{MAX_NUMBERED, RevisionNumbers};
 use crate::shell;
 
@@ -256,7 +256,7 @@ pub(crate) async fn confirm_and_append_revision(
         said: format!(
             "{did}{number_text}: {} ({})",
             sentence(&revision),
-            context.display_name()
+            context.store_display_name()
         ),
         is_verbose: revision_write.write.verbose,
     };
@@ -272,7 +272,7 @@ fn show_written(
     format: OutputFormat,
 ) -> Result<(), Failure> {
     if !format.is_for_people() {
-        output::notice(&format!("{did} in the {}", context.display_name()));
+        output::notice(&format!("{did} in the {}", context.store_display_name()));
     }
     output::show(written, format)
 }
@@ -314,7 +314,7 @@ pub(crate) async fn append_revision(
         Err(error) => Err(WriteError::new(
             error,
             &flag,
-            context.display_name(),
+            context.store_display_name(),
             "history",
         )),
     }
@@ -356,11 +356,12 @@ pub(crate) async fn confirm_and_append_metadata(
         said: format!(
             "{did}: {} ({})",
             shortened(&metadata.description, SHOWN_CHARACTERS),
-            context.display_name()
+            context.store_display_name()
         ),
         is_verbose: write_args.verbose,
     };
-    show_written(context, &written, &did, format)
+    show_written(context, &written, &did, format)?;
+    propagation::wait(context, write_args.wait).await
 }
 
 /// Appends metadata that was confirmed.
@@ -378,7 +379,7 @@ pub(crate) async fn append_metadata(
             found,
             base: Base::Nothing,
         } => WriteError::AlreadyAdded { flag, since: found },
-        error => WriteError::new(error, &flag, context.display_name(), "get"),
+        error => WriteError::new(error, &flag, context.store_display_name(), "get"),
     })
 }
 

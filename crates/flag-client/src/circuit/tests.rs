@@ -4,7 +4,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
-const SUSPECT_TIMEOUT: Duration = Duration::from_millis(300);
+const UNANSWERED_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A circuit and a clock.
 struct Story {
@@ -14,7 +14,7 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let circuit = Circuit::new("a service".to_owned(), SECOND, SUSPECT_TIMEOUT);
+        let circuit = Circuit::new("a service".to_owned(), SECOND, UNANSWERED_TIMEOUT);
         let now = Instant::now();
         Self { circuit, now }
     }
@@ -211,7 +211,7 @@ fn nobody_waits_for_a_day_because_the_service_says_so() {
 fn calls_that_pile_up_unanswered_make_the_service_suspect() {
     let mut story = Story::new();
     let in_flight: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
-    story.almost_pass(SUSPECT_TIMEOUT);
+    story.almost_pass(UNANSWERED_TIMEOUT);
     story.check_closed();
     story.pass(MOMENT);
     story.check_open("5 calls unanswered for 300ms");
@@ -226,7 +226,7 @@ fn every_call_that_waits_for_a_request_counts() {
     for _ in 2..FAILURES {
         story.circuit.add_call(slow.number());
     }
-    story.pass(SUSPECT_TIMEOUT);
+    story.pass(UNANSWERED_TIMEOUT);
     story.check_closed();
     story.circuit.add_call(slow.number());
     story.check_open("5 calls unanswered for 300ms");
@@ -237,7 +237,7 @@ fn what_has_had_the_service_left_alone_is_not_waited_for() {
     let mut story = Story::new();
     assert_eq!(story.circuit.check_admission(story.now), Ok(Admission::Ask));
     let _slow: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
-    story.pass(SUSPECT_TIMEOUT);
+    story.pass(UNANSWERED_TIMEOUT);
     story.check_open("5 calls unanswered for 300ms");
     story.pass(2 * SECOND);
     assert_eq!(
@@ -261,7 +261,7 @@ fn many_slow_requests_make_nothing_suspect_while_others_are_answered() {
     let mut story = Story::new();
     let _slow: Vec<Permit> = (0..50).map(|_| story.send()).collect();
     for _ in 0..10 {
-        story.pass(SUSPECT_TIMEOUT / 2);
+        story.pass(UNANSWERED_TIMEOUT / 2);
         story.answer(&story.send());
     }
     story.check_closed();

@@ -68,7 +68,7 @@ impl Topic {
     }
 
     /// Returns the changes that are to be announced next. The first event is a resync.
-    pub(super) fn pending(&mut self) -> &mut Changes {
+    pub(super) fn pending_or_new(&mut self) -> &mut Changes {
         let is_first = self.number == 0;
         self.pending.get_or_insert_with(|| {
             let mut changes = Changes::new(Instant::now() + COLLECTED_FOR);

@@ -41,7 +41,7 @@ pub(crate) struct Attempt {
     /// How many exposures were written.
     pub(crate) written: usize,
     /// When the first of them was served. Others may be older if batches were joined.
-    pub(crate) first_served: Option<Timestamp>,
+    pub(crate) served_at_of_first_written: Option<Timestamp>,
     /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
     /// How many the store refused, and why it refused the first of them.
@@ -107,8 +107,8 @@ impl PendingBatch {
             match result {
                 Ok(()) => {
                     attempt.written += 1;
-                    attempt.first_served = attempt
-                        .first_served
+                    attempt.served_at_of_first_written = attempt
+                        .served_at_of_first_written
                         .or_else(|| self.exposures.created(index));
                 }
                 Err(WriteExposureError::Store(error @ StoreError::Refused { .. })) => {
@@ -209,7 +209,10 @@ mod tests {
         let id = batch.exposures.id();
         let attempt = batch.write(&failing(&[0, 1])).await;
         let (batch, _) = attempt.failed.unwrap();
-        assert_eq!((attempt.written, attempt.first_served), (0, None));
+        assert_eq!(
+            (attempt.written, attempt.served_at_of_first_written),
+            (0, None)
+        );
         assert_eq!((batch.len(), batch.exposures.id()), (2, id));
         assert!(!batch.is_rest && !batch.is_due());
     }
@@ -220,7 +223,10 @@ mod tests {
         let id = batch.exposures.id();
         let attempt = batch.write(&failing(&[0, 2])).await;
         let served = Timestamp::parse("2026-11-22 10:00:00").unwrap();
-        assert_eq!((attempt.written, attempt.first_served), (1, Some(served)));
+        assert_eq!(
+            (attempt.written, attempt.served_at_of_first_written),
+            (1, Some(served))
+        );
         let (rest, _) = attempt.failed.unwrap();
         let of_rest = rest.exposures.id();
         assert_ne!(of_rest, id);

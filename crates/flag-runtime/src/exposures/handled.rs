@@ -64,8 +64,8 @@ impl<'a> WaitForRoom<'a> {
             return Err(QueueFull);
         }
         recorder.metrics.accepted_after_wait.inc();
-        if let (Some(dedup), Some(key)) = (&recorder.dedup, dedup_entry) {
-            dedup.remember(key);
+        if let (Some(dedup), Some(entry)) = (&recorder.dedup, dedup_entry) {
+            dedup.remember(entry);
         }
         Ok(ExposureHandled::DONE)
     }

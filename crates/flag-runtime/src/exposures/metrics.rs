@@ -132,8 +132,7 @@ impl WriteMetrics {
         let help = "Attempts to write a batch of exposures, by outcome";
         let of = by_outcome(registry, "exposure_batches", help);
         let lag = Histogram::new(LAG_SECONDS);
-        let help =
-            "Time from serving a decision to writing its exposure, of the oldest one in each batch";
+        let help = "Time from serving a decision to writing its exposure, of the first one written of each batch";
         registry.register_with_unit("exposure_lag", help, Unit::Seconds, lag.clone());
         Self {
             written: of("written"),
@@ -152,8 +151,8 @@ impl WriteMetrics {
             (false, true) => &self.failed,
         };
         outcome.inc();
-        if let Some(oldest) = attempt.first_served {
-            let lag = SystemClock.now().since(oldest);
+        if let Some(first) = attempt.served_at_of_first_written {
+            let lag = SystemClock.now().since(first);
             self.lag.observe(lag.as_secs_f64());
         }
     }
@@ -271,9 +270,9 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = WriteMetrics::register(&mut registry);
         let ago = SystemClock.now().saturating_sub(Duration::from_hours(1));
-        for oldest in [None, Some(ago), Some(ago)] {
+        for first in [None, Some(ago), Some(ago)] {
             metrics.count(&Attempt {
-                first_served: oldest,
+                served_at_of_first_written: first,
                 ..Attempt::default()
             });
         }

@@ -197,7 +197,7 @@ impl Queue {
             Overflow::Wait(max) => max,
             Overflow::Drop => Duration::ZERO,
         };
-        let Some((mut place, acceptance)) = self.wait(decision) else {
+        let Some((mut place, acceptance)) = self.append_or_enqueue(decision) else {
             return true;
         };
         let _ = timeout(max, acceptance).await;
@@ -205,7 +205,10 @@ impl Queue {
     }
 
     /// Adds an exposure to those that wait; `None` if it was accepted at once.
-    fn wait(&self, decision: OwnedServedDecision) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
+    fn append_or_enqueue(
+        &self,
+        decision: OwnedServedDecision,
+    ) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
         let mut state = self.state();
         if state.has_room(self.capacity, &decision.as_served()) {
             self.append(state, decision.as_served());

@@ -3,7 +3,7 @@
 //!
 //! Head rows only announce changes early. The tooling of the Python framework does not update them; its changes are seen
 //! when the lifetime of a flag ends. If a head row goes back to an older state, or vanishes, the store was restored or
-//! replaced; in that case too, the rows of revisions decide.
+//! diff; in that case too, the rows of revisions decide.
 
 mod seen_head_row;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use self::seen_head_row::{Replaced, SeenHeadRow};
+use self::seen_head_row::{HeadRowDiff, SeenHeadRow};
 use super::cache::FlagCache;
 use crate::events::{Events, HeadChange, HeadRowNeeded};
 
@@ -151,8 +151,8 @@ impl ChangeWatcher {
         let Some(seen) = self.head_rows.get_mut(&project) else {
             let mut seen = SeenHeadRow::new(new_head_row.unwrap_or_default());
             self.flags.note_flag_keys_of(&project, seen.head_row());
-            note_for_events(self.flags.events(), &project, &seen, Replaced::default());
-            let mut unserved = seen.published_to_compare();
+            note_for_events(self.flags.events(), &project, &seen, HeadRowDiff::default());
+            let mut unserved = seen.published_to_reconcile();
             unserved.retain(|change| {
                 let (flag, revision_time) = (&change.flag, change.revision_time);
                 !self
@@ -160,21 +160,21 @@ impl ChangeWatcher {
                     .serves_nothing_older(flag, revision_time, change.seen_at)
             });
             note_for_reports(&self.flags, &project, &seen, unserved);
-            seen.compare_with_cache(&self.flags);
+            seen.reconcile_cache(&self.flags);
             self.head_rows.insert(project, seen);
             return;
         };
         if let Some(head_row) = &new_head_row {
             self.flags.note_flag_keys_of(&project, head_row);
         }
-        let replaced = new_head_row.map(|head_row| seen.replace(head_row));
-        let replaced = replaced.unwrap_or_default();
-        let mut changes = replaced.changes.clone();
-        if replaced.undone > 0 {
-            warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
+        let diff = new_head_row.map(|head_row| seen.replace(head_row));
+        let diff = diff.unwrap_or_default();
+        let mut changes = diff.changes.clone();
+        if diff.undone > 0 {
+            warn!(%project, flags = diff.undone, "the store was restored to an older state; its flags are read again");
             self.flags.note_restored(&project);
             self.flags.expire_flag_keys_of(&project);
-            let restored = seen.compare_again(self.flags.cached_flag_keys(&project));
+            let restored = seen.reconcile_again(self.flags.cached_flag_keys(&project));
             changes.extend(restored.iter().map(|restored| HeadChange {
                 flag: restored.flag.clone(),
                 // Reports name 1970 for a revision whose time is not known.
@@ -186,11 +186,11 @@ impl ChangeWatcher {
         if !changes.is_empty() {
             note_for_reports(&self.flags, &project, seen, changes);
         }
-        note_for_events(self.flags.events(), &project, seen, replaced);
+        note_for_events(self.flags.events(), &project, seen, diff);
         if was_failing {
             self.flags.confirm(seen.head_row());
         }
-        seen.compare_with_cache(&self.flags);
+        seen.reconcile_cache(&self.flags);
     }
 
     /// Logs once when polling begins to fail, and once when it works again.
@@ -220,15 +220,15 @@ fn note_for_reports(
 }
 
 /// Notes the head row of a project for the events of its subscribers, if it has any.
-fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, replaced: Replaced) {
+fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, diff: HeadRowDiff) {
     let head_row = seen.head_row();
     let note = |changes| {
         let has_flags = head_row.flags().next().is_some();
         events.note_head_changes(project, head_row.digest(), has_flags, changes);
     };
     match events.head_row_needed(project) {
-        HeadRowNeeded::Now => note(seen.published_to_compare()),
-        HeadRowNeeded::WhenChanged if !replaced.changes.is_empty() => note(replaced.changes),
+        HeadRowNeeded::Now => note(seen.published_to_reconcile()),
+        HeadRowNeeded::WhenChanged if !diff.changes.is_empty() => note(diff.changes),
         HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Guards the ports: every read and write is counted and timed; closing and deleting pass through.
+//! Guards the ports: every read and write is counted and timed; closing passes through, and deleting is refused.
 //!
 //! Reads through either port share a concurrency limit, a deadline and a circuit. Writes into the exposure log
 //! (exposures, counts, reports and their removal), and the look-up after an insertion, have a circuit of their own, and their

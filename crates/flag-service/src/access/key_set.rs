@@ -1,4 +1,4 @@
-//! The valid keys, by id.
+//! The keys of the file, by id; they may have expired.
 
 use std::collections::HashMap;
 use std::sync::Arc;

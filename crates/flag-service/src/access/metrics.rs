@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The number of valid keys, and whether the file can be read.
+/// The number of keys, and whether the file can be read.
 #[derive(Debug)]
 pub(super) struct AccessMetrics {
     keys: Gauge,
@@ -26,7 +26,11 @@ impl AccessMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let keys = Gauge::default();
-        registry.register("api_keys", "Valid API keys", keys.clone());
+        registry.register(
+            "api_keys",
+            "API keys of the file, expired ones included",
+            keys.clone(),
+        );
         let is_current = Gauge::default();
         is_current.set(1);
         registry.register(

@@ -1,5 +1,5 @@
-//! Evaluates a flag for an instance: looks the flag up, decides, records the exposure. All endpoints decide here; the OFREP list looks
-//! up and records many flags at once (`ofrep/bulk.rs`).
+//! Evaluates a flag for an instance: looks the flag up, decides, records the exposure. Every endpoint that serves a value decides here; the OFREP list
+//! looks up and records many flags at once (`ofrep/bulk.rs`). What explains a decision records nothing, and is elsewhere.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;

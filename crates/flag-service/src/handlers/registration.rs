@@ -16,7 +16,7 @@ pub(super) fn handle<H>(app: &mut ServiceConfig, route: Route, handler: H)
 where
     H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
 {
-    register(app, route, &answered(route, handler));
+    register(app, route, &actix_handler(route, handler));
 }
 
 /// Registers a handler that reads the body.
@@ -39,10 +39,13 @@ pub(super) fn handle_others<H>(app: &mut ServiceConfig, handler: H)
 where
     H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
 {
-    app.default_service(web::to(answered(Route::Unknown, handler)));
+    app.default_service(web::to(actix_handler(Route::Unknown, handler)));
 }
 
-fn answered<H>(route: Route, handler: H) -> impl Handler<(RequestContext,), Output = HttpResponse>
+fn actix_handler<H>(
+    route: Route,
+    handler: H,
+) -> impl Handler<(RequestContext,), Output = HttpResponse>
 where
     H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
 {
@@ -84,9 +87,9 @@ where
         );
         if route.takes_other_origins() {
             let asked = web::route().guard(fn_guard(is_preflight));
-            resource = resource.route(asked.to(answered(Route::Preflight, preflight)));
+            resource = resource.route(asked.to(actix_handler(Route::Preflight, preflight)));
         }
-        let resource = resource.default_service(web::to(answered(route, other_method)));
+        let resource = resource.default_service(web::to(actix_handler(route, other_method)));
         app.service(resource);
     }
 }

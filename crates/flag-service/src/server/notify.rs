@@ -23,7 +23,7 @@ const SENT_WITHIN: Duration = Duration::from_millis(100);
 struct Notifier(Option<OsString>);
 
 /// Notifies this socket that the service is ready, as soon as it is, and that it stops, as soon as `signals` says so.
-pub(super) fn notified(
+pub(super) fn notify_systemd_around(
     socket: Option<OsString>,
     state: &Data<AppState>,
     signals: impl Future<Output = &'static str>,

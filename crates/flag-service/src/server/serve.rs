@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listen::listen;
-use super::notify::notified;
+use super::notify::notify_systemd_around;
 use super::opening::{Opening, Seed};
 use super::reporting::Reporting;
 use super::stop;
@@ -156,7 +156,7 @@ async fn serve(
     let (server, address) = listen(config.listen, config.workers, &state, dashboard, tls)
         .with_context(|| format!("cannot listen on {} (--listen, FLAG_LISTEN)", config.listen))?;
     log_listening(config, address);
-    let signals = notified(config.notify_socket.clone(), &state, signals);
+    let signals = notify_systemd_around(config.notify_socket.clone(), &state, signals);
     let serving = stop::serve_until(signals, server, &state, config.http.drain_delay);
     let ended = tokio::select! {
         ended = serving => ended,

@@ -271,7 +271,7 @@ async fn append(
     output::notice(&format!(
         "applied {} to the {}",
         flag.flag,
-        context.display_name()
+        context.store_display_name()
     ));
     Ok(())
 }

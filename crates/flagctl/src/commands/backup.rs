@@ -81,7 +81,7 @@ impl CommandError for NotCopied {
 /// Copies the store, whether or not others use it.
 pub(crate) async fn backup(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let (from, to) = (directory(context)?, args.folder.clone());
-    let what = format!("copying the {}", context.display_name());
+    let what = format!("copying the {}", context.store_display_name());
     let files = copied(what, move || back_up(&from, &to)).await?;
     let files = files.map_err(|error| match error {
         BackupError::Exists { path } => NotCopied::BackupExists { path },
@@ -100,13 +100,13 @@ pub(crate) async fn restore_backup(
     if args.replace {
         let what = format!(
             "replaces the {} by the copy in {}; services that use it serve the copy",
-            context.display_name(),
+            context.store_display_name(),
             from.display()
         );
         confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
     }
     let kept = directory.join(format!("before-restore-{}", now_in_a_name()));
-    let what = format!("restoring the {}", context.display_name());
+    let what = format!("restoring the {}", context.store_display_name());
     let (replace, keep) = (args.replace, kept.clone());
     let files = copied(what, move || {
         let present = if replace {
@@ -131,7 +131,7 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
         StoreSettings::Bigtable(_) => Err(ArgumentError::Usage(format!(
             "this copies the files of the embedded store, and flags are kept in the {}: \
              `gcloud bigtable backups create` copies its tables, `flagctl copy` the rows of a project",
-            context.display_name()
+            context.store_display_name()
         ))
         .into()),
     }

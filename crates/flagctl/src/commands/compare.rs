@@ -115,9 +115,11 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();
     flags.sort();
     if flags.is_empty() {
-        return Err(missing_project(&store, project, context.display_name())
-            .await
-            .into());
+        return Err(
+            missing_project(&store, project, context.store_display_name())
+                .await
+                .into(),
+        );
     }
     Ok(flags)
 }

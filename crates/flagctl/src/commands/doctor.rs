@@ -73,7 +73,7 @@ pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), F
     };
     let examined = doctor.examine(context, &projects);
     output::with_progress(
-        format!("examining the {}", context.display_name()),
+        format!("examining the {}", context.store_display_name()),
         examined,
     )
     .await;

@@ -41,9 +41,11 @@ pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), F
     let flags = output::with_progress(format!("reading {project}"), flags).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
-        return Err(missing_project(&store, project, context.display_name())
-            .await
-            .into());
+        return Err(
+            missing_project(&store, project, context.store_display_name())
+                .await
+                .into(),
+        );
     }
     let format = match args.format {
         FileFormat::Yaml => OutputFormat::Yaml,

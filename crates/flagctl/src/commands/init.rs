@@ -43,14 +43,14 @@ pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failu
                     "--upgrade is for the embedded store: in Bigtable nothing is copied",
                 );
             }
-            let what = format!("preparing the {}", context.display_name());
+            let what = format!("preparing the {}", context.store_display_name());
             let prepared =
                 output::with_progress(what, bigtable(context, settings, retention)).await;
             prepared?.map_err(|source| context.store_failed(source))?
         }
     };
     let is_right = parts.iter().all(|part| part.state != PartState::Differs);
-    let display_name = context.display_name();
+    let display_name = context.store_display_name();
     output::show(
         &StoreParts {
             display_name,

@@ -60,7 +60,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     args.sort.sort(&mut flags);
     if flags.is_empty() {
-        let missing = missing_project(&store, project, context.display_name());
+        let missing = missing_project(&store, project, context.store_display_name());
         return Err(missing.await.into());
     }
     let readable = UnreadableRows::check_flags(&flags);

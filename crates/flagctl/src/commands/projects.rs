@@ -50,7 +50,7 @@ pub(crate) async fn tags(context: &Context, args: &TagsArgs) -> Result<(), Failu
     let flags = with_progress(reading, store.flag_entries(&project)).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
-        let missing = missing_project(&store, project, context.display_name());
+        let missing = missing_project(&store, project, context.store_display_name());
         return Err(missing.await.into());
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();

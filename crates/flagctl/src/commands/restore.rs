@@ -114,7 +114,7 @@ async fn entries(
     let stored = with_progress(format!("reading {project}"), stored).await;
     let stored = stored.map_err(|source| context.store_failed(source))?;
     if stored.is_empty() {
-        let missing = missing_project(store, project.clone(), context.display_name());
+        let missing = missing_project(store, project.clone(), context.store_display_name());
         return Err(missing.await.into());
     }
     if only.is_empty() {

@@ -81,7 +81,10 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
     } else {
         "retired"
     };
-    output::notice(&format!("{did}: {flag} in the {}", context.display_name()));
+    output::notice(&format!(
+        "{did}: {flag} in the {}",
+        context.store_display_name()
+    ));
     propagation::wait(context, args.revision_write.write.wait).await
 }
 

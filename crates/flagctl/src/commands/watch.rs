@@ -56,7 +56,7 @@ async fn keep_looking(
     display: &mut Display,
     context: &Context,
 ) -> Result<(), Failure> {
-    let name = format!("the {}", context.display_name());
+    let name = format!("the {}", context.store_display_name());
     let mut outage = Outage::default();
     while display.show(looking, &mut outage)? == OutputPipe::Open {
         pause(looking.began).await;

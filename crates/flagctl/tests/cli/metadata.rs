@@ -7,6 +7,15 @@ use super::run_configs::{describing, run_config};
 use super::*;
 
 #[test]
+fn metadata_leaves_nothing_to_wait_for() {
+    let dir = three_revisions();
+    let updated = on_flag(&dir, "update", &["--description", "other", "--wait=1s"]);
+    assert_code(&updated, 0);
+    let says = "no revision was written, so there is nothing to wait for";
+    assert!(stderr(&updated).contains(says), "{}", stderr(&updated));
+}
+
+#[test]
 fn metadata_is_updated_and_the_rest_stays() {
     let dir = three_revisions();
     assert_code(

@@ -212,7 +212,7 @@ async fn an_exposure_wakes_the_writer_only_with_a_chunk_for_it() {
 async fn the_writer_is_woken_for_what_others_wait_for() {
     let queue = waiting_queue(2);
     let decided = decided();
-    let wait = |instance| queue.wait(served(&decided, instance).into());
+    let wait = |instance| queue.append_or_enqueue(served(&decided, instance).into());
     for instance in ["A1", "A2"] {
         assert!(wait(instance).is_none());
     }
@@ -238,7 +238,7 @@ async fn who_waits_seals_no_chunk_while_the_writer_has_another_to_take() {
         push();
     }
     assert!(wakes_writer(&queue).await);
-    let _place = queue.wait(served(&decided, "A").into()).unwrap();
+    let _place = queue.append_or_enqueue(served(&decided, "A").into()).unwrap();
     assert!(!wakes_writer(&queue).await);
     queue.finish(written(1));
     assert!(wakes_writer(&queue).await, "the chunk is full");

@@ -5,7 +5,7 @@ use flag_store::HeadCell;
 use tokio::time::Instant;
 
 use super::*;
-use crate::flags::change_notices::NoticeOutcome;
+use crate::flags::reconcile::Reconciliation;
 
 impl World {
     /// Applies the head row, as the change watcher does.
@@ -18,7 +18,8 @@ impl World {
         let seen_at = Instant::now();
         let head_row = self.store.head_row(&flag("known").project).await.unwrap();
         for (flag, state) in head_row.flags() {
-            self.cache.apply_notice(&flag, Some(state), seen_at);
+            self.cache
+                .reconcile_with_head_cell(&flag, Some(state), seen_at);
         }
     }
 }
@@ -70,8 +71,10 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
     let head_row = world.store.head_row(&flag("known").project).await.unwrap();
     world.store(Answer::Hangs);
     for (flag, state) in head_row.flags() {
-        let heard = world.cache.apply_notice(&flag, Some(state), Instant::now());
-        assert_eq!(heard, NoticeOutcome::AwaitingRead);
+        let heard = world
+            .cache
+            .reconcile_with_head_cell(&flag, Some(state), Instant::now());
+        assert_eq!(heard, Reconciliation::AwaitsRead);
     }
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
@@ -138,25 +141,27 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
     world.reads();
     let later = created.saturating_add(Duration::from_micros(1));
     for (head, expected) in [
-        (later, NoticeOutcome::Unsettled),
-        (created, NoticeOutcome::UpToDate),
+        (later, Reconciliation::MayNeedAnotherRead),
+        (created, Reconciliation::Agrees),
         // An older one, as after a restoration, is settled by one read.
-        (Timestamp::UNIX_EPOCH, NoticeOutcome::UpToDate),
-        (later, NoticeOutcome::Unsettled),
+        (Timestamp::UNIX_EPOCH, Reconciliation::Agrees),
+        (later, Reconciliation::MayNeedAnotherRead),
     ] {
         let head_cell = Some(HeadCell::Newest(head));
-        let outcome = world.cache.apply_notice(&flag("known"), head_cell, seen_at);
+        let outcome = world
+            .cache
+            .reconcile_with_head_cell(&flag("known"), head_cell, seen_at);
         assert_eq!(outcome, expected, "{head_cell:?}");
         world.finish_reads().await;
         assert_eq!(
             world.reads(),
-            usize::from(outcome == NoticeOutcome::Unsettled)
+            usize::from(outcome == Reconciliation::MayNeedAnotherRead)
         );
     }
     let outcome = world
         .cache
-        .apply_notice(&flag("known"), None, Instant::now());
-    assert_eq!(outcome, NoticeOutcome::AwaitingRead);
+        .reconcile_with_head_cell(&flag("known"), None, Instant::now());
+    assert_eq!(outcome, Reconciliation::AwaitsRead);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,12 +212,13 @@ async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_announced()
     let unreadable = SystemClock.now().saturating_add(Duration::from_hours(2));
     for (head, reads) in [(Timestamp::UNIX_EPOCH, 0), (unreadable, 1)] {
         let head_cell = Some(HeadCell::Newest(head));
-        let outcome = world
-            .cache
-            .apply_notice(&flag("broken"), head_cell, Instant::now());
+        let outcome =
+            world
+                .cache
+                .reconcile_with_head_cell(&flag("broken"), head_cell, Instant::now());
         world.finish_reads().await;
         assert_eq!(
-            (world.reads(), outcome == NoticeOutcome::UpToDate),
+            (world.reads(), outcome == Reconciliation::Agrees),
             (reads, reads == 0)
         );
     }

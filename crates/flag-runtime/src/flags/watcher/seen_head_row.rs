@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use crate::events::{HeadChange, RestoredFlag};
 use crate::flags::cache::FlagCache;
-use crate::flags::change_notices::NoticeOutcome;
+use crate::flags::reconcile::Reconciliation;
 
 /// How long a changed flag is compared with the cache; longer if it was not read by then. A claim may precede its row by this
 /// time, and a read that began before the change may end after it.
-pub(super) const COMPARED_FOR: Duration = Duration::from_secs(30);
+pub(super) const RECONCILED_FOR: Duration = Duration::from_secs(30);
 
 /// The most flags of a project that one poll reads again, so that other reads are not held up; the rest wait for the next
 /// poll.
@@ -24,14 +24,14 @@ const MAX_READS: usize = 256;
 pub(super) struct SeenHeadRow {
     head_row: HeadRow,
     /// The flags that are compared with the cache: their state in the head row, and when it was first seen.
-    to_compare: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
+    to_reconcile: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
     /// The flag that the next poll begins with.
     next: Option<FlagKey>,
 }
 
-/// What the next head row of a project has changed.
+/// How the next head row of a project differs from the one before.
 #[derive(Debug, Default)]
-pub(super) struct Replaced {
+pub(super) struct HeadRowDiff {
     /// How many flags went back to an older state.
     pub(super) undone: usize,
     /// The flags with another published revision.
@@ -42,21 +42,21 @@ impl SeenHeadRow {
     /// Starts with the first head row, of which all flags are compared with the cache.
     pub(super) fn new(head_row: HeadRow) -> Self {
         let now = Instant::now();
-        let to_compare = head_row
+        let to_reconcile = head_row
             .flags()
             .map(|(flag, state)| (flag, (Some(state), now)))
             .collect();
         Self {
             head_row,
-            to_compare,
+            to_reconcile,
             next: None,
         }
     }
 
     /// Whether a flag is compared with the cache.
     #[cfg(test)]
-    pub(super) fn compares(&self, flag: &FlagKey) -> bool {
-        self.to_compare.contains_key(flag)
+    pub(super) fn reconciles(&self, flag: &FlagKey) -> bool {
+        self.to_reconcile.contains_key(flag)
     }
 
     /// Returns the last head row.
@@ -65,31 +65,31 @@ impl SeenHeadRow {
     }
 
     /// Replaces the head row.
-    pub(super) fn replace(&mut self, head_row: HeadRow) -> Replaced {
+    pub(super) fn replace(&mut self, head_row: HeadRow) -> HeadRowDiff {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.head_row, head_row);
-        let mut replaced = Replaced::default();
+        let mut diff = HeadRowDiff::default();
         for (flag, state) in self.head_row.changes_since(&before) {
             let old = before.get(&flag);
             let is_undone = old.is_some_and(|old| old.is_undone_by(state));
-            replaced.undone += usize::from(is_undone);
+            diff.undone += usize::from(is_undone);
             let revision_time = state.and_then(HeadCell::published);
             if old.and_then(HeadCell::published) != revision_time {
-                replaced.changes.push(HeadChange {
+                diff.changes.push(HeadChange {
                     flag: flag.clone(),
                     revision_time,
                     seen_at: now,
                 });
             }
-            self.to_compare.insert(flag, (state, now));
+            self.to_reconcile.insert(flag, (state, now));
         }
-        replaced
+        diff
     }
 
     /// Returns the published revisions of the flags that are compared with the cache.
-    pub(super) fn published_to_compare(&self) -> Vec<HeadChange> {
+    pub(super) fn published_to_reconcile(&self) -> Vec<HeadChange> {
         let published = self
-            .to_compare
+            .to_reconcile
             .iter()
             .filter_map(|(flag, (state, seen_at))| {
                 Some(HeadChange {
@@ -102,11 +102,11 @@ impl SeenHeadRow {
     }
 
     /// Has flags compared with the cache as if their state had been seen just now; returns their published revisions.
-    pub(super) fn compare_again(&mut self, flags: Vec<FlagKey>) -> Vec<RestoredFlag> {
+    pub(super) fn reconcile_again(&mut self, flags: Vec<FlagKey>) -> Vec<RestoredFlag> {
         let now = Instant::now();
         let compare = |flag: FlagKey| {
             let state = self.head_row.get(&flag);
-            self.to_compare.insert(flag.clone(), (state, now));
+            self.to_reconcile.insert(flag.clone(), (state, now));
             RestoredFlag {
                 flag,
                 revision_time: state.and_then(HeadCell::published),
@@ -116,23 +116,23 @@ impl SeenHeadRow {
         flags.into_iter().map(compare).collect()
     }
 
-    /// Notifies the cache of the states of the flags to compare. A flag is compared for [`COMPARED_FOR`], and longer if the cache
-    /// has not read it by then.
-    pub(super) fn compare_with_cache(&mut self, flags: &FlagCache) {
-        let mut earlier = std::mem::take(&mut self.to_compare);
+    /// Compares the cache with the flags that have changed, and begins reads where the two disagree. A flag is compared for
+    /// [`RECONCILED_FOR`], and longer if the cache has not read it by then.
+    pub(super) fn reconcile_cache(&mut self, flags: &FlagCache) {
+        let mut earlier = std::mem::take(&mut self.to_reconcile);
         let next = self.next.take();
         let later = next.map_or_else(BTreeMap::new, |next| earlier.split_off(&next));
         let mut budget = MAX_READS;
         for (flag, (state, seen_at)) in later.into_iter().chain(earlier) {
             if budget == 0 {
                 self.next.get_or_insert_with(|| flag.clone());
-                self.to_compare.insert(flag, (state, seen_at));
+                self.to_reconcile.insert(flag, (state, seen_at));
                 continue;
             }
-            let outcome = flags.apply_notice(&flag, state, seen_at);
-            budget -= usize::from(outcome != NoticeOutcome::UpToDate);
-            if outcome == NoticeOutcome::AwaitingRead || seen_at.elapsed() < COMPARED_FOR {
-                self.to_compare.insert(flag, (state, seen_at));
+            let outcome = flags.reconcile_with_head_cell(&flag, state, seen_at);
+            budget -= usize::from(outcome != Reconciliation::Agrees);
+            if outcome == Reconciliation::AwaitsRead || seen_at.elapsed() < RECONCILED_FOR {
+                self.to_reconcile.insert(flag, (state, seen_at));
             }
         }
     }

@@ -18,7 +18,7 @@ use flag_store::{
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
-use super::seen_head_row::COMPARED_FOR;
+use super::seen_head_row::RECONCILED_FOR;
 use super::*;
 use crate::flags::{CacheError, FlagCacheSettings, test_settings};
 use crate::log_lines::LogLines;
@@ -479,16 +479,16 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_change_is_compared_with_the_cache_for_30_seconds_and_until_it_was_read() {
     let mut world = World::new().await;
-    let compares = |world: &World| world.watch.head_rows[&flag("f").project].compares(&flag("f"));
+    let reconciles = |world: &World| world.watch.head_rows[&flag("f").project].reconciles(&flag("f"));
     world.revise("f", true).await;
     world.poll().await;
-    let ends = Instant::now() + COMPARED_FOR;
+    let ends = Instant::now() + RECONCILED_FOR;
     while Instant::now() < ends {
-        assert!(compares(&world), "before it is over");
+        assert!(reconciles(&world), "before it is over");
         sleep(Duration::from_millis(999)).await;
         world.poll().await;
     }
-    assert!(!compares(&world), "when it is over");
+    assert!(!reconciles(&world), "when it is over");
 
     world.rows.script(|call| async move {
         match call {
@@ -500,14 +500,14 @@ async fn a_change_is_compared_with_the_cache_for_30_seconds_and_until_it_was_rea
     });
     world.revise("f", false).await;
     world.poll().await;
-    sleep(COMPARED_FOR).await;
+    sleep(RECONCILED_FOR).await;
     world.poll().await;
-    assert!(compares(&world), "it was not read");
+    assert!(reconciles(&world), "it was not read");
     world.rows.script(async |_| Step::Pass);
     for _ in 0..2 {
         sleep(Duration::from_secs(10)).await;
         world.poll().await;
     }
-    assert!(!compares(&world), "it was read");
+    assert!(!reconciles(&world), "it was read");
     assert_eq!(world.value("f").await, Some(false));
 }

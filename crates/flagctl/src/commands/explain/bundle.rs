@@ -123,7 +123,7 @@ fn json(context: &Context, (explained, replicas): About<'_, '_>, ids_are_hashed:
     let bundle = Bundle {
         made: SystemClock.now().to_string(),
         flagctl: env!("CARGO_PKG_VERSION"),
-        store: context.display_name(),
+        store: context.store_display_name(),
         ids_are_hashed,
         explained: explained.data(),
         replicas: replicas.collect(),

@@ -40,7 +40,7 @@ async fn until_closed(
     news: &mut News<'_>,
     format: OutputFormat,
 ) -> Result<(), Failure> {
-    let name = format!("the {}", context.display_name());
+    let name = format!("the {}", context.store_display_name());
     let mut lines = RevisionLines::new();
     let mut outage = Outage::default();
     loop {

@@ -134,7 +134,7 @@ async fn ensure_project(
     if !flags.is_empty() {
         return Ok(());
     }
-    let missing = missing_project(store, project.clone(), context.display_name());
+    let missing = missing_project(store, project.clone(), context.store_display_name());
     Err(missing.await.into())
 }
 
@@ -158,7 +158,7 @@ fn within(args: &ExposuresToVerify) -> Result<TimeRange, ArgumentError> {
 fn question(context: &Context, args: &VerifyArgs, flag: Option<&FlagKey>) -> VerificationScope {
     let typed = |moment: Option<Moment>| moment.map(|moment| moment.to_string());
     VerificationScope {
-        store: context.display_name(),
+        store: context.store_display_name(),
         project: args.project.clone(),
         flag: flag.map(|flag| format!("{}/{}", flag.flag_type, flag.name)),
         since: typed(args.exposures.since),

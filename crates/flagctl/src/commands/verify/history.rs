@@ -53,7 +53,7 @@ async fn ensure_there(
     let flags = store.metadata_entries(&project).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
-        let missing = missing_project(store, project, context.display_name());
+        let missing = missing_project(store, project, context.store_display_name());
         return Err(missing.await.into());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Applies change notices of head rows to the flag cache.
+//! Reconciles the flag cache with head rows: has flags read where the two disagree.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -10,27 +10,27 @@ use tokio::time::Instant;
 use super::cache::{FlagCache, Inner, ReadMode};
 use super::entry::CacheEntry;
 
-/// What the cache did about a notice.
+/// What the cache did about the state of a flag in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoticeOutcome {
-    /// Nothing: the cache needs no read to agree with the notice.
-    UpToDate,
-    /// The flag is in memory, and the first read since the notice is under way in the background.
-    AwaitingRead,
+pub(crate) enum Reconciliation {
+    /// Nothing: the cache needs no read to agree with it.
+    Agrees,
+    /// The flag is in memory, and the first read since the state was seen is under way in the background.
+    AwaitsRead,
     /// A read is under way, and the next poll may have to start another one: the flag is not in memory, or it was read since
-    /// the notice, and that read did not find the revision of the head row.
-    Unsettled,
+    /// the state was seen, and that read did not find the revision of the head row.
+    MayNeedAnotherRead,
 }
 
 impl FlagCache {
-    /// Applies the state of a flag in the head row, which was first seen at `seen_at`; `None` if the head row does not contain
-    /// the flag any more. If the state contradicts the cache, the flag is read.
-    pub(crate) fn apply_notice(
+    /// Compares the cache with the state of a flag in the head row, which was first seen at `seen_at`; `None` if the head row does not contain
+    /// the flag any more. If they disagree, a read of the flag begins.
+    pub(crate) fn reconcile_with_head_cell(
         &self,
         flag: &FlagKey,
         head_cell: Option<HeadCell>,
         seen_at: Instant,
-    ) -> NoticeOutcome {
+    ) -> Reconciliation {
         let inner = &self.shared;
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
@@ -38,13 +38,13 @@ impl FlagCache {
             None => head_cell.is_some_and(|head_cell| inner.note_uncached(flag, head_cell)),
         };
         if !must_read {
-            return NoticeOutcome::UpToDate;
+            return Reconciliation::Agrees;
         }
         drop(inner.join_or_start_read(flag, ReadMode::ReadAgain));
         if entry.is_some_and(|entry| !entry.is_read_since(seen_at)) {
-            NoticeOutcome::AwaitingRead
+            Reconciliation::AwaitsRead
         } else {
-            NoticeOutcome::Unsettled
+            Reconciliation::MayNeedAnotherRead
         }
     }
 
@@ -54,7 +54,9 @@ impl FlagCache {
         let head_cell = Some(HeadCell::Newest(created));
         // The first read may have begun before the revision was there.
         for _ in 0..2 {
-            if self.apply_notice(flag, head_cell, Instant::now()) == NoticeOutcome::UpToDate {
+            if self.reconcile_with_head_cell(flag, head_cell, Instant::now())
+                == Reconciliation::Agrees
+            {
                 break;
             }
             self.shared
