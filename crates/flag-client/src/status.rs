@@ -25,7 +25,7 @@ pub struct Status {
 pub enum StreamState {
     /// The client opens none: it was built without, is misconfigured, or has fixed values.
     Off,
-    /// None was needed yet: the first call that the cache cannot answer opens it, and so does `on_change`.
+    /// None was needed yet: the first call that the cache cannot answer opens it, `on_change`, or the first call in a forked child.
     Idle,
     /// It is being opened.
     Connecting,

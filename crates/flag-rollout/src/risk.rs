@@ -14,9 +14,9 @@ pub enum Risk {
     /// The treatments in force are removed because the input leaves them out.
     LeavesOutTreatments,
     /// No instance keeps the control value, or gets it in a first revision.
-    Everybody,
-    /// Everybody receives another value.
-    EverybodyElse,
+    NobodyKeepsControl,
+    /// Every instance receives another value, though some keep the control value.
+    EveryValueChanges,
     /// Everybody gets a new bucket.
     Resalt,
     /// Instances move from one treatment to another.
@@ -35,8 +35,8 @@ impl fmt::Display for Risk {
             Self::LeavesOutTreatments => {
                 "the treatments in force are removed, as they are left out (an empty list, [], removes them without this confirmation)"
             }
-            Self::Everybody => "nobody keeps the control value",
-            Self::EverybodyElse => "everybody receives another value",
+            Self::NobodyKeepsControl => "nobody keeps the control value",
+            Self::EveryValueChanges => "everybody receives another value",
             Self::Resalt => "everybody gets a new bucket",
             Self::BetweenTreatments => "instances move from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
@@ -57,11 +57,11 @@ pub(crate) fn risks(
 ) -> Vec<Risk> {
     let Some(newest) = newest else {
         // A first revision is a change for every instance that gets a treatment.
-        return Vec::from_iter(reaches_everybody(next).then_some(Risk::Everybody));
+        return Vec::from_iter(reaches_everybody(next).then_some(Risk::NobodyKeepsControl));
     };
     let mut risks = Vec::new();
     if !reaches_everybody(newest) && reaches_everybody(next) {
-        risks.push(Risk::Everybody);
+        risks.push(Risk::NobodyKeepsControl);
     }
     if !newest.scheme.assigns_equal_buckets(&next.scheme) {
         risks.push(Risk::Resalt);
@@ -70,8 +70,9 @@ pub(crate) fn risks(
     {
         risks.push(Risk::BetweenTreatments);
     }
-    if impact.is_some_and(BucketImpact::is_everybody) && !risks.contains(&Risk::Everybody) {
-        risks.push(Risk::EverybodyElse);
+    if impact.is_some_and(BucketImpact::is_everybody) && !risks.contains(&Risk::NobodyKeepsControl)
+    {
+        risks.push(Risk::EveryValueChanges);
     }
     risks
 }

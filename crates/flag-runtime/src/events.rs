@@ -74,14 +74,14 @@ pub(crate) enum HeadRowNeeded {
     WhenChanged,
 }
 
-/// A change of a flag in the head row.
+/// A published revision that was seen in the head row; the cache may not serve it yet.
 #[derive(Clone, Debug)]
-pub(crate) struct HeadChange {
+pub(crate) struct SeenRevision {
     /// The flag.
     pub(crate) flag: FlagKey,
     /// The time of its published revision; `None` if the flag is gone, or an older release claims it, which hides the time.
     pub(crate) revision_time: Option<Timestamp>,
-    /// When the change was seen.
+    /// When it was seen for the first time.
     pub(crate) seen_at: Instant,
 }
 
@@ -173,7 +173,7 @@ impl Events {
         project: &ProjectName,
         digest: ProjectDigest,
         has_flags: bool,
-        changed: Vec<HeadChange>,
+        changed: Vec<SeenRevision>,
     ) {
         self.note(project, |topic| {
             topic.digest = Some(digest);

@@ -82,7 +82,8 @@ impl ReplicaReporter {
         withdraw_projects(&*self.log, self.replica.id, &projects).await
     }
 
-    /// Notes the changes before which the cache serves nothing any more; returns when the latest of the other changes was seen.
+    /// Notes which changes are served: those of whose flags the cache serves no older revision. Returns when the latest of the others
+    /// was seen.
     fn mark_served(&self) -> Option<Instant> {
         let serves_nothing_older =
             |flag: &_, time, seen_at| self.flags.serves_nothing_older(flag, Some(time), seen_at);
@@ -159,7 +160,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::events::HeadChange;
+    use crate::events::SeenRevision;
     use crate::flags::test_settings;
     use crate::store::Circuit;
 
@@ -239,7 +240,7 @@ mod tests {
             let revision = self.store.newest_revision(flag).await.unwrap();
             let created = revision.unwrap().created();
             let head_row = self.store.head_row(&project()).await.unwrap();
-            let change = HeadChange {
+            let change = SeenRevision {
                 flag: flag.clone(),
                 revision_time: Some(created),
                 seen_at: Instant::now(),

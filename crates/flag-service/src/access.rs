@@ -70,7 +70,7 @@ impl Authenticator {
     ) -> Self {
         let metrics = AccessMetrics::register(registry);
         let keys = settings.keys.clone().map(|keys| {
-            let key_set = KeySet::new(&keys.file, &KeySet::default());
+            let key_set = KeySet::with_arrivals_of(&KeySet::default(), &keys.file);
             keys.log_invalid_entries();
             metrics.loaded(&keys.file);
             let key_set = Arc::new(ArcSwap::from_pointee(key_set));
@@ -97,7 +97,7 @@ impl Authenticator {
             (Some(keys), AccessRequirement::NeedsStreamToken) => {
                 stream_token::valid_key(keys, request).map(Principal::Holder)
             }
-            (Some(keys), AccessRequirement::SignIn) => {
+            (Some(keys), AccessRequirement::CheckedByDashboard) => {
                 let key = self.person(keys, request);
                 let key = key.or_else(|| signed_in_key(keys, request));
                 Ok(key.map_or(Principal::Unauthenticated, Principal::Holder))

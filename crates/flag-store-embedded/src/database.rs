@@ -13,7 +13,7 @@ use crate::failure::{Failure, is_busy};
 use crate::lock_timeout::LockTimeout;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{Closing, FileLoss, OpenFiles, is_absence};
-use crate::schema::{Contents, Origin, origin, set_up};
+use crate::schema::{Contents, SchemaState, schema_state, set_up};
 
 /// How long opening waits for other processes that open or write at the same moment.
 const OPENING: Duration = Duration::from_secs(5);
@@ -48,18 +48,22 @@ impl Database {
     pub(crate) fn writer(path: &Path, contents: Contents) -> Result<Self, OpenError> {
         ensure_made(path, contents)?;
         wait_while_empty(path);
-        Self::accepting(Origin::New, path, contents)
+        Self::accepting(SchemaState::Empty, path, contents)
     }
 
     /// Opens an existing file for writing.
     pub(crate) fn existing(path: &Path, contents: Contents) -> Result<Self, OpenError> {
-        Self::accepting(Origin::Ours, path, contents)
+        Self::accepting(SchemaState::Current, path, contents)
     }
 
-    fn accepting(origin: Origin, path: &Path, contents: Contents) -> Result<Self, OpenError> {
+    fn accepting(
+        accepted: SchemaState,
+        path: &Path,
+        contents: Contents,
+    ) -> Result<Self, OpenError> {
         let opened = ensure_there(path).and_then(|()| {
             Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
-                prepare(connection, contents, origin)
+                prepare(connection, contents, accepted)
             })
         });
         opened.map_err(|obstacle| obstacle.in_file(path))
@@ -72,9 +76,9 @@ impl Database {
             let mut connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(OPENING)?;
             connection.pragma_update(None, "query_only", true)?;
-            match origin(&mut connection, contents)? {
-                Origin::Ours | Origin::Older => Ok(connection),
-                Origin::New => Err(Obstacle::NoDatabase),
+            match schema_state(&mut connection, contents)? {
+                SchemaState::Current | SchemaState::Older => Ok(connection),
+                SchemaState::Empty => Err(Obstacle::NoDatabase),
             }
         });
         opened.map_err(|obstacle| obstacle.in_file(path))
@@ -238,13 +242,13 @@ fn wait_while_empty(path: &Path) {
 fn prepare(
     connection: &mut Connection,
     contents: Contents,
-    accepted: Origin,
+    accepted: SchemaState,
 ) -> Result<(), Obstacle> {
     if connection.is_readonly(MAIN_DB)? {
         return Err(Obstacle::WriteProtected);
     }
-    let origin = origin(connection, contents)?;
-    if (origin, accepted) == (Origin::New, Origin::Ours) {
+    let schema_state = schema_state(connection, contents)?;
+    if (schema_state, accepted) == (SchemaState::Empty, SchemaState::Current) {
         return Err(Obstacle::NoDatabase);
     }
     let mode: String =
@@ -258,8 +262,8 @@ fn prepare(
         // Whatever is deleted is overwritten: `forget` cannot find an instance in pages that expiry or an upgrade has freed.
         connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     }
-    match origin {
-        Origin::New => set_up(connection, contents),
-        Origin::Older | Origin::Ours => Ok(()),
+    match schema_state {
+        SchemaState::Empty => set_up(connection, contents),
+        SchemaState::Older | SchemaState::Current => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
-use crate::worker::{JobResult, JobThreads, Limit};
+use crate::worker::{JobResult, JobThreads, JobTimeout};
 
 /// An open file.
 #[derive(Debug)]
@@ -61,44 +61,44 @@ impl DataFile {
     /// Runs a job that only reads. It can ask whether its caller still waits.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        limit: Duration,
+        timeout: Duration,
         work: impl FnOnce(&Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let work =
             |database: &mut Database, caller_waits: &dyn Fn() -> bool| work(database, caller_waits);
-        let result = self.run(JobThreads::Readers, limit, work).await;
+        let result = self.run(JobThreads::Readers, timeout, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
     /// Runs a job that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        limit: Duration,
+        timeout: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = self.try_write(limit, work).await;
+        let result = self.try_write(timeout, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
     /// Runs a job that writes; its failure can be cloned, and is made an error by [`error`](Self::error).
     pub(crate) async fn try_write<T: Send + 'static>(
         &self,
-        limit: Duration,
+        timeout: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
-        self.run(JobThreads::Writer, limit, work).await
+        self.run(JobThreads::Writer, timeout, work).await
     }
 
     /// Writes a row, together with other waiting ones; returns whether it was written.
     pub(crate) async fn write_row(
         &self,
-        limit: Duration,
+        timeout: Duration,
         write: Write,
     ) -> Result<bool, StoreError> {
         let mut outcome = self.group.add(write);
         let group = Arc::clone(&self.group);
-        self.write(limit, move |database| group.commit_waiting(database))
+        self.write(timeout, move |database| group.commit_waiting(database))
             .await?;
         // By now its turn has come, here or with a write before it.
         let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
@@ -106,8 +106,8 @@ impl DataFile {
     }
 
     /// Checks that the file can be read and is still at its path.
-    pub(crate) async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
-        self.read(limit, |database, _| rows::ping(database)).await
+    pub(crate) async fn ping(&self, timeout: Duration) -> Result<(), StoreError> {
+        self.read(timeout, |database, _| rows::ping(database)).await
     }
 
     /// The error for the caller.
@@ -128,18 +128,18 @@ impl DataFile {
     async fn run<T, W>(
         &self,
         threads: JobThreads,
-        limit: Duration,
+        timeout: Duration,
         mut work: W,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
         W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
     {
-        let limit = Limit::new(limit);
+        let timeout = JobTimeout::new(timeout);
         let mut losses = 0;
         loop {
-            let workers = FileState::workers(&self.state, limit).await?;
-            match workers.clone().run(threads, limit, work).await {
+            let workers = FileState::workers(&self.state, timeout).await?;
+            match workers.clone().run(threads, timeout, work).await {
                 JobResult::Ended(result) => {
                     if let Err(Failure::FileLoss(lost)) = &result {
                         FileState::lose(&self.state, workers, *lost);

@@ -18,7 +18,7 @@ use crate::idle_priority::WriterPriority;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{FileLoss, OpenFiles};
 use crate::schema::Contents;
-use crate::worker::{Limit, Workers};
+use crate::worker::{JobTimeout, Workers};
 
 /// Reading threads per file; two, so that a long scan does not delay short reads.
 const READERS: usize = 2;
@@ -107,7 +107,10 @@ impl FileState {
     }
 
     /// The threads of the open file, or of the file that replaced it.
-    pub(crate) async fn workers(state: &Arc<Self>, limit: Limit) -> Result<Workers, Failure> {
+    pub(crate) async fn workers(
+        state: &Arc<Self>,
+        timeout: JobTimeout,
+    ) -> Result<Workers, Failure> {
         if let Phase::Open(workers) = &*state.phase.borrow() {
             return Ok(workers.clone());
         }
@@ -123,7 +126,7 @@ impl FileState {
             }
             Self::look_again(state);
             // Its sender is here, so it ends by a change or by the limit.
-            let _ = limit.wait(phase.changed()).await?;
+            let _ = timeout.wait(phase.changed()).await?;
         }
     }
 

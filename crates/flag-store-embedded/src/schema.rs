@@ -14,7 +14,7 @@ const CREATE_ROWS: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
 
 /// The schema version of `flags.db` with cells in a table of their own.
-const APART: i32 = 2;
+const SEPARATE_CELLS: i32 = 2;
 
 /// The table of those cells.
 const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
@@ -29,7 +29,7 @@ const BLOCKS: i32 = 2;
 
 /// Blocks of exposures, each of one flag. A block is found by the batch that it came with, by its newest exposure, and by
 /// when it was written, in seconds since 1970. Those of a longer time than most are found by their span class as well.
-/// Besides, the counts of a flag in a minute by one replica.
+/// Besides, the counts of a flag in a minute by one writer of counts.
 const CREATE_BLOCKS: &str = "
     CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE,
         span INTEGER NOT NULL DEFAULT 0);
@@ -80,7 +80,7 @@ impl Contents {
     /// The schema version of the files that this release makes, and the latest that it reads.
     pub(crate) fn schema_version(self) -> i32 {
         match self {
-            Self::Flags => APART,
+            Self::Flags => SEPARATE_CELLS,
             Self::Exposures => BLOCKS,
         }
     }
@@ -100,21 +100,24 @@ impl Contents {
     }
 }
 
-/// The origin of a file that may be used.
+/// The state of the schema of a file that may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// It is empty.
-    New,
-    /// It is one of ours, as an older release made it; it stays so until what only newer releases have is written into it.
+pub(crate) enum SchemaState {
+    /// There is none: the file is empty.
+    Empty,
+    /// As an older release made it; it stays so until what only newer releases have is written into it.
     Older,
-    /// It is one of ours.
-    Ours,
+    /// That of this release.
+    Current,
 }
 
-/// The identification of a file, read at one moment.
-pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<Origin, Obstacle> {
+/// The state of the schema of a file, read at one moment.
+pub(crate) fn schema_state(
+    connection: &mut Connection,
+    contents: Contents,
+) -> Result<SchemaState, Obstacle> {
     let transaction = connection.transaction()?;
-    read_origin(&transaction, contents)
+    read_schema_state(&transaction, contents)
 }
 
 /// Creates the tables of a new file, unless another process has done so in the meantime.
@@ -124,7 +127,7 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
         connection.pragma_update(None, "auto_vacuum", "incremental")?;
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if read_origin(&transaction, contents)? == Origin::New {
+    if read_schema_state(&transaction, contents)? == SchemaState::Empty {
         transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
         transaction.pragma_update(None, "user_version", contents.schema_version())?;
@@ -159,29 +162,29 @@ pub(crate) fn ensure_block_and_count_tables(transaction: &Transaction<'_>) -> ru
 }
 
 /// Creates the table of separate cells in a file of an older release, which refuses the file from then on.
-pub(crate) fn put_apart(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    if let Ok(Origin::Older) = read_origin(transaction, Contents::Flags) {
+pub(crate) fn ensure_cells_table(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if let Ok(SchemaState::Older) = read_schema_state(transaction, Contents::Flags) {
         transaction.execute_batch(CREATE_CELLS)?;
-        transaction.pragma_update(None, "user_version", APART)?;
+        transaction.pragma_update(None, "user_version", SEPARATE_CELLS)?;
     }
     Ok(())
 }
 
-/// The origin of a file; needs a transaction, so that no other process sets the file up in between.
-fn read_origin(connection: &Connection, contents: Contents) -> Result<Origin, Obstacle> {
+/// The state of the schema of a file; needs a transaction, so that no other process sets the file up in between.
+fn read_schema_state(connection: &Connection, contents: Contents) -> Result<SchemaState, Obstacle> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let supported = contents.schema_version();
     if id == contents.application_id() && version > 0 {
         return match version.cmp(&supported) {
-            Ordering::Less => Ok(Origin::Older),
-            Ordering::Equal => Ok(Origin::Ours),
+            Ordering::Less => Ok(SchemaState::Older),
+            Ordering::Equal => Ok(SchemaState::Current),
             Ordering::Greater => Err(Obstacle::Newer { version, supported }),
         };
     }
     let mut tables = connection.prepare("SELECT 1 FROM sqlite_schema")?;
     if (id, version) == (0, 0) && !tables.exists([])? {
-        return Ok(Origin::New);
+        return Ok(SchemaState::Empty);
     }
     Err(Obstacle::NotOurs { id, version })
 }

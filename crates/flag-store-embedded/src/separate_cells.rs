@@ -88,7 +88,7 @@ pub(crate) fn separate(
     key: &[u8],
     current: &Cells,
 ) -> Result<(), Failure> {
-    schema::put_apart(transaction)?;
+    schema::ensure_cells_table(transaction)?;
     transaction.prepare_cached(MARKED)?.execute((key, MARK))?;
     set(transaction, key, current)
 }

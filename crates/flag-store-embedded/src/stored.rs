@@ -13,7 +13,7 @@ pub(crate) struct StoredRow {
 }
 
 impl StoredRow {
-    /// Refuses what Bigtable would refuse as well.
+    /// Refuses some of what Bigtable refuses.
     pub(crate) fn new(key: &[u8], cells: &Cells) -> Result<Self, Refusal> {
         check(key, cells)?;
         let mut bytes = Vec::with_capacity(cells::encoded_length(cells));
@@ -25,7 +25,7 @@ impl StoredRow {
     }
 }
 
-/// Refuses what Bigtable would refuse as well.
+/// Refuses some of what Bigtable refuses.
 fn check(key: &[u8], cells: &Cells) -> Result<(), Refusal> {
     if key.is_empty() {
         return Err(Refusal::NoKey);

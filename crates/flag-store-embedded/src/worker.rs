@@ -46,7 +46,7 @@ pub(crate) enum JobThreads {
 
 /// How long a job may take in all, waiting for its turn included.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit {
+pub(crate) struct JobTimeout {
     after: Duration,
     deadline: Option<Instant>,
 }
@@ -59,7 +59,7 @@ pub(crate) enum JobResult<T, W> {
     NotBegun(W, FileLoss),
 }
 
-impl Limit {
+impl JobTimeout {
     /// As long as this, from now on.
     pub(crate) fn new(after: Duration) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Workers {
     pub(crate) async fn run<T, W>(
         self,
         threads: JobThreads,
-        limit: Limit,
+        timeout: JobTimeout,
         work: W,
     ) -> JobResult<T, W>
     where
@@ -154,7 +154,7 @@ impl Workers {
             if reply.is_closed() {
                 return;
             }
-            database.lock_timeout().set_end(limit.deadline);
+            database.lock_timeout().set_end(timeout.deadline);
             let outcome = match ensure_sound(database, threads) {
                 Ok(()) => JobResult::Ended(work(database, &|| !reply.is_closed())),
                 Err(lost) => JobResult::NotBegun(work, lost),
@@ -163,7 +163,7 @@ impl Workers {
                 JobResult::Ended(Err(failure))
                     if failure.is_busy() && database.lock_timeout().is_over() =>
                 {
-                    JobResult::Ended(Err(limit.expired()))
+                    JobResult::Ended(Err(timeout.expired()))
                 }
                 outcome => outcome,
             };
@@ -178,7 +178,7 @@ impl Workers {
             return JobResult::Ended(Err(Failure::Ended));
         }
         drop(queue);
-        match limit.wait(answer).await {
+        match timeout.wait(answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => JobResult::Ended(Err(Failure::Ended)),
             Err(over) => JobResult::Ended(Err(over)),

@@ -85,7 +85,7 @@ enum WriteLink {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The newest row isn't the one that the caller started from; nothing was written. Read again and decide.
+    /// The newest row isn't the one that the caller started from; no row was written. Read again and decide.
     #[error("conflict on {flag}: started from {base}, but the newest is {}", time_or_none(*.found))]
     Conflict {
         /// The flag.
@@ -132,7 +132,7 @@ pub enum AppendError {
     /// The revision is invalid. Retrying cannot help.
     #[error(transparent)]
     InvalidRevision(#[from] InvalidRevision),
-    /// The store failed before anything was written. Retrying is safe.
+    /// The store failed before a row was written. Retrying is safe, but may wait for our own claim to be taken over.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store failed in the middle: the row created at that time may be in the history, or not.

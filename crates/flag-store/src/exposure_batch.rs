@@ -7,7 +7,7 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 use crate::exposures::{Exposure, ExposureRecord, looks_hashed};
 use crate::options::CellFormat;
 
-/// The fields that exposures with the same flag, revision, value and group share; `None` has no column.
+/// The fields that exposures with the same flag, revision, value, group, reason and source share; `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureTemplate {
     /// The flag.

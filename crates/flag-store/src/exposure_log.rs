@@ -14,7 +14,7 @@ use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsWriterId, Minute, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
-use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
+use crate::row_key::{flag_exposures_prefix, instance_prefix, project_exposures_prefix};
 use crate::rows::{BoxFuture, Insert, Row, Scan, TimestampedRow};
 use crate::store_error::StoreError;
 
@@ -313,8 +313,8 @@ impl ExposureScope<'_> {
     /// The range of the prefixes of its flags, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
     pub fn flag_prefix_range(&self) -> Scan {
         match self {
-            Self::Project(project) => Scan::prefix(exposures_prefix(project)),
-            Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),
+            Self::Project(project) => Scan::prefix(project_exposures_prefix(project)),
+            Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(flag_exposures_prefix(flag)),
         }
     }
 }

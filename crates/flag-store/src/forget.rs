@@ -4,7 +4,8 @@ use flag_model::{InstanceId, ProjectName};
 
 use crate::pages::Pages;
 use crate::row_key::{
-    encoded, exposure_prefix_of_key, exposures_prefix, flag_of_key, spelled_instance_prefix,
+    encoded, exposure_prefix_of_key, flag_texts_of_prefix, project_exposures_prefix,
+    spelled_instance_prefix,
 };
 use crate::rows::{Row, RowStore, Scan};
 use crate::store_error::StoreError;
@@ -42,7 +43,7 @@ impl InstanceExposures {
         let there = found.iter_mut().find(|of| of.key_prefix == key_prefix);
         if let Some(of_flag) = there {
             of_flag.in_blocks += count;
-        } else if let Some((flag_type, flag_name)) = flag_of_key(key_prefix.as_bytes()) {
+        } else if let Some((flag_type, flag_name)) = flag_texts_of_prefix(key_prefix.as_bytes()) {
             found.push(Self {
                 flag_type,
                 flag_name,
@@ -69,7 +70,7 @@ pub async fn instance_in_rows(
     instance: &InstanceId<'_>,
 ) -> Result<Vec<InstanceExposures>, StoreError> {
     let id = instance.as_str();
-    let mut scan = Scan::prefix(exposures_prefix(project)).limit(1);
+    let mut scan = Scan::prefix(project_exposures_prefix(project)).limit(1);
     let mut found = Vec::new();
     while let Some(key) = rows.keys(scan.clone()).await?.pop() {
         let key_prefix = exposure_prefix_of_key(&key);
@@ -81,7 +82,9 @@ pub async fn instance_in_rows(
         if encoded(id) != id {
             keys.extend(keys_of(rows, prefix, id, id).await?);
         }
-        if let Some((flag_type, flag_name)) = flag_of_key(prefix).filter(|_| !keys.is_empty()) {
+        if let Some((flag_type, flag_name)) =
+            flag_texts_of_prefix(prefix).filter(|_| !keys.is_empty())
+        {
             found.push(InstanceExposures {
                 flag_type,
                 flag_name,

@@ -78,7 +78,9 @@ pub use crate::replicas::{
 };
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
-pub use crate::row_key::{FlagRowKey, ReplicaId, RowType, flag_and_time, flag_of_exposure_prefix};
+pub use crate::row_key::{
+    FlagRowKey, ReplicaId, RowType, flag_of_exposure_prefix, prefix_and_time,
+};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
     TimestampedRow,

@@ -10,11 +10,11 @@ pub(crate) use self::counts::{
     counts_key, flag_and_hour, hour_prefix, minute_column, minute_of_column,
 };
 pub(crate) use self::exposure::{
-    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix,
-    exposure_prefix_of_key, flag_of_key, instance_prefix, push_exposure_key,
+    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix_of_key,
+    flag_exposures_prefix, flag_texts_of_prefix, instance_prefix, push_exposure_key,
     spelled_instance_prefix,
 };
-pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
+pub use self::exposure::{flag_of_exposure_prefix, prefix_and_time};
 pub use self::replica::ReplicaId;
 pub(crate) use self::replica::{REPLICAS, replica_key, replica_of, served_key, served_prefix};
 
@@ -149,7 +149,7 @@ pub(crate) fn rows_prefix(project: &ProjectName) -> String {
 }
 
 /// What the keys of all exposures of a project begin with.
-pub(crate) fn exposures_prefix(project: &ProjectName) -> String {
+pub(crate) fn project_exposures_prefix(project: &ProjectName) -> String {
     rows_prefix(project) + "FLAGTYPE#"
 }
 

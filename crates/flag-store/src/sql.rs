@@ -2,7 +2,9 @@
 
 use flag_model::{FlagKey, InstanceId, ProjectName};
 
-use crate::row_key::{RowType, exposure_prefix, flag_prefix, instance_prefix, project_prefix};
+use crate::row_key::{
+    RowType, flag_exposures_prefix, flag_prefix, instance_prefix, project_prefix,
+};
 
 /// What to look up.
 #[derive(Clone, Debug)]
@@ -61,7 +63,10 @@ pub fn sql(pattern: &Pattern<'_>, tables: TableNames<'_>) -> String {
                 newest_first(format!("({metadata} OR {revisions})")),
             )
         }
-        Pattern::Exposures(flag) => (tables.exposures, newest_first(like(exposure_prefix(flag)))),
+        Pattern::Exposures(flag) => (
+            tables.exposures,
+            newest_first(like(flag_exposures_prefix(flag))),
+        ),
         Pattern::InstanceExposures(flag, instance) => (
             tables.exposures,
             newest_first(like(instance_prefix(flag, instance))),

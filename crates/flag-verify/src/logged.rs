@@ -2,7 +2,7 @@
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 use flag_store::{
-    ExposureRecord, ExposureText, check_exposure, flag_and_time, flag_of_exposure_prefix,
+    ExposureRecord, ExposureText, check_exposure, flag_of_exposure_prefix, prefix_and_time,
 };
 
 /// An exposure that could be read.
@@ -44,7 +44,7 @@ pub(crate) fn read(record: &ExposureRecord) -> Result<Option<Logged>, String> {
 
 /// The flag that a record is of, and its time, by its key.
 pub(crate) fn key_of(record: &ExposureRecord) -> Option<(FlagKey, Timestamp)> {
-    let (prefix, created) = flag_and_time(record.key())?;
+    let (prefix, created) = prefix_and_time(record.key())?;
     Some((flag_of_exposure_prefix(prefix).ok()?, created))
 }
 

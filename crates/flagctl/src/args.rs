@@ -14,7 +14,7 @@ use flag_model::{FlagType, NewName};
 
 #[cfg(test)]
 pub(crate) use self::change::revise_args;
-pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
+pub(crate) use self::change::{AddArgs, ReviseArgs, SchemeArgs, TreatmentArgs};
 pub(crate) use self::confirm::YesArgs;
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, take_flag};
 pub(crate) use self::moment::Moment;

@@ -404,10 +404,10 @@ mod tests {
 
     #[test]
     fn a_salt_may_be_left_out() {
-        assert_eq!(revise_args(&[]).format.resalt, None);
-        assert_eq!(revise_args(&["--resalt"]).format.resalt, Some(None));
+        assert_eq!(revise_args(&[]).scheme.resalt, None);
+        assert_eq!(revise_args(&["--resalt"]).scheme.resalt, Some(None));
         for args in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
-            let resalt = revise_args(args).format.resalt;
+            let resalt = revise_args(args).scheme.resalt;
             assert_eq!(resalt, Some(Some("f.2".to_owned())));
         }
     }

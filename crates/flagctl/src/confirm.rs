@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_risk_wants_the_name() {
-        let risk = Some(Risk::Everybody);
+        let risk = Some(Risk::NobodyKeepsControl);
         check(risk, &args(true, &[]), Some("f"), Some(Confirmed::Write), 1);
         check(risk, &args(true, &[]), Some("y"), None, 1);
         check(risk, &args(true, &[]), None, None, 0);
@@ -281,14 +281,18 @@ mod tests {
 
     #[test]
     fn a_question_says_which_name_is_wanted() {
-        let (_, questions) = decided(&change(Some(Risk::Everybody)), &args(true, &[]), Some("f"));
+        let (_, questions) = decided(
+            &change(Some(Risk::NobodyKeepsControl)),
+            &args(true, &[]),
+            Some("f"),
+        );
         let question = "p/feature/f: nobody keeps the control value. Type the name f to continue:";
         assert_eq!(questions, [question]);
     }
 
     #[test]
     fn a_name_with_hidden_characters_is_asked_for_as_it_is_shown() {
-        let mut change = change(Some(Risk::Everybody));
+        let mut change = change(Some(Risk::NobodyKeepsControl));
         change.flag.name = FlagName::new("f\u{200b}").unwrap();
         let shown = "\"f\\u{200b}\"";
         let args = args(true, &[]);

@@ -179,7 +179,7 @@ struct ImpactReader<'a> {
     within_text: String,
     at_most: Option<AtMost>,
     list: Option<List>,
-    /// How many instances were found, of all flags, plus the exposures that the log lacks.
+    /// Whether instances were found, of any flag, or exposures that the log lacks.
     has_findings: bool,
 }
 

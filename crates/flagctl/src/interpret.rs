@@ -106,7 +106,7 @@ pub(crate) fn next_revision(
     v1_algorithm: HashAlgorithm,
     variables: &Variables,
 ) -> Result<Option<RevisionParts>, ArgumentError> {
-    let scheme = scheme::next(flag, scheme, &args.format, v1_algorithm)?;
+    let scheme = scheme::next(flag, scheme, &args.scheme, v1_algorithm)?;
     let control = control(flag, newest, args)?;
     let rules = treatments::TreatmentRules {
         control: &control,

@@ -25,7 +25,8 @@ const READ_EVERY: Duration = Duration::from_millis(50);
 /// How long after its next look for changes a replica has reported what it found.
 const REPORTED_WITHIN: Duration = Duration::from_millis(500);
 
-/// What a replica does with flags that were written.
+/// What a replica does with flags that were written. Of several projects the greatest counts: one that is not served outweighs
+/// those that are, and these the ones that nobody has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Serving {
     /// It had not been asked for a flag of the project by its last report; it reads one when it is.

@@ -81,8 +81,8 @@ impl World {
 }
 
 /// A change of a flag that is seen now.
-fn changed_to(name: &str, revision_time: Option<Timestamp>) -> HeadChange {
-    HeadChange {
+fn changed_to(name: &str, revision_time: Option<Timestamp>) -> SeenRevision {
+    SeenRevision {
         flag: flag(name),
         revision_time,
         seen_at: Instant::now(),

@@ -145,11 +145,11 @@ impl Topic {
         now: Instant,
         metrics: &EventMetrics,
     ) {
-        let promised = match &self.pending {
+        let covered_digest = match &self.pending {
             Some(_) => self.announced_digest.unwrap_or(digest),
             None => digest,
         };
-        self.send(promised, changes, now);
+        self.send(covered_digest, changes, now);
         if self.number > 1 {
             metrics.announced(&changes.named());
         }

@@ -10,7 +10,7 @@ use flag_store::{ProjectDigest, ServedRevisions};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::events::HeadChange;
+use crate::events::SeenRevision;
 
 /// What this replica reports of the watched projects.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl ProjectReports {
         &self,
         project: &ProjectName,
         digest: ProjectDigest,
-        changed: Vec<HeadChange>,
+        changed: Vec<SeenRevision>,
     ) {
         let mut state = self.state();
         state.gone.retain(|gone| gone != project);
@@ -57,7 +57,7 @@ impl ProjectReports {
             });
         report.digest = digest;
         for change in changed {
-            let HeadChange {
+            let SeenRevision {
                 flag,
                 revision_time,
                 seen_at,
@@ -87,7 +87,8 @@ impl ProjectReports {
         self.changed.notified().await;
     }
 
-    /// Notes the changes before which the cache serves nothing any more; returns when the latest of the other changes was seen.
+    /// Notes which changes are served: those of whose flags the cache serves no older revision. Returns when the latest of the others
+    /// was seen.
     pub(crate) fn mark_served(
         &self,
         serves_nothing_older: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
@@ -176,8 +177,8 @@ mod tests {
         ProjectName::new("p").unwrap()
     }
 
-    fn change(name: &str, revision_time: Option<Timestamp>) -> HeadChange {
-        HeadChange {
+    fn change(name: &str, revision_time: Option<Timestamp>) -> SeenRevision {
+        SeenRevision {
             flag: format!("p/data/{name}").parse().unwrap(),
             revision_time,
             seen_at: Instant::now(),

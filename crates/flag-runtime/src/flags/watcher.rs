@@ -3,7 +3,7 @@
 //!
 //! Head rows only announce changes early. The tooling of the Python framework does not update them; its changes are seen
 //! when the lifetime of a flag ends. If a head row goes back to an older state, or vanishes, the store was restored or
-//! diff; in that case too, the rows of revisions decide.
+//! replaced; in that case too, the rows of revisions decide.
 
 mod seen_head_row;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use self::seen_head_row::{HeadRowDiff, SeenHeadRow};
 use super::cache::FlagCache;
-use crate::events::{Events, HeadChange, HeadRowNeeded};
+use crate::events::{Events, HeadRowNeeded, SeenRevision};
 
 /// Projects that are polled concurrently.
 const CONCURRENCY: usize = 8;
@@ -152,7 +152,7 @@ impl ChangeWatcher {
             let mut seen = SeenHeadRow::new(new_head_row.unwrap_or_default());
             self.flags.note_flag_keys_of(&project, seen.head_row());
             note_for_events(self.flags.events(), &project, &seen, HeadRowDiff::default());
-            let mut unserved = seen.published_to_reconcile();
+            let mut unserved = seen.revisions_to_reconcile();
             unserved.retain(|change| {
                 let (flag, revision_time) = (&change.flag, change.revision_time);
                 !self
@@ -175,7 +175,7 @@ impl ChangeWatcher {
             self.flags.note_restored(&project);
             self.flags.expire_flag_keys_of(&project);
             let restored = seen.reconcile_again(self.flags.cached_flag_keys(&project));
-            changes.extend(restored.iter().map(|restored| HeadChange {
+            changes.extend(restored.iter().map(|restored| SeenRevision {
                 flag: restored.flag.clone(),
                 // Reports name 1970 for a revision whose time is not known.
                 revision_time: Some(restored.revision_time.unwrap_or(Timestamp::UNIX_EPOCH)),
@@ -211,7 +211,7 @@ fn note_for_reports(
     flags: &FlagCache,
     project: &ProjectName,
     seen: &SeenHeadRow,
-    changes: Vec<HeadChange>,
+    changes: Vec<SeenRevision>,
 ) {
     let digest = seen.head_row().digest();
     flags
@@ -227,7 +227,7 @@ fn note_for_events(events: &Events, project: &ProjectName, seen: &SeenHeadRow, d
         events.note_head_changes(project, head_row.digest(), has_flags, changes);
     };
     match events.head_row_needed(project) {
-        HeadRowNeeded::Now => note(seen.published_to_reconcile()),
+        HeadRowNeeded::Now => note(seen.revisions_to_reconcile()),
         HeadRowNeeded::WhenChanged if !diff.changes.is_empty() => note(diff.changes),
         HeadRowNeeded::WhenChanged | HeadRowNeeded::Never => {}
     }

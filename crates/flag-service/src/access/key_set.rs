@@ -65,8 +65,8 @@ impl FileKey {
 pub(super) struct KeySet(HashMap<KeyId, Arc<FileKey>>);
 
 impl KeySet {
-    /// Returns the keys of a file; keys that were in `before` keep theirs.
-    pub(super) fn new(file: &KeyFile, before: &Self) -> Self {
+    /// Returns the keys of a file; keys that were in `before` keep their arrival times, which the rate limit counts by.
+    pub(super) fn with_arrivals_of(before: &Self, file: &KeyFile) -> Self {
         let keys = file.keys.iter().map(|key| {
             let arrival = before.0.get(&key.id).map(|key| Arc::clone(&key.arrival));
             let valid = FileKey {

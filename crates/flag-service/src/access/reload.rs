@@ -78,7 +78,7 @@ pub(super) async fn keep_current(
                 None
             }
             Ok(Some((new, file))) => {
-                let keys = KeySet::new(&file, &key_set.load());
+                let keys = KeySet::with_arrivals_of(&key_set.load(), &file);
                 info!(keys = keys.len(), "the file of API keys has changed");
                 log_invalid_entries(&path, &file);
                 metrics.changed(&file);

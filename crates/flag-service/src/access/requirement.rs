@@ -12,9 +12,9 @@ pub(crate) enum AccessRequirement {
     /// A key with this scope, for the project of the request: the handler must call
     /// [`Authorization::check_project`](super::Authorization::check_project).
     NeedsForProject(Scope),
-    /// The same as the dashboard asks: a key with the scope `read`, of a signed-in browser or in a header. The handler sends
-    /// others to its sign-in page, and must ask [`Authorization::viewer`](super::Authorization::viewer).
-    SignIn,
+    /// Every caller is let through: the handler requires a key with the scope `read`, of a signed-in browser or in a header, by
+    /// [`Authorization::viewer`](super::Authorization::viewer), and sends others to its sign-in page.
+    CheckedByDashboard,
     /// A token in the URL, made of a key with the scope [`Scope::Evaluate`], for the project of the request.
     NeedsStreamToken,
 }
@@ -24,7 +24,7 @@ impl AccessRequirement {
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {
             // The sign-in page is for everybody; the handler asks for the scope of the others.
-            Self::Open | Self::SignIn => None,
+            Self::Open | Self::CheckedByDashboard => None,
             Self::Needs(scope) | Self::NeedsForProject(scope) => Some(scope),
             Self::NeedsStreamToken => Some(Scope::Evaluate),
         }

@@ -63,7 +63,7 @@ async fn complete(
 
 /// Turns an error into its problem, or its page, and logs it.
 fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpResponse {
-    let response = if route.is_ofrep() {
+    let response = if route.has_ofrep_failures() {
         ofrep_failure::respond(error, context.ofrep_key().as_deref())
     } else {
         error.respond(&context.id)

@@ -109,7 +109,7 @@ impl Route {
             Self::LogFeatureFlag => AccessRequirement::NeedsForProject(Scope::Log),
             Self::Explain => AccessRequirement::NeedsForProject(Scope::Read),
             Self::Metrics => AccessRequirement::Needs(Scope::Read),
-            Self::Dashboard | Self::DashboardEvents => AccessRequirement::SignIn,
+            Self::Dashboard | Self::DashboardEvents => AccessRequirement::CheckedByDashboard,
             Self::Livez
             | Self::Readyz
             | Self::OpenApi
@@ -134,14 +134,14 @@ impl Route {
         FOR_NOBODY
     }
 
-    /// Whether it speaks OFREP, whose failures have a form of their own.
-    pub(crate) fn is_ofrep(self) -> bool {
+    /// Whether its failures have the form of OFREP; those of its event stream are problems.
+    pub(crate) fn has_ofrep_failures(self) -> bool {
         matches!(self, Self::OfrepFlag | Self::OfrepFlags)
     }
 
     /// Whether pages of other origins may send it requests, if these origins are set.
     pub(crate) fn takes_other_origins(self) -> bool {
-        self.is_ofrep() || matches!(self, Self::GetFeatureFlag | Self::OfrepEvents)
+        self.has_ofrep_failures() || matches!(self, Self::GetFeatureFlag | Self::OfrepEvents)
     }
 
     /// Whether it is a probe of Kubernetes, which must be answered even under overload.

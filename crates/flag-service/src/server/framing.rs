@@ -95,7 +95,7 @@ impl Framing {
         is_spent
     }
 
-    /// Returns how many of the last bytes are empty lines before a head. They must not be passed again.
+    /// Returns how many bytes at the beginning of what is not passed on are empty lines before a head. They must not be passed on.
     pub(super) fn take_empty_lines(&mut self) -> usize {
         if self.head.has_begun || !self.is_in_head() {
             return 0;
@@ -136,11 +136,11 @@ impl Framing {
                 Some(_) if !self.head.has_begun => self.head.has_begun = true,
                 Some(first) => {
                     let header = self.head.read(*first | 0x20, line);
-                    if header == Header::Expectation {
+                    if header == Some(HiddenHeader::Expectation) {
                         // actix-http would answer it before the request is checked.
                         self.head.expects_continue = is_http_11(bytes);
                     }
-                    if header != Header::Other {
+                    if header.is_some() {
                         // actix-http must not see it.
                         *bytes.get_mut(begin)? = b'x';
                     }
@@ -186,18 +186,17 @@ impl Framing {
     }
 }
 
-/// The headers that matter for framing.
+/// The headers that the server beneath does not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Header {
+enum HiddenHeader {
     Expectation,
     /// An offer to speak another protocol, which the server beneath would take up by closing the connection.
     Upgrade,
-    Other,
 }
 
 impl Head {
     /// Reads a header, whose first letter in lower case is this.
-    fn read(&mut self, first: u8, line: &[u8]) -> Header {
+    fn read(&mut self, first: u8, line: &[u8]) -> Option<HiddenHeader> {
         match first {
             b'c' => {
                 if let Some(length) = value(line, b"content-length") {
@@ -207,7 +206,7 @@ impl Head {
                         .and_then(|text| text.parse().ok());
                     self.length = length.unwrap_or(0);
                 } else if value(line, b"connection").is_some_and(offers_upgrade) {
-                    return Header::Upgrade;
+                    return Some(HiddenHeader::Upgrade);
                 }
             }
             b't' => {
@@ -216,11 +215,11 @@ impl Head {
                 }
             }
             b'e' if value(line, b"expect").is_some_and(names_continue) => {
-                return Header::Expectation;
+                return Some(HiddenHeader::Expectation);
             }
             _ => {}
         }
-        Header::Other
+        None
     }
 
     fn body(self) -> Part {

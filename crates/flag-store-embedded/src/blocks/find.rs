@@ -25,7 +25,7 @@ const LONG: &str = "SELECT id FROM blocks INDEXED BY long_blocks
 
 /// The record with a key, if it is in a block.
 pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<ExposureRecord>, Failure> {
-    let Some((prefix, created)) = flag_store::flag_and_time(key) else {
+    let Some((prefix, created)) = flag_store::prefix_and_time(key) else {
         return Ok(None);
     };
     if !schema::has_block_and_count_tables(connection)? {

@@ -25,7 +25,7 @@ use super::bytes::{Bytes, Texts, put_number, put_signed, put_text};
 use super::{ExposureBlock, filter};
 use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, ExposureTemplate, TemplateIndex};
 use crate::options::CellFormat;
-use crate::row_key::exposure_prefix;
+use crate::row_key::flag_exposures_prefix;
 
 /// The format that is written.
 const FORMAT: u8 = 1;
@@ -84,7 +84,7 @@ pub enum BlockError {
 /// The block of these exposures of a batch, which must be of one flag; `None` if there are none.
 pub(super) fn encode(batch: &ExposureBatch, entries: &[BatchEntry<'_>]) -> Option<ExposureBlock> {
     let (used, index) = used_templates(batch, entries);
-    let key_prefix = exposure_prefix(&used.first()?.flag);
+    let key_prefix = flag_exposures_prefix(&used.first()?.flag);
     let mut bytes = vec![u8::from(batch.boolean_format() == CellFormat::Json)];
     put_number(&mut bytes, used.len() as u64);
     for template in &used {

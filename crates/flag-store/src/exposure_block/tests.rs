@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::exposure_batch::ExposureTemplate;
 use crate::options::CellFormat;
-use crate::row_key::exposure_prefix;
+use crate::row_key::flag_exposures_prefix;
 
 fn flag(name: &str) -> FlagKey {
     FlagKey {
@@ -135,9 +135,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_block_or_an_error(bytes in vec(any::<u8>(), 0..200)) {
-        let _ = decode_block(&exposure_prefix(&flag("f")), &bytes);
+        let _ = decode_block(&flag_exposures_prefix(&flag("f")), &bytes);
         let first = [&[1], bytes.as_slice()].concat();
-        let _ = decode_block(&exposure_prefix(&flag("f")), &first);
+        let _ = decode_block(&flag_exposures_prefix(&flag("f")), &first);
     }
 
     #[test]
@@ -158,7 +158,7 @@ proptest! {
 
 #[test]
 fn what_it_cannot_read_is_named() {
-    let flag = exposure_prefix(&flag("f"));
+    let flag = flag_exposures_prefix(&flag("f"));
     let message = |flag: &str, bytes: &[u8]| decode_block(flag, bytes).unwrap_err().to_string();
     assert_eq!(message(&flag, &[]), "a block ends too early");
     assert_eq!(

@@ -85,7 +85,7 @@ fn differing<'k>(in_key: &'k str, id: &str) -> Option<&'k str> {
 }
 
 /// What the keys of all exposures of a flag begin with.
-pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
+pub(crate) fn flag_exposures_prefix(flag: &FlagKey) -> String {
     let mut key = String::new();
     push_flag(&mut key, flag);
     key
@@ -101,8 +101,8 @@ pub(crate) fn exposure_prefix_of_key(key: &[u8]) -> Option<&[u8]> {
 }
 
 /// Type and name of the flag of such a part, as the key spells them; they may be invalid.
-pub(crate) fn flag_of_key(exposure_prefix: &[u8]) -> Option<(String, String)> {
-    let text = String::from_utf8_lossy(exposure_prefix);
+pub(crate) fn flag_texts_of_prefix(flag_exposures_prefix: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(flag_exposures_prefix);
     let (_, flag) = text.split_once(FLAG_TYPE)?;
     let (flag_type, name) = flag.strip_suffix(INSTANCE)?.split_once(FLAG_NAME)?;
     Some((flag_type.to_owned(), name.to_owned()))
@@ -110,8 +110,13 @@ pub(crate) fn flag_of_key(exposure_prefix: &[u8]) -> Option<(String, String)> {
 
 /// What keys with such a part begin with if they spell the instance id like this. Unlike [`instance_prefix`] it may be an id
 /// that is not encoded.
-pub(crate) fn spelled_instance_prefix(exposure_prefix: &[u8], spelled: &str) -> Vec<u8> {
-    [exposure_prefix, spelled.as_bytes(), REQUEST.as_bytes()].concat()
+pub(crate) fn spelled_instance_prefix(flag_exposures_prefix: &[u8], spelled: &str) -> Vec<u8> {
+    [
+        flag_exposures_prefix,
+        spelled.as_bytes(),
+        REQUEST.as_bytes(),
+    ]
+    .concat()
 }
 
 /// The flag whose exposures have keys that begin like this, see [`ExposureBlock::key_prefix`](crate::ExposureBlock::key_prefix).
@@ -121,7 +126,7 @@ pub fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
 }
 
 /// What the keys of the exposures of a flag begin with, and the time, of a key; `None` for a key of another shape.
-pub fn flag_and_time(key: &[u8]) -> Option<(&str, Timestamp)> {
+pub fn prefix_and_time(key: &[u8]) -> Option<(&str, Timestamp)> {
     let key = str::from_utf8(key).ok()?;
     ExposureRowKey::decode(key.as_bytes()).ok()?;
     let end = key.find(INSTANCE)? + INSTANCE.len();
@@ -320,18 +325,18 @@ mod tests {
     fn a_key_is_split_into_what_all_of_its_flag_begin_with_and_its_time() {
         let created = "2024-09-25 19:15:28.248896";
         let time = Timestamp::parse(created).unwrap();
-        let prefix = exposure_prefix(&flag());
+        let prefix = flag_exposures_prefix(&flag());
         let instance = InstanceId::new("A#INSTANCEID#1").unwrap();
         let ours = exposure_key(&flag(), &instance, "r#TIME#", created).unwrap();
         let foreign = format!("{prefix}A#INSTANCEID#1#REQUESTID#r#TIME##TIME#{created}");
         for key in [ours, foreign] {
-            assert_eq!(flag_and_time(key.as_bytes()), Some((&*prefix, time)));
+            assert_eq!(prefix_and_time(key.as_bytes()), Some((&*prefix, time)));
         }
         assert_eq!(flag_of_exposure_prefix(&prefix), Ok(flag()));
         for key in ["", &prefix, &format!("{prefix}A#REQUESTID#r#TIME#soon")] {
-            assert_eq!(flag_and_time(key.as_bytes()), None, "{key}");
+            assert_eq!(prefix_and_time(key.as_bytes()), None, "{key}");
         }
-        assert_eq!(flag_and_time(b"PROJECT#\xff"), None);
+        assert_eq!(prefix_and_time(b"PROJECT#\xff"), None);
         assert!(flag_of_exposure_prefix("PROJECT#p#FLAGTYPE#feature#").is_err());
     }
 
@@ -351,7 +356,7 @@ mod tests {
             let instance = InstanceId::new(id).unwrap();
             let key = exposure_key(&flag(), &instance, "r#1", created).unwrap();
             check_decoded(&key, id, "r#1");
-            let prefix = exposure_prefix(&flag());
+            let prefix = flag_exposures_prefix(&flag());
             let key = format!("{prefix}{id}#REQUESTID#r-1#TIME#2024-09-25 19:15:28");
             check_decoded(&key, id, "r-1");
         }
@@ -359,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        let prefix = exposure_prefix(&flag());
+        let prefix = flag_exposures_prefix(&flag());
         for key in [
             "",
             &prefix,

@@ -7,12 +7,12 @@ use flag_model::{FlagValue, Invalid, TimestampText};
 use super::cell_type;
 use crate::exposure_batch::{BatchEntry, ExposureTemplate};
 use crate::options::CellFormat;
-use crate::row_key::{exposure_prefix, push_exposure_key};
+use crate::row_key::{flag_exposures_prefix, push_exposure_key};
 
 impl ExposureTemplate {
     /// Returns the prefix of the keys of its exposures.
     pub fn key_prefix(&self) -> String {
-        exposure_prefix(&self.flag)
+        flag_exposures_prefix(&self.flag)
     }
 
     /// Calls `set` with column and value of each cell that all its exposures have.

@@ -62,7 +62,7 @@ pub(crate) struct ReviseArgs {
     #[command(flatten)]
     pub(crate) treatment: TreatmentArgs,
     #[command(flatten)]
-    pub(crate) format: FormatArgs,
+    pub(crate) scheme: SchemeArgs,
     #[command(flatten)]
     pub(crate) revision_write: RevisionWriteArgs,
 }
@@ -114,7 +114,7 @@ pub(crate) struct TreatmentArgs {
 /// Format version, hash algorithm and salt.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Buckets")]
-pub(crate) struct FormatArgs {
+pub(crate) struct SchemeArgs {
     /// Give everybody a new bucket, and move a flag of version 1 to version 2
     /// [default in version 1: the flag's name]
     #[arg(long, value_name = "SALT", num_args = 0..=1, hide_short_help = true)]

@@ -138,7 +138,7 @@ fn a_control_that_changes_moves_all_who_had_it() {
 fn leaving_nobody_with_the_control_is_a_risk() {
     let now = || parts(v2("s"), "a", &[Share(60, "b", &[]), Share(30, "c", &[])]);
     let then = parts(v2("s"), "a", &[Share(60, "b", &[]), Share(40, "c", &[])]);
-    assert_eq!(change(now(), &then).risks, [Risk::Everybody]);
+    assert_eq!(change(now(), &then).risks, [Risk::NobodyKeepsControl]);
     assert_eq!(change(then, &now()).risks, []);
 }
 
@@ -210,7 +210,7 @@ fn an_override_takes_an_instance_out_of_another_treatment() {
 #[test]
 fn another_value_for_everybody_is_a_risk() {
     let change = change(parts(v2("s"), "a", &[]), &parts(v2("s"), "b", &[]));
-    assert_eq!(change.risks, [Risk::EverybodyElse]);
+    assert_eq!(change.risks, [Risk::EveryValueChanges]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
     }
     let mut next = NextRevision::on(Some(&Ok(newest)), parts)?;
     // Control for everybody is what this command is for.
-    (next.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
+    (next.change.risks).retain(|risk| *risk != Risk::EveryValueChanges);
     if overridden > 0 && !takes_overrides {
         let warning = format!(
             "{overridden} instances in override lists keep their value; --overrides takes it from them, too"

@@ -111,7 +111,7 @@ fn frozen(
     }
     let mut next_revision = NextRevision::on(Some(&Ok(newest)), parts)?;
     // One value for everybody is what this command is for.
-    (next_revision.change.risks).retain(|risk| *risk != Risk::EverybodyElse);
+    (next_revision.change.risks).retain(|risk| *risk != Risk::EveryValueChanges);
     Ok(Some(next_revision))
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         return Err(NothingToKeep { flag, source }.into());
     }
     let scheme = newest_readable_scheme(context, &store, &flag, newest.as_ref()).await?;
-    if newest.is_some() && scheme.is_none() && args.format.format_version.is_none() {
+    if newest.is_some() && scheme.is_none() && args.scheme.format_version.is_none() {
         let message = format!(
             "--format-version is required: no revision of {flag} has a readable format version"
         );

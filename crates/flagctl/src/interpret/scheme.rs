@@ -5,7 +5,7 @@ use flag_model::{
 };
 
 use super::error::{ArgumentError, named};
-use crate::args::FormatArgs;
+use crate::args::SchemeArgs;
 
 /// How to move a flag from version 1 to version 2, for messages.
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
@@ -15,7 +15,7 @@ pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with i
 pub(super) fn next(
     flag: &FlagKey,
     newest: Option<&BucketScheme>,
-    args: &FormatArgs,
+    args: &SchemeArgs,
     v1: HashAlgorithm,
 ) -> Result<BucketScheme, ArgumentError> {
     if newest.is_some() && args.salt.is_some() {
@@ -35,7 +35,7 @@ pub(super) fn next(
 
 fn first(
     name: &FlagName,
-    args: &FormatArgs,
+    args: &SchemeArgs,
     v1: HashAlgorithm,
 ) -> Result<BucketScheme, ArgumentError> {
     let algorithm = parse(args.algorithm.as_deref())?;
@@ -72,7 +72,7 @@ fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     })
 }
 
-fn kept(newest: &BucketScheme, args: &FormatArgs) -> Result<BucketScheme, ArgumentError> {
+fn kept(newest: &BucketScheme, args: &SchemeArgs) -> Result<BucketScheme, ArgumentError> {
     if parse(args.algorithm.as_deref())?.is_some() {
         return usage(
             "--algorithm gives everybody a new bucket, which --resalt must confirm".into(),
@@ -94,7 +94,7 @@ fn resalted(
     name: &FlagName,
     newest: &BucketScheme,
     salt: Option<&str>,
-    args: &FormatArgs,
+    args: &SchemeArgs,
 ) -> Result<BucketScheme, ArgumentError> {
     if args.format_version == Some(FormatVersion::V1) {
         return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());

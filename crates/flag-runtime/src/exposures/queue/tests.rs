@@ -238,7 +238,9 @@ async fn who_waits_seals_no_chunk_while_the_writer_has_another_to_take() {
         push();
     }
     assert!(wakes_writer(&queue).await);
-    let _place = queue.append_or_enqueue(served(&decided, "A").into()).unwrap();
+    let _place = queue
+        .append_or_enqueue(served(&decided, "A").into())
+        .unwrap();
     assert!(!wakes_writer(&queue).await);
     queue.finish(written(1));
     assert!(wakes_writer(&queue).await, "the chunk is full");

@@ -7,7 +7,7 @@ use flag_model::FlagKey;
 use flag_store::{HeadCell, HeadRow};
 use tokio::time::Instant;
 
-use crate::events::{HeadChange, RestoredFlag};
+use crate::events::{RestoredFlag, SeenRevision};
 use crate::flags::cache::FlagCache;
 use crate::flags::reconcile::Reconciliation;
 
@@ -35,7 +35,7 @@ pub(super) struct HeadRowDiff {
     /// How many flags went back to an older state.
     pub(super) undone: usize,
     /// The flags with another published revision.
-    pub(super) changes: Vec<HeadChange>,
+    pub(super) changes: Vec<SeenRevision>,
 }
 
 impl SeenHeadRow {
@@ -75,7 +75,7 @@ impl SeenHeadRow {
             diff.undone += usize::from(is_undone);
             let revision_time = state.and_then(HeadCell::published);
             if old.and_then(HeadCell::published) != revision_time {
-                diff.changes.push(HeadChange {
+                diff.changes.push(SeenRevision {
                     flag: flag.clone(),
                     revision_time,
                     seen_at: now,
@@ -87,12 +87,12 @@ impl SeenHeadRow {
     }
 
     /// Returns the published revisions of the flags that are compared with the cache.
-    pub(super) fn published_to_reconcile(&self) -> Vec<HeadChange> {
+    pub(super) fn revisions_to_reconcile(&self) -> Vec<SeenRevision> {
         let published = self
             .to_reconcile
             .iter()
             .filter_map(|(flag, (state, seen_at))| {
-                Some(HeadChange {
+                Some(SeenRevision {
                     flag: flag.clone(),
                     revision_time: Some((*state)?.published()?),
                     seen_at: *seen_at,
@@ -131,7 +131,7 @@ impl SeenHeadRow {
             }
             let outcome = flags.reconcile_with_head_cell(&flag, state, seen_at);
             budget -= usize::from(outcome != Reconciliation::Agrees);
-            if outcome == Reconciliation::AwaitsRead || seen_at.elapsed() < RECONCILED_FOR {
+            if outcome == Reconciliation::NotReadSinceSeen || seen_at.elapsed() < RECONCILED_FOR {
                 self.to_reconcile.insert(flag, (state, seen_at));
             }
         }

@@ -479,7 +479,8 @@ async fn a_project_that_is_not_watched_any_more_is_swept_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_change_is_compared_with_the_cache_for_30_seconds_and_until_it_was_read() {
     let mut world = World::new().await;
-    let reconciles = |world: &World| world.watch.head_rows[&flag("f").project].reconciles(&flag("f"));
+    let reconciles =
+        |world: &World| world.watch.head_rows[&flag("f").project].reconciles(&flag("f"));
     world.revise("f", true).await;
     world.poll().await;
     let ends = Instant::now() + RECONCILED_FOR;

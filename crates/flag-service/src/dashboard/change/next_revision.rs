@@ -142,7 +142,7 @@ fn switch_off(state: &FlagState, takes_overrides: bool) -> Result<NextRevision, 
     }
     let mut next = NextRevision::of(state, parts)?;
     // Control for everybody is what this is for.
-    next.risks.retain(|risk| *risk != Risk::EverybodyElse);
+    next.risks.retain(|risk| *risk != Risk::EveryValueChanges);
     Ok(next)
 }
 

@@ -138,7 +138,7 @@ fn controlled(
     // Control for everybody is what --strict asks for.
     next.change
         .risks
-        .retain(|risk| *risk != Risk::EverybodyElse);
+        .retain(|risk| *risk != Risk::EveryValueChanges);
     Ok(Some(next))
 }
 
