@@ -92,7 +92,7 @@ codes! {
     HeadersTooLarge = "headers_too_large",
     /// The caller sends too many requests.
     TooManyRequests = "too_many_requests",
-    /// Too many requests wait already.
+    /// The service has too much to do now: too many requests, connections or streams, or no room for exposures; or it stops.
     Overloaded = "overloaded",
     /// A fault of the service.
     Internal = "internal",

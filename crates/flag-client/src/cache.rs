@@ -109,14 +109,10 @@ impl Cache {
         }
     }
 
-    /// Stores for a short time that there was no value. If the failure is about the flag, it counts for every instance. If
-    /// it says that there is no value, the last known one is removed.
-    pub(crate) fn remember_negative(
-        &self,
-        question: Question<'_>,
-        failure: &Failure,
-        now: Instant,
-    ) {
+    /// Stores for a short time that the service refused the question, as there is no such flag, none that can be read, or a
+    /// parameter is invalid; other failures are not stored. If the failure is about the flag, it counts for every instance. If it
+    /// says that there is no value, the last known one is removed.
+    pub(crate) fn remember_refusal(&self, question: Question<'_>, failure: &Failure, now: Instant) {
         if failure.says_no_value_exists() {
             self.entries.remove(&question);
         }
@@ -255,7 +251,7 @@ mod tests {
     fn an_unknown_flag_is_remembered_for_every_instance_but_not_for_long() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let failure = Failure::FlagNotFound("f".into());
-        cache.remember_negative(question("a"), &failure, now);
+        cache.remember_refusal(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("b"), now),
             CacheLookup::Negative(failure, None)
@@ -270,7 +266,7 @@ mod tests {
     fn a_question_that_cannot_be_is_remembered_for_itself() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let failure = Failure::InvalidRequest("a".into());
-        cache.remember_negative(question("a"), &failure, now);
+        cache.remember_refusal(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("a"), now),
             CacheLookup::Negative(failure, None)
@@ -281,7 +277,7 @@ mod tests {
     #[test]
     fn a_failed_service_is_not_remembered_here() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
-        cache.remember_negative(question("a"), &Failure::TimedOut, now);
+        cache.remember_refusal(question("a"), &Failure::TimedOut, now);
         assert_eq!(cache.look_up(question("a"), now), CacheLookup::Miss(None));
     }
 
@@ -297,7 +293,7 @@ mod tests {
             flag: FlagRef::boolean("g"),
             instance_id: "a",
         };
-        cache.remember_negative(other, &unknown, now);
+        cache.remember_refusal(other, &unknown, now);
         cache.expire(|key| key.is_of("f"), now);
         let outdated = Arc::new(known.outdated());
         for id in ["a", "b"] {
@@ -329,7 +325,7 @@ mod tests {
     fn what_is_forgotten_is_gone_in_every_way() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         cache.remember(question("a"), known(Freshness::Current), None, now);
-        cache.remember_negative(question("b"), &Failure::FlagNotFound("f".into()), now);
+        cache.remember_refusal(question("b"), &Failure::FlagNotFound("f".into()), now);
         cache.forget(|key| key.is_of("f"));
         assert_eq!(cache.look_up(question("a"), now), CacheLookup::Miss(None));
         assert_eq!(cache.look_up(question("b"), now), CacheLookup::Miss(None));

@@ -32,7 +32,7 @@ impl Core {
         }
     }
 
-    /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
+    /// Answers from the cache, or starts a request. Waits for no answer, and at most for short locks; allocates nothing to answer from the cache.
     pub(crate) fn begin(&self, question: Question<'_>) -> Call {
         let now = Instant::now();
         let parts = self.per_process.for_this_pid_or_parent();

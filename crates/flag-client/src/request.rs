@@ -107,7 +107,7 @@ impl Request {
                     let known = Arc::clone(known);
                     state.cache.remember(question, known, max_lifetime, now);
                 }
-                Err(failure) => state.cache.remember_negative(question, failure, now),
+                Err(failure) => state.cache.remember_refusal(question, failure, now),
             }
         }
         outcome

@@ -1,4 +1,4 @@
-//! One request over HTTP and its outcome. Knows neither the cache nor deadlines.
+//! One request over HTTP and its outcome, or an event stream. Knows neither the cache nor deadlines of calls.
 
 use std::error::Error;
 use std::fmt;

@@ -189,7 +189,7 @@ impl Events {
     }
 
     /// Has the next event say that any flag may have changed, as the project went back to an older state. It waits until the cache
-    /// serves these flags.
+    /// serves these flags, for 2 s at most.
     pub(crate) fn request_resync(&self, project: &ProjectName, flags: Vec<RestoredFlag>) {
         self.note(project, |topic| {
             let pending = topic.pending_or_new();

@@ -167,7 +167,7 @@ impl StoreSettings {
         })
     }
 
-    /// Removes exposures older than `time` (written as at the end of their keys) where no rule of the store does so, and
+    /// Removes exposures that were written before `time` (spelled as at the end of their keys) where no rule of the store does so, and
     /// returns how many.
     pub async fn remove_exposures_before(&self, time: &str) -> Result<usize, StoreError> {
         match self {

@@ -22,11 +22,11 @@ const DATA: &str = "https://www.googleapis.com/auth/bigtable.data";
 /// The scope of tokens for tables.
 const ADMIN: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Connections for one call.
+/// A handle on the connections, which share the calls; it is cloned for each call.
 #[derive(Clone, Debug)]
-pub(crate) struct Connections(Authorized);
+pub(crate) struct ChannelHandle(Authorized);
 
-impl Connections {
+impl ChannelHandle {
     /// The client of one call.
     pub(crate) fn client(self) -> BigtableClient<Authorized> {
         BigtableClient::new(self.0).max_decoding_message_size(MAX_RESPONSE_BYTES)
@@ -44,7 +44,7 @@ impl Connections {
 pub(crate) async fn connect(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
-) -> Result<Connections, ConnectError> {
+) -> Result<ChannelHandle, ConnectError> {
     settings.check()?;
     let endpoint = Api::Data.endpoint(settings).await?;
     let (channel, connections) = Channel::balance_channel(settings.channels);
@@ -53,7 +53,7 @@ pub(crate) async fn connect(
         let _ = connections.try_send(Change::Insert(key, endpoint.clone()));
     }
     let channel = Authorized::new(channel, tokens, (Api::Data, settings));
-    Ok(Connections(channel))
+    Ok(ChannelHandle(channel))
 }
 
 /// The tokens for an API, of which the first is there; none for an emulator.

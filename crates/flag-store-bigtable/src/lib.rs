@@ -1,4 +1,4 @@
-//! Flags in Google Cloud Bigtable.
+//! Flags and exposures in Google Cloud Bigtable.
 //!
 //! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, carries a token that is
 //! renewed ahead of its end, and is sent again where that is safe; rows that arrive in pieces are put together. Knows

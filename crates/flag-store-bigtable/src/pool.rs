@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tracing::{info, warn};
 
 use crate::connect_error::{ConnectError, chain};
-use crate::connection::{Connections, connect, tokens};
+use crate::connection::{ChannelHandle, connect, tokens};
 use crate::endpoint::Api;
 use crate::request::routed_by;
 use crate::settings::BigtableSettings;
@@ -31,7 +31,7 @@ const RENEWAL_JITTER: Jitter = Jitter::between(0.9, 1.0);
 
 /// The connections in use; dropping it stops the renewal.
 pub(crate) struct ConnectionPool {
-    connections: Arc<RwLock<Connections>>,
+    connections: Arc<RwLock<ChannelHandle>>,
     renewing: Option<AbortHandle>,
 }
 
@@ -52,7 +52,7 @@ impl ConnectionPool {
     }
 
     /// The connections for one call.
-    pub(crate) fn connections(&self) -> Connections {
+    pub(crate) fn connections(&self) -> ChannelHandle {
         let connections = self.connections.read();
         connections.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -67,7 +67,7 @@ impl Drop for ConnectionPool {
 }
 
 async fn renew_for_ever(
-    connections: Arc<RwLock<Connections>>,
+    connections: Arc<RwLock<ChannelHandle>>,
     tokens: Option<Arc<Tokens>>,
     settings: BigtableSettings,
 ) {
@@ -99,7 +99,7 @@ async fn renew_for_ever(
 async fn warmed(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
-) -> Result<Connections, String> {
+) -> Result<ChannelHandle, String> {
     let connections = connect(settings, tokens).await;
     let connections = connections.map_err(|error| chain(&error))?;
     let pings = (0..settings.channels * PINGS).map(|_| ping(&connections, settings));
@@ -111,7 +111,7 @@ async fn warmed(
     }
 }
 
-async fn ping(connections: &Connections, settings: &BigtableSettings) -> Result<(), Status> {
+async fn ping(connections: &ChannelHandle, settings: &BigtableSettings) -> Result<(), Status> {
     let name = settings.full_instance_name();
     let app_profile_id = settings.app_profile.clone().unwrap_or_default();
     let parameters = [("name", &*name), ("app_profile_id", &*app_profile_id)];

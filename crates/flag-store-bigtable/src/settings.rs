@@ -37,7 +37,7 @@ pub struct BigtableSettings {
     pub ca_file: Option<PathBuf>,
     /// Connections to Bigtable, 1 to 256. Default: 4.
     pub channels: usize,
-    /// How long to look for credentials. Default: 10 s.
+    /// How long to look for credentials, to connect, and to try a new connection. Default: 10 s.
     pub connect_timeout: Duration,
     /// How often new connections take the place of the old ones, which Bigtable closes about hourly; zero for never.
     /// Default: 45 min.

@@ -19,7 +19,7 @@ use crate::settings::{BigtableSettings, Table};
 use crate::status::{Failure, refused};
 use crate::{filter, mutation, request};
 
-/// Flags in Bigtable: the rows of the table of flags.
+/// The rows of one table of Bigtable: of flags, or within a [`BigtableLog`](crate::BigtableLog) of exposures.
 ///
 /// Belongs to the runtime that it was connected in. Every call ends within the deadline that the settings give it,
 /// fetching a token and connecting included.

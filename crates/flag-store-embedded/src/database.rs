@@ -254,7 +254,7 @@ fn prepare(
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Obstacle::NoLog);
+        return Err(Obstacle::NoWal);
     }
     connection.pragma_update(None, "synchronous", contents.synchronous())?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;

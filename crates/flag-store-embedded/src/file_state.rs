@@ -232,7 +232,7 @@ impl FileState {
     fn reopen(&self, loss: &Loss) -> Result<Workers, OpenError> {
         let (path, contents) = (&self.path, self.contents);
         if loss.left_wal && loss.was.left_its_wal_to_another() {
-            return Err(Obstacle::LogOfAnother.in_file(path));
+            return Err(Obstacle::WalOfAnother.in_file(path));
         }
         let mut writer = Database::existing(path, contents)?;
         if let FileLoss::Truncated | FileLoss::WalTruncated = loss.what {

@@ -11,7 +11,7 @@ use crate::failure::{Failure, is_busy};
 use crate::open_files::FileLoss;
 
 /// `SQLite` would apply the log to the new file.
-const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
+const WAL_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
     stop whatever has it open, and move the -wal and -shm beside it away";
 
 /// Why the store cannot be opened. No foreign file has been changed.
@@ -109,13 +109,13 @@ pub(crate) enum Obstacle {
     Missing,
     Empty,
     WriteProtected,
-    NoLog,
+    NoWal,
     NoDatabase,
     NotOurs { id: i32, version: i32 },
     Newer { version: i32, supported: i32 },
     Vanished(io::Error),
     FileLoss(FileLoss),
-    LogOfAnother,
+    WalOfAnother,
     Damaged(String),
     Sqlite(rusqlite::Error),
 }
@@ -142,7 +142,7 @@ impl Obstacle {
             Self::Missing => OpenError::Missing { path },
             Self::Empty => OpenError::Empty { path },
             Self::WriteProtected => OpenError::WriteProtected { path },
-            Self::NoLog => unusable(file, "its file system cannot keep a write-ahead log"),
+            Self::NoWal => unusable(file, "its file system cannot keep a write-ahead log"),
             Self::NoDatabase => OpenError::NotOurs {
                 path,
                 found: "not a database".to_owned(),
@@ -160,7 +160,7 @@ impl Obstacle {
             },
             Self::Vanished(error) => unusable(file, error),
             Self::FileLoss(lost) => unusable(file, lost),
-            Self::LogOfAnother => unusable(file, LOG_OF_ANOTHER),
+            Self::WalOfAnother => unusable(file, WAL_OF_ANOTHER),
             Self::Damaged(found) => unusable(file, format!("it is damaged: {found}")),
             Self::Sqlite(error) if is_busy(&error) => OpenError::Busy { path },
             Self::Sqlite(error) => sqlite_obstacle(file, error),

@@ -21,13 +21,13 @@ impl FlagStore {
     /// The first revision of a flag that is not in force yet; one scan of keys.
     pub async fn revision_ahead(&self, flag: &FlagKey) -> Result<Option<RowAhead>, StoreError> {
         let prefix = flag_prefix(RowType::Revision, flag);
-        let latest_valid_time = self.latest_valid_time();
+        let latest_time_in_force = self.latest_time_in_force();
         let scan = Scan {
-            start: format!("{prefix}{latest_valid_time}\0").into(),
+            start: format!("{prefix}{latest_time_in_force}\0").into(),
             ..Scan::prefix(prefix.as_str())
         };
         let is_ahead =
-            |key: &[u8]| created(&prefix, key).filter(|created| *created > latest_valid_time);
+            |key: &[u8]| created(&prefix, key).filter(|created| *created > latest_time_in_force);
         let found = self.first_key(scan, is_ahead).await?;
         Ok(found.map(|(_, created)| self.row_ahead(created)))
     }

@@ -1,4 +1,4 @@
-//! Port 2: what a backend must offer to log which decisions were served.
+//! Port 2: what a backend must offer to log which decisions were served, to count them, and for replicas to report.
 //!
 //! How it stores them is up to the backend. One that stores a row for each implements
 //! [`ExposureRows`](crate::ExposureRows), which makes it an [`ExposureLog`]. A backend runs the suite in `conformance` against the real thing.
@@ -21,7 +21,8 @@ use crate::store_error::StoreError;
 /// The result of one exposure of a batch.
 pub type AppendResult = Result<(), WriteExposureError>;
 
-/// A log of exposures, each identified by flag, instance, request and time.
+/// The second table: a log of exposures, each identified by flag, instance, request and time; their counts by minute; and what
+/// replicas report.
 ///
 /// Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was under way may
 /// still happen.

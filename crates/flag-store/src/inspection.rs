@@ -53,11 +53,11 @@ impl FlagRow {
         let oddities = Oddities::default();
         let read = Self::read(row, options, &oddities);
         let key = FlagRowKey::decode(&row.key);
-        let latest_valid_time = now.saturating_add(options.max_future);
+        let latest_time_in_force = now.saturating_add(options.max_future);
         let mut oddities = oddities.into_inner();
         let is_ahead = key
             .as_ref()
-            .is_ok_and(|key| key.created > latest_valid_time);
+            .is_ok_and(|key| key.created > latest_time_in_force);
         if is_ahead {
             oddities.push(Oddity {
                 column: "row key".to_owned(),

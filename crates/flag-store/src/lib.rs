@@ -1,7 +1,8 @@
 //! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
 //!
 //! Calls no vendor's store: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
-//! decisions that were served. Only [`sql()`] knows one, as it writes statements for Bigtable Studio. Start with [`FlagStore`].
+//! decisions that were served. Only [`sql()`] writes for one, Bigtable Studio;
+//! keys are as long as Bigtable takes them. Start with [`FlagStore`].
 mod ahead;
 mod append;
 mod clock;

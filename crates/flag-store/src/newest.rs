@@ -43,7 +43,7 @@ impl RowInForce {
 
 impl FlagStore {
     /// The latest time at which a row is in force.
-    pub(crate) fn latest_valid_time(&self) -> Timestamp {
+    pub(crate) fn latest_time_in_force(&self) -> Timestamp {
         self.clock.now().saturating_add(self.options.max_future)
     }
 
@@ -67,8 +67,8 @@ impl FlagStore {
         prefix: &str,
         last: Row,
     ) -> Result<RowInForce, StoreError> {
-        let latest_valid_time = self.latest_valid_time();
-        if created(prefix, &last.key).is_some_and(|created| created <= latest_valid_time) {
+        let latest_time_in_force = self.latest_time_in_force();
+        if created(prefix, &last.key).is_some_and(|created| created <= latest_time_in_force) {
             return Ok(RowInForce {
                 row: Some(self.newest_of_day(prefix, last).await?),
                 passed_over: None,
@@ -77,13 +77,13 @@ impl FlagStore {
         let passed_over = Some(last.key_text());
         let scan = Scan {
             end: Some(
-                format!("{prefix}{latest_valid_time}\0")
+                format!("{prefix}{latest_time_in_force}\0")
                     .into_bytes()
                     .min(last.key.clone()),
             ),
             ..Scan::prefix(prefix)
         };
-        let row = match self.last_with_valid_time(prefix, scan).await? {
+        let row = match self.last_with_readable_time(prefix, scan).await? {
             Some(row) => self.newest_of_day(prefix, row).await?,
             None => last,
         };
@@ -128,10 +128,11 @@ impl FlagStore {
     ) -> Result<Option<Vec<Timestamp>>, StoreError> {
         let last = Scan::prefix(flag_prefix(row_type, flag)).descending();
         let keys = self.rows.keys(last.limit(limit)).await?;
-        let latest_valid_time = self.latest_valid_time();
+        let latest_time_in_force = self.latest_time_in_force();
         let times = keys.iter().map(|bytes| {
             let key = FlagRowKey::decode(bytes).ok()?;
-            let is_effective = key.created <= latest_valid_time && !key.is_spelled_otherwise(bytes);
+            let is_effective =
+                key.created <= latest_time_in_force && !key.is_spelled_otherwise(bytes);
             is_effective.then_some(key.created)
         });
         Ok(times.collect())
@@ -143,13 +144,13 @@ impl FlagStore {
         let time = time_of(prefix, &row.key).unwrap_or_default();
         let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
         let of_second = second_of_z(time).map(|second| format!("{second}."));
-        let latest_valid_time = Some(self.latest_valid_time());
+        let latest_time_in_force = Some(self.latest_time_in_force());
         let mut newest = row;
         for hidden in of_day.into_iter().chain(of_second) {
             let scan = Scan::prefix(format!("{prefix}{hidden}"));
             let scan = scan.descending().limit(ROWS_PER_SCAN);
             let mut rows = self.rows.scan(scan).await?;
-            rows.retain(|row| created(prefix, &row.key) <= latest_valid_time);
+            rows.retain(|row| created(prefix, &row.key) <= latest_time_in_force);
             let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
             newest = latest
                 .filter(|latest| created(prefix, &latest.key) > created(prefix, &newest.key))
@@ -171,7 +172,7 @@ impl FlagStore {
             end: Some(format!("{prefix}{text}\0").into()),
             ..Scan::prefix(prefix.as_str())
         };
-        let mut newest = match self.last_with_valid_time(&prefix, scan).await? {
+        let mut newest = match self.last_with_readable_time(&prefix, scan).await? {
             Some(row) => Some(self.newest_of_day(&prefix, row).await?),
             None => None,
         };
@@ -205,8 +206,8 @@ impl FlagStore {
         Ok(first.map(|(_, created)| created))
     }
 
-    /// The last row of a range whose key has a valid time.
-    async fn last_with_valid_time(
+    /// The last row of a range whose key has a time that can be read, however far ahead.
+    async fn last_with_readable_time(
         &self,
         prefix: &str,
         scan: Scan,

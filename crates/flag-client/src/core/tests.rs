@@ -119,7 +119,7 @@ fn a_child_remembers_what_its_parent_knew() {
         flag: FlagRef::boolean("g"),
         instance_id: "a",
     };
-    parent.cache.remember_negative(other, &failure, now);
+    parent.cache.remember_refusal(other, &failure, now);
     let core = Core {
         per_process: PerProcess::of_another(parent),
     };

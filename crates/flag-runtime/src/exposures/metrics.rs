@@ -34,7 +34,7 @@ pub(crate) struct WriteMetrics {
     lag: Histogram,
 }
 
-/// Metrics of entries from clients, and of deduplication.
+/// Metrics of deduplication, of waits for room in the queue, and of entries from clients.
 #[derive(Debug)]
 pub(crate) struct RecorderMetrics {
     /// Answers that were not logged again.

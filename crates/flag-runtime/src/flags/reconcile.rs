@@ -15,11 +15,11 @@ use super::entry::CacheEntry;
 pub(crate) enum Reconciliation {
     /// Nothing: the cache needs no read to agree with it.
     Agrees,
-    /// A read is under way, the first since the state was seen; until it ends, what is in memory may be older.
-    NotReadSinceSeen,
+    /// A read is under way, and what is in memory was read before the state was seen.
+    ReadingOlderEntry,
     /// A read is under way, but the flag is not in memory, or it was read since the state was seen, and that read did not find
     /// the revision of the head row.
-    ReadBegun,
+    ReadingOther,
 }
 
 impl FlagCache {
@@ -42,9 +42,9 @@ impl FlagCache {
         }
         drop(inner.join_or_start_read(flag, ReadMode::ReadAgain));
         if entry.is_some_and(|entry| !entry.is_read_since(seen_at)) {
-            Reconciliation::NotReadSinceSeen
+            Reconciliation::ReadingOlderEntry
         } else {
-            Reconciliation::ReadBegun
+            Reconciliation::ReadingOther
         }
     }
 

@@ -290,7 +290,7 @@ impl GuardedCalls {
         exposures: usize,
         call: impl Future<Output = Vec<AppendResult>>,
     ) -> Vec<AppendResult> {
-        let operation = Operation::WriteBatch;
+        let operation = Operation::WriteMany;
         let Ok(permit) = self.call_permit(&self.write_circuit, operation) else {
             return all_unavailable(exposures, "circuit open");
         };

@@ -24,7 +24,7 @@ pub(super) enum Operation {
     Keys,
     InsertIfAbsent,
     CompareAndSet,
-    WriteBatch,
+    WriteMany,
     Ping,
 }
 
@@ -191,7 +191,7 @@ impl Operation {
             Self::Keys => "keys",
             Self::InsertIfAbsent => "insert_if_absent",
             Self::CompareAndSet => "compare_and_set",
-            Self::WriteBatch => "write_batch",
+            Self::WriteMany => "write_batch",
             Self::Ping => "ping",
         }
     }

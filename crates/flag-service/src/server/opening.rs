@@ -34,13 +34,14 @@ pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 pub(super) struct Stores {
     /// The flags.
     pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
-    /// The exposure log, for requests: entries of clients, the dashboard, `explain`, readiness, sample ratios and reports.
+    /// The exposure log, for all but the background writer: entries of clients, the dashboard, `explain`, readiness, sample ratios and
+    /// reports.
     pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
     /// The exposure log once more, for the background writer alone: the threads of this handle may run at idle priority.
     pub(super) background_writer_log: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
-/// Why the store can never be opened.
+/// Why the store could not be opened; some are tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
     /// The store itself could not be opened.

@@ -91,7 +91,8 @@ async fn serve(
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
     let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
-    let (explain_reader, dashboard) = make_readers(config, &guard, Arc::clone(&stores.log), pages);
+    let (explain_reader, dashboard) =
+        explain_and_dashboard(config, &guard, Arc::clone(&stores.log), pages);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
@@ -180,8 +181,8 @@ async fn serve(
     Ok(())
 }
 
-/// Makes the reader for `explain`, and the dashboard, if there is one. Of the embedded store's two readers they use one at most.
-fn make_readers(
+/// Makes the reader for `explain`, and the dashboard, if there is one. Of the embedded store's two reading threads they use one at most.
+fn explain_and_dashboard(
     config: &Config,
     guard: &StoreGuard<dyn RowStore>,
     log: Arc<DeferredStore<dyn ExposureLog>>,

@@ -116,7 +116,7 @@ impl Reading<'_> {
     }
 
     async fn check(&mut self, flag: FlagKey, history: History) -> Result<(), StoreError> {
-        let latest = self.store.latest_valid_time();
+        let latest = self.store.latest_time_in_force();
         let mut head = self.head.get(&flag);
         let mut check = history.check(flag.clone(), head, latest);
         for _ in 0..ATTEMPTS {

@@ -18,9 +18,9 @@ impl FlagStore {
     ) -> Result<Vec<Row>, StoreError> {
         let prefix = flag_prefix(row_type, flag);
         let all = Scan::prefix(prefix.as_str()).descending().limit(limit);
-        let latest_valid_time = self.latest_valid_time();
+        let latest_time_in_force = self.latest_time_in_force();
         let mut scan = Scan {
-            end: Some(format!("{prefix}{}", end_of_day(latest_valid_time)).into()),
+            end: Some(format!("{prefix}{}", end_of_day(latest_time_in_force)).into()),
             ..all.clone()
         };
         let mut rows: Vec<(Timestamp, Row)> = Vec::new();
@@ -36,7 +36,7 @@ impl FlagStore {
                 .filter_map(|row| Some((created(&prefix, &row.key)?, row)));
             for (created, row) in with_valid_time {
                 below = latest_below(&prefix, &row.key);
-                if created <= latest_valid_time {
+                if created <= latest_time_in_force {
                     rows.push((created, row));
                 }
             }

@@ -200,7 +200,7 @@ impl<'a> Fields<'a> {
         }
         let list = self.list("OverrideList", "instance ids")?;
         let mut ids = Vec::with_capacity(list.len());
-        let (mut converted, mut skipped) = (Few::default(), Few::default());
+        let (mut converted, mut skipped) = (FirstAndMore::default(), FirstAndMore::default());
         for item in list {
             let id = match &item.literal {
                 Literal::Text(id) => Some(id.clone().into_owned()),
@@ -337,12 +337,12 @@ impl<'a> Fields<'a> {
 
 /// Some items of an override list.
 #[derive(Default)]
-struct Few<'a> {
+struct FirstAndMore<'a> {
     first: Option<&'a Literal<'a>>,
     others: usize,
 }
 
-impl<'a> Few<'a> {
+impl<'a> FirstAndMore<'a> {
     fn add(&mut self, item: &'a Literal<'a>) {
         match self.first {
             None => self.first = Some(item),

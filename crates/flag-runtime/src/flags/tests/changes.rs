@@ -74,7 +74,7 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
         let heard = world
             .cache
             .reconcile_with_head_cell(&flag, Some(state), Instant::now());
-        assert_eq!(heard, Reconciliation::NotReadSinceSeen);
+        assert_eq!(heard, Reconciliation::ReadingOlderEntry);
     }
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
@@ -141,11 +141,11 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
     world.reads();
     let later = created.saturating_add(Duration::from_micros(1));
     for (head, expected) in [
-        (later, Reconciliation::ReadBegun),
+        (later, Reconciliation::ReadingOther),
         (created, Reconciliation::Agrees),
         // An older one, as after a restoration, is settled by one read.
         (Timestamp::UNIX_EPOCH, Reconciliation::Agrees),
-        (later, Reconciliation::ReadBegun),
+        (later, Reconciliation::ReadingOther),
     ] {
         let head_cell = Some(HeadCell::Newest(head));
         let outcome = world
@@ -155,13 +155,13 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
         world.finish_reads().await;
         assert_eq!(
             world.reads(),
-            usize::from(outcome == Reconciliation::ReadBegun)
+            usize::from(outcome == Reconciliation::ReadingOther)
         );
     }
     let outcome = world
         .cache
         .reconcile_with_head_cell(&flag("known"), None, Instant::now());
-    assert_eq!(outcome, Reconciliation::NotReadSinceSeen);
+    assert_eq!(outcome, Reconciliation::ReadingOlderEntry);
 }
 
 #[tokio::test(start_paused = true)]

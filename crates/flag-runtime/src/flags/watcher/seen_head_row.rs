@@ -131,7 +131,7 @@ impl SeenHeadRow {
             }
             let outcome = flags.reconcile_with_head_cell(&flag, state, seen_at);
             budget -= usize::from(outcome != Reconciliation::Agrees);
-            if outcome == Reconciliation::NotReadSinceSeen || seen_at.elapsed() < RECONCILED_FOR {
+            if outcome == Reconciliation::ReadingOlderEntry || seen_at.elapsed() < RECONCILED_FOR {
                 self.to_reconcile.insert(flag, (state, seen_at));
             }
         }

@@ -109,10 +109,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_counts(writer, counts).await };
-        Box::pin(
-            self.calls
-                .call_on_write_circuit(Operation::WriteBatch, call),
-        )
+        Box::pin(self.calls.call_on_write_circuit(Operation::WriteMany, call))
     }
 
     fn counts<'a>(
@@ -137,10 +134,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.write_reports(rows).await };
-        Box::pin(
-            self.calls
-                .call_on_write_circuit(Operation::WriteBatch, call),
-        )
+        Box::pin(self.calls.call_on_write_circuit(Operation::WriteMany, call))
     }
 
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<TimestampedRow>, StoreError>> {
@@ -151,10 +145,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
         let call = async move { self.store.opened()?.remove_reports(keys).await };
-        Box::pin(
-            self.calls
-                .call_on_write_circuit(Operation::WriteBatch, call),
-        )
+        Box::pin(self.calls.call_on_write_circuit(Operation::WriteMany, call))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
