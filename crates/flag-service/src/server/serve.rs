@@ -98,9 +98,10 @@ async fn serve(
         Arc::new(SystemClock),
     )
     .with_options(config.row_options);
+    let circuit = guard.read_circuit();
     let flags = FlagCache::new(
         store.clone(),
-        guard.read_circuit(),
+        Arc::clone(&circuit),
         config.cache.flags,
         Handle::current(),
         &mut registry,
@@ -131,12 +132,7 @@ async fn serve(
         Arc::new(SystemClock),
     ));
     let state = Data::new(AppState {
-        readiness: Readiness::new(
-            store,
-            Arc::clone(&exposure_log),
-            guard.read_circuit(),
-            flags.clone(),
-        ),
+        readiness: Readiness::new(store, Arc::clone(&exposure_log), circuit, flags.clone()),
         flags,
         buckets: BucketCache::new(config.cache.buckets),
         authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
