@@ -19,7 +19,7 @@ use crate::failure::{Failure, FailureClass};
 /// Failures in a row that open the circuit; the same number of unanswered calls does.
 const FAILURES: u32 = 5;
 
-/// The longest cool-down; each is twice as long as the one before.
+/// The longest cool-down before jitter, unless the first is longer; each is twice as long as the one before, before jitter.
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
 
 /// Random extra time, so that clients do not all retry at once.

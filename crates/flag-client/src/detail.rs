@@ -29,7 +29,8 @@ pub struct Detail<T> {
 pub enum Assurance {
     /// A stream is open, and would have announced a newer value.
     Watched,
-    /// There may be a newer value that was not announced: there is no stream, or the value is a last known one or the default.
+    /// There may be a newer value that was not announced: there is no stream, or the value is a last known one, of
+    /// the client or of the service, or the default.
     Unwatched,
     /// A newer value was announced, but the service could not be asked for it: this is the last known one.
     Outdated,
@@ -95,18 +96,26 @@ impl Assurance {
             Self::Unwatched
         }
     }
+
+    /// For this value: what the service has only remembered may be older than what its stream has announced.
+    fn of(self, known: &KnownValue) -> Self {
+        match known.freshness {
+            Freshness::Current => self,
+            Freshness::LastKnownAtService => Self::Unwatched,
+        }
+    }
 }
 
 impl Answer {
     /// A cached value that has not expired.
     pub(crate) fn from_cache(known: Arc<KnownValue>, assurance: Assurance) -> Self {
-        let source = Source::Cache(known.freshness);
+        let (source, assurance) = (Source::Cache(known.freshness), assurance.of(&known));
         Self::Known(known, source, assurance)
     }
 
     /// A value that the service has just given.
     pub(crate) fn from_service(known: Arc<KnownValue>, assurance: Assurance) -> Self {
-        let source = Source::Service(known.freshness);
+        let (source, assurance) = (Source::Service(known.freshness), assurance.of(&known));
         Self::Known(known, source, assurance)
     }
 

@@ -91,7 +91,7 @@ pub struct ExposureRecorder {
     metrics: RecorderMetrics,
     writer_factory: WriterFactory,
     /// The log that the last exposures are written into.
-    flush_log: Arc<dyn ExposureLog>,
+    drain_log: Arc<dyn ExposureLog>,
     running: Mutex<Option<[RunningWriter; 2]>>,
 }
 
@@ -184,7 +184,7 @@ impl ExposureRecorder {
             RunningWriter::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = RecorderMetrics::register(registry);
-        let flush_log = Arc::clone(&client_entry_log);
+        let drain_log = Arc::clone(&client_entry_log);
         Self {
             recording: settings.recording,
             queue,
@@ -198,7 +198,7 @@ impl ExposureRecorder {
             created_bounds: settings.created_bounds,
             metrics,
             writer_factory,
-            flush_log,
+            drain_log,
             running: Mutex::new(Some(running)),
         }
     }
@@ -304,13 +304,13 @@ impl ExposureRecorder {
         let running = running.unwrap_or_else(PoisonError::into_inner).take();
         if let Some([exposures, counts]) = running {
             let stopping = exposures.request_stop();
-            let last = self.writer_factory.of_exposures(&self.flush_log);
+            let last = self.writer_factory.of_exposures(&self.drain_log);
             join_or_abort_at(tokio::spawn(last.drain()), deadline).await;
             if self.queue.totals().pending > 0 {
                 join_or_abort_at(stopping, deadline).await;
             }
             let stopping = counts.request_stop();
-            let last = self.writer_factory.of_counts(&self.flush_log);
+            let last = self.writer_factory.of_counts(&self.drain_log);
             join_or_abort_at(tokio::spawn(last.drain()), deadline).await;
             if self.writer_factory.counts.unwritten() > 0 {
                 join_or_abort_at(stopping, deadline).await;

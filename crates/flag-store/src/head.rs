@@ -200,8 +200,8 @@ pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> 
     }
 }
 
-/// The cells of a new, random mark, which make watchers read the head row.
-pub(crate) fn new_change_id() -> Cells {
+/// The cell of a new, random change id, which makes watchers read the head row.
+pub(crate) fn change_id_cell() -> Cells {
     Cells::default().with(CHANGE_ID, format!("{:016x}", fastrand::u64(..)))
 }
 

@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use crate::append::pause;
 use crate::flags::FlagStore;
-use crate::head::{claimed_row, head_column, new_change_id};
+use crate::head::{change_id_cell, claimed_row, head_column};
 use crate::row_key::{RowType, head_key};
 use crate::rows::{Columns, Expected};
 use crate::store_error::StoreError;
@@ -60,7 +60,7 @@ impl FlagStore {
         if head_cell == Some(newest.as_bytes()) {
             return Ok(Some(created));
         }
-        let mut cells = new_change_id().with(LATEST_CHANGE, self.clock.now().to_string());
+        let mut cells = change_id_cell().with(LATEST_CHANGE, self.clock.now().to_string());
         if claimed_row(head_cell).is_none() {
             cells.set(column.as_str(), newest);
         }

@@ -84,6 +84,21 @@ fn what_changed_leaves_the_memory_for_every_instance() {
     assert_eq!(asked(&client, "g", "a"), "cw");
 }
 
+/// The store may have a newer value that the service could not read.
+#[test]
+fn a_value_that_the_service_could_not_renew_is_not_watched() {
+    let server = Server::start(Manner::Value("true"));
+    let client = client(&server);
+    ask(&client, "f", "a");
+    let _stream = server.stream().begin("1");
+    await_digest(&client, "1");
+    let body = r#"{"request_id":"r","instance_id":"a","flag_type":"feature","flag_name":"g","flag_value":true,"rollout_group":"control"}"#;
+    let answer = whole("200 OK", "Cache-Status: stale\r\n", body);
+    server.set(Manner::Bytes(answer));
+    assert_eq!(asked(&client, "g", "a"), "su");
+    assert_eq!(asked(&client, "g", "a"), "cu");
+}
+
 #[test]
 fn a_flag_of_another_type_or_name_is_another_flag() {
     let server = Server::start(Manner::Value("true"));

@@ -200,7 +200,7 @@ impl Chunk {
                 .flatten();
             let (request_id, instance) = exposure.ids(&mut text);
             if let (Some(template), Ok(instance)) = (template, InstanceId::new(instance)) {
-                format.push(
+                format.push_pseudonymized(
                     &mut batch,
                     template,
                     request_id,

@@ -68,7 +68,7 @@ enum WriteState {
 
 /// Whether the store has taken counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum WriteResult {
     /// It has.
     Yes,
     /// It has not, as far as is known.
@@ -144,7 +144,7 @@ impl MinuteCounter {
     }
 
     /// Notes whether counts that were taken are written. What was counted meanwhile is to be written in any case.
-    pub(crate) fn finish(&self, taken: &[MinuteCounts], written: Written) {
+    pub(crate) fn finish(&self, taken: &[MinuteCounts], result: WriteResult) {
         let mut state = self.state();
         for counts in taken {
             let flags = state.minutes.get_mut(&counts.minute);
@@ -152,9 +152,9 @@ impl MinuteCounter {
             if let Some(flag_minute) =
                 flag_minute.filter(|flag_minute| flag_minute.state == WriteState::Taken)
             {
-                flag_minute.state = match written {
-                    Written::Yes => WriteState::Written,
-                    Written::No => WriteState::Changed,
+                flag_minute.state = match result {
+                    WriteResult::Yes => WriteState::Written,
+                    WriteResult::No => WriteState::Changed,
                 };
             }
         }

@@ -18,7 +18,7 @@ impl ExposureFormat {
     /// Adds an exposure to a batch, with the instance named as in the exposure log.
     ///
     /// Without its bucket where ids are hashed, see [`InstanceIdMode::apply`].
-    pub(crate) fn push(
+    pub(crate) fn push_pseudonymized(
         &self,
         batch: &mut ExposureBatch,
         template: TemplateIndex,

@@ -33,7 +33,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// The most concurrent writes.
 const CALLS: usize = 4;
 
-/// The most exposures in flight and waiting for a retry.
+/// While this many exposures are in flight or wait for a retry, no further chunk is taken.
 const MAX_TAKEN: usize = CALLS * CHUNK;
 
 /// The most batches that wait for a retry; more exposures wait in the queue, where they become larger batches.

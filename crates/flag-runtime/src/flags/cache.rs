@@ -24,7 +24,7 @@ use super::entry::{Age, CacheEntry, ServedPlan, Source};
 use super::existing_flags::{Existence, ExistingFlags};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
-use super::negative_cache::{self, NegativeCache, UnavailableReason};
+use super::negative_cache::{self, NegativeCache, NoPlanReason};
 use super::project_flag_keys::ProjectFlagKeys;
 use super::project_reports::ProjectReports;
 use super::read_task::ReadTask;
@@ -39,7 +39,7 @@ use crate::store::Circuit;
 const GRACE: Duration = Duration::from_millis(10);
 
 /// Burst and rate limit for reading uncached flags one by one; beyond it, pages of keys are read, which show which flags
-/// exist. The read of a flag that exists does not count.
+/// exist. A read that finds its flag gives its turn back.
 const COLD_READS: u32 = 64;
 const COLD_READS_PER_SECOND: f64 = 10.0;
 
@@ -121,7 +121,8 @@ pub(super) enum ReadMode {
 pub(super) enum ReadOutcome {
     /// The flag has a revision in force, from the store or from a result that is still valid.
     Found(Arc<CacheEntry>),
-    Unavailable(UnavailableReason),
+    /// It has none that can be served.
+    NoPlan(NoPlanReason),
     Panicked,
 }
 
@@ -241,10 +242,9 @@ impl FlagCache {
         }
         inner.metrics.misses.inc();
         match (self.read_within_deadline(flag).await, age) {
-            (
-                ReadOutcome::Unavailable(UnavailableReason::Failed(_)) | ReadOutcome::Panicked,
-                Age::Stale,
-            ) => Ok(inner.stale(entry)),
+            (ReadOutcome::NoPlan(NoPlanReason::Failed(_)) | ReadOutcome::Panicked, Age::Stale) => {
+                Ok(inner.stale(entry))
+            }
             (outcome, _) => outcome.into_result(flag),
         }
     }
@@ -254,7 +254,7 @@ impl FlagCache {
         let inner = &self.shared;
         if let Some(reason) = inner.negative.get(flag, now) {
             inner.metrics.negative_hits.inc();
-            return ReadOutcome::Unavailable(reason).into_result(flag);
+            return ReadOutcome::NoPlan(reason).into_result(flag);
         }
         inner.metrics.misses.inc();
         self.read_within_deadline(flag).await.into_result(flag)
@@ -290,7 +290,7 @@ impl Inner {
             Ok(Existence::Exists) => self.join_or_start_read(flag, ReadMode::ReuseValid).await,
             Ok(Existence::NotFound) => {
                 self.metrics.not_listed.inc();
-                ReadOutcome::Unavailable(UnavailableReason::NotFound)
+                ReadOutcome::NoPlan(NoPlanReason::NotFound)
             }
             Err(error) => ReadOutcome::failed(error),
         }
@@ -363,7 +363,7 @@ impl Inner {
             Some(entry) => {
                 (entry.age(now) == Age::WithinLifetime).then_some(ReadOutcome::Found(entry))
             }
-            None => self.negative.get(flag, now).map(ReadOutcome::Unavailable),
+            None => self.negative.get(flag, now).map(ReadOutcome::NoPlan),
         }
     }
 
@@ -400,19 +400,15 @@ impl Inner {
 
 impl ReadOutcome {
     pub(super) fn failed(error: StoreError) -> Self {
-        Self::Unavailable(UnavailableReason::Failed(Arc::new(error)))
+        Self::NoPlan(NoPlanReason::Failed(Arc::new(error)))
     }
 
     fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
             Self::Found(entry) => Ok(ServedPlan::new(entry, Source::Store)),
-            Self::Unavailable(UnavailableReason::NotFound) => {
-                Err(CacheError::NotFound(flag.clone()))
-            }
-            Self::Unavailable(UnavailableReason::Unreadable(row)) => {
-                Err(CacheError::Unreadable(row))
-            }
-            Self::Unavailable(UnavailableReason::Failed(error)) => {
+            Self::NoPlan(NoPlanReason::NotFound) => Err(CacheError::NotFound(flag.clone())),
+            Self::NoPlan(NoPlanReason::Unreadable(row)) => Err(CacheError::Unreadable(row)),
+            Self::NoPlan(NoPlanReason::Failed(error)) => {
                 let flag = flag.clone();
                 Err(CacheError::Store { flag, error })
             }

@@ -25,7 +25,7 @@ const JITTER: Jitter = Jitter::between(0.7, 1.0);
 
 /// Why a flag cannot be served.
 #[derive(Clone, Debug)]
-pub(super) enum UnavailableReason {
+pub(super) enum NoPlanReason {
     /// It has no revision.
     NotFound,
     /// Its newest revision cannot be read.
@@ -36,22 +36,22 @@ pub(super) enum UnavailableReason {
 
 /// Remembers flags that cannot be served for a short time; apart from the cache, so that they evict nothing from it.
 #[derive(Debug)]
-pub(super) struct NegativeCache(Cache<FlagKey, (UnavailableReason, Instant)>);
+pub(super) struct NegativeCache(Cache<FlagKey, (NoPlanReason, Instant)>);
 
 impl NegativeCache {
     pub(super) fn new(entries: usize) -> Self {
         Self(Cache::new(entries.min(ENTRIES)))
     }
 
-    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<UnavailableReason> {
+    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<NoPlanReason> {
         let (reason, until) = self.0.get(flag)?;
         (now < until).then_some(reason)
     }
 
     /// Remembers a flag for `valid_for`, or less if the store failed.
-    pub(super) fn remember(&self, flag: &FlagKey, reason: UnavailableReason, valid_for: Duration) {
+    pub(super) fn remember(&self, flag: &FlagKey, reason: NoPlanReason, valid_for: Duration) {
         let valid_for = match reason {
-            UnavailableReason::Failed(_) => valid_for.min(FAILURE_VALID_FOR),
+            NoPlanReason::Failed(_) => valid_for.min(FAILURE_VALID_FOR),
             _ => JITTER.apply(valid_for, fastrand::f64()),
         };
         let until = Instant::now() + valid_for;
@@ -65,11 +65,9 @@ impl NegativeCache {
     /// Forgets a flag if its newest revision is newer than the one, if any, that it is remembered for.
     pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
         self.0.remove_if(flag, |(reason, _)| match reason {
-            UnavailableReason::NotFound => true,
-            UnavailableReason::Unreadable(row) => {
-                row.created().is_none_or(|created| created < newest)
-            }
-            UnavailableReason::Failed(_) => false,
+            NoPlanReason::NotFound => true,
+            NoPlanReason::Unreadable(row) => row.created().is_none_or(|created| created < newest),
+            NoPlanReason::Failed(_) => false,
         });
     }
 
@@ -91,7 +89,7 @@ mod tests {
         "p/feature/f".parse().unwrap()
     }
 
-    fn unreadable(created: Timestamp) -> UnavailableReason {
+    fn unreadable(created: Timestamp) -> NoPlanReason {
         let key = format!("PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#f#TIME#{created}");
         let row = Row {
             key: key.into(),
@@ -99,12 +97,12 @@ mod tests {
         };
         let row = decode_revision(&row, &RowOptions::default()).unwrap_err();
         assert_eq!(row.created(), Some(created));
-        UnavailableReason::Unreadable(Arc::new(row))
+        NoPlanReason::Unreadable(Arc::new(row))
     }
 
-    fn failed() -> UnavailableReason {
+    fn failed() -> NoPlanReason {
         let after = Duration::ZERO;
-        UnavailableReason::Failed(Arc::new(StoreError::TimedOut { after }))
+        NoPlanReason::Failed(Arc::new(StoreError::TimedOut { after }))
     }
 
     fn holds(cache: &NegativeCache) -> bool {
@@ -116,7 +114,7 @@ mod tests {
         let cache = NegativeCache::new(10);
         let shortest = VALID_FOR * 7 / 10;
         for (reason, least, most) in [
-            (UnavailableReason::NotFound, shortest, VALID_FOR),
+            (NoPlanReason::NotFound, shortest, VALID_FOR),
             (failed(), FAILURE_VALID_FOR, FAILURE_VALID_FOR),
         ] {
             cache.remember(&flag(), reason, VALID_FOR);
@@ -136,7 +134,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = NegativeCache::new(10);
         for (reason, newest, is_forgotten) in [
-            (UnavailableReason::NotFound, created, true),
+            (NoPlanReason::NotFound, created, true),
             (unreadable(created), created, false),
             (unreadable(created.saturating_add(second)), created, false),
             (unreadable(created), created.saturating_add(second), true),

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::cache::{Inner, ReadOutcome};
 use super::entry::CacheEntry;
 use super::metrics::ReadResult;
-use super::negative_cache::UnavailableReason;
+use super::negative_cache::NoPlanReason;
 use crate::causes::causes;
 
 /// A read in flight. When it is dropped, even before it ran, the next one may begin.
@@ -37,10 +37,10 @@ impl ReadTask {
             newest.row
         });
         let outcome = match row {
-            Ok(None) => ReadOutcome::Unavailable(UnavailableReason::NotFound),
+            Ok(None) => ReadOutcome::NoPlan(NoPlanReason::NotFound),
             Err(error) => ReadOutcome::failed(error),
             Ok(Some(row)) => match decode_revision(&row, store.options()) {
-                Err(row) => ReadOutcome::Unavailable(UnavailableReason::Unreadable(Arc::new(row))),
+                Err(row) => ReadOutcome::NoPlan(NoPlanReason::Unreadable(Arc::new(row))),
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
@@ -61,13 +61,13 @@ impl ReadTask {
                 shared.metrics.count_read(ReadResult::Read);
                 self.store_entry(entry);
             }
-            ReadOutcome::Unavailable(UnavailableReason::Failed(error)) => {
+            ReadOutcome::NoPlan(NoPlanReason::Failed(error)) => {
                 shared.metrics.count_read(ReadResult::Failed);
                 log_failure(flag, error);
                 self.note_failure(outcome);
             }
-            ReadOutcome::Unavailable(reason) => {
-                if let UnavailableReason::Unreadable(row) = reason {
+            ReadOutcome::NoPlan(reason) => {
+                if let NoPlanReason::Unreadable(row) = reason {
                     shared.metrics.count_read(ReadResult::Unreadable);
                     self.note_unreadable(row);
                 } else {
@@ -116,7 +116,7 @@ impl ReadTask {
         let Self { shared, flag } = self;
         match (shared.entries.peek(flag), outcome) {
             (Some(entry), _) => entry.note_unreachable(Instant::now()),
-            (None, ReadOutcome::Unavailable(reason)) => {
+            (None, ReadOutcome::NoPlan(reason)) => {
                 let valid_for = shared.settings.lifetime;
                 shared.negative.remember(flag, reason.clone(), valid_for);
             }

@@ -13,13 +13,13 @@ use super::entry::CacheEntry;
 /// What the cache did about the state of a flag in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reconciliation {
-    /// Nothing: the cache needs no read to agree with it.
-    Agrees,
+    /// No read was begun: what is in memory agrees with it or was read since it was seen, or the next request reads the flag.
+    NoReadNeeded,
     /// A read is under way, and what is in memory was read before the state was seen.
     ReadingOlderEntry,
     /// A read is under way, but the flag is not in memory, or it was read since the state was seen, and that read did not find
     /// the revision of the head row.
-    ReadingOther,
+    ReadingOtherwise,
 }
 
 impl FlagCache {
@@ -38,24 +38,24 @@ impl FlagCache {
             None => head_cell.is_some_and(|head_cell| inner.note_uncached(flag, head_cell)),
         };
         if !must_read {
-            return Reconciliation::Agrees;
+            return Reconciliation::NoReadNeeded;
         }
         drop(inner.join_or_start_read(flag, ReadMode::ReadAgain));
         if entry.is_some_and(|entry| !entry.is_read_since(seen_at)) {
             Reconciliation::ReadingOlderEntry
         } else {
-            Reconciliation::ReadingOther
+            Reconciliation::ReadingOtherwise
         }
     }
 
-    /// Has a flag read again of which this process has just appended a revision, and waits until requests are answered with
-    /// it. The watcher would see it a moment later.
+    /// Makes sure that requests are answered with a revision that this process has just appended: if the flag is in memory, it is read
+    /// again and waited for; if not, the next request reads it. The watcher would see it a moment later.
     pub async fn read_appended(&self, flag: &FlagKey, created: Timestamp) {
         let head_cell = Some(HeadCell::Newest(created));
         // The first read may have begun before the revision was there.
         for _ in 0..2 {
             if self.reconcile_with_head_cell(flag, head_cell, Instant::now())
-                == Reconciliation::Agrees
+                == Reconciliation::NoReadNeeded
             {
                 break;
             }

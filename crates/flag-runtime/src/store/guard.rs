@@ -1,6 +1,7 @@
-//! Guards the ports: every read and write is counted and timed; closing passes through, and deleting is refused.
+//! Guards the ports: every read and write is counted and timed; closing passes through, and deleting
+//! exposures is refused.
 //!
-//! Reads through either port share a concurrency limit, a deadline and a circuit. Writes into the exposure log
+//! Reads through either port share a concurrency limit, a deadline (a longer one for those without a limit of rows) and a circuit. Writes into the exposure log
 //! (exposures, counts, reports and their removal), and the look-up after an insertion, have a circuit of their own, and their
 //! callers limit them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only counted and timed.
 

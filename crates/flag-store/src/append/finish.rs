@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use super::claim_wait::pause;
 use super::steps::{Append, Claim};
 use super::{AppendError, CLAIM_HOLDS};
-use crate::head::{claimed_row, new_change_id};
+use crate::head::{change_id_cell, claimed_row};
 use crate::rows::CompareAndSet;
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
@@ -76,7 +76,7 @@ impl Append<'_> {
     /// Publishes the row. If that fails, the next writer and the readers still see that the row is written.
     async fn publish(&self, claim: &Claim) -> ClaimOutcome {
         let time = claim.at.to_string();
-        let cells = new_change_id()
+        let cells = change_id_cell()
             .with(self.head_column.as_str(), time.as_str())
             .with(LATEST_CHANGE, time.as_str());
         for attempt in 0..3 {

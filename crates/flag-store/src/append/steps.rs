@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::claim_wait::{ElapsedTime, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{HeadCell, claimed_row, encode_claim, new_change_id};
+use crate::head::{HeadCell, change_id_cell, claimed_row, encode_claim};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
@@ -197,7 +197,7 @@ impl Append<'_> {
     async fn claim(&self, head_cell: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
         let mut cells = match self.row_type {
             // If the writer dies after the insert, the change mark makes readers look for the row.
-            RowType::Revision => new_change_id(),
+            RowType::Revision => change_id_cell(),
             RowType::Metadata => Cells::default(),
         };
         cells.set(self.head_column.as_str(), claim.cell.as_str());

@@ -114,7 +114,7 @@ fn a_minute_is_written_whole_again_while_it_can_grow() {
     let counts = MinuteCounter::new();
     counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
     let first = taken(&counts);
-    counts.finish(&first, Written::Yes);
+    counts.finish(&first, WriteResult::Yes);
     counts.forget(at(101, 0));
     check(&taken(&counts), &[]);
     counts.add(&batch(&[("f", "a", at(100, 30))]), at(102, 0));
@@ -127,7 +127,7 @@ fn a_minute_that_was_forgotten_begins_anew_as_that_of_another_replica() {
     let counts = MinuteCounter::new();
     counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
     let (replica, first) = counts.take(99).unwrap();
-    counts.finish(&first, Written::Yes);
+    counts.finish(&first, WriteResult::Yes);
     counts.forget(at(161, 0));
     assert_eq!(counts.state().entries, 0);
     // The clock was set back meanwhile.
@@ -203,7 +203,7 @@ fn what_was_not_written_is_taken_again_with_what_came_meanwhile() {
     );
     let first = taken(&counts);
     counts.add(&batch(&[("f", "a", at(100, 2))]), at(100, 3));
-    counts.finish(&first, Written::No);
+    counts.finish(&first, WriteResult::No);
     counts.forget(at(300, 0));
     check(&taken(&counts), &[("f", 100, "a", 2), ("g", 100, "a", 1)]);
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use super::{CountsMetrics, MinuteCounter, Written};
+use super::{CountsMetrics, MinuteCounter, WriteResult};
 use crate::causes::causes;
 
 /// How often counts are written. A killed service loses those of this time.
@@ -99,7 +99,7 @@ impl CountsWriter {
     async fn write(&mut self, writer: CountsWriterId, part: &[MinuteCounts]) {
         match self.log.write_counts(writer, part).await {
             Ok(()) => {
-                self.counts.finish(part, Written::Yes);
+                self.counts.finish(part, WriteResult::Yes);
                 self.metrics.written.inc();
                 if self.failures > 0 {
                     info!("counts of exposures are written again");
@@ -108,7 +108,7 @@ impl CountsWriter {
             }
             Err(error) => {
                 self.metrics.failed.inc();
-                self.counts.finish(part, Written::No);
+                self.counts.finish(part, WriteResult::No);
                 self.note_failure(&error);
             }
         }

@@ -141,11 +141,11 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
     world.reads();
     let later = created.saturating_add(Duration::from_micros(1));
     for (head, expected) in [
-        (later, Reconciliation::ReadingOther),
-        (created, Reconciliation::Agrees),
+        (later, Reconciliation::ReadingOtherwise),
+        (created, Reconciliation::NoReadNeeded),
         // An older one, as after a restoration, is settled by one read.
-        (Timestamp::UNIX_EPOCH, Reconciliation::Agrees),
-        (later, Reconciliation::ReadingOther),
+        (Timestamp::UNIX_EPOCH, Reconciliation::NoReadNeeded),
+        (later, Reconciliation::ReadingOtherwise),
     ] {
         let head_cell = Some(HeadCell::Newest(head));
         let outcome = world
@@ -155,7 +155,7 @@ async fn a_newer_revision_that_is_about_to_be_written_is_read_again_and_again() 
         world.finish_reads().await;
         assert_eq!(
             world.reads(),
-            usize::from(outcome == Reconciliation::ReadingOther)
+            usize::from(outcome == Reconciliation::ReadingOtherwise)
         );
     }
     let outcome = world
@@ -218,7 +218,7 @@ async fn a_flag_that_cannot_be_read_is_read_when_a_newer_revision_is_announced()
                 .reconcile_with_head_cell(&flag("broken"), head_cell, Instant::now());
         world.finish_reads().await;
         assert_eq!(
-            (world.reads(), outcome == Reconciliation::Agrees),
+            (world.reads(), outcome == Reconciliation::NoReadNeeded),
             (reads, reads == 0)
         );
     }

@@ -130,7 +130,7 @@ impl SeenHeadRow {
                 continue;
             }
             let outcome = flags.reconcile_with_head_cell(&flag, state, seen_at);
-            budget -= usize::from(outcome != Reconciliation::Agrees);
+            budget -= usize::from(outcome != Reconciliation::NoReadNeeded);
             if outcome == Reconciliation::ReadingOlderEntry || seen_at.elapsed() < RECONCILED_FOR {
                 self.to_reconcile.insert(flag, (state, seen_at));
             }
