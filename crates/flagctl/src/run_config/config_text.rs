@@ -148,7 +148,7 @@ pub(super) fn found_and_expected(invalid: &Invalid) -> String {
     format!("found {}, expected {}", invalid.found, invalid.expected)
 }
 
-/// A [`Step`] that was read from a message.
+/// A [`ExcerptStep`] that was read from a message.
 enum OwnedStep {
     Key(String),
     Index(usize),
