@@ -17,6 +17,7 @@ mod readiness;
 mod request_id;
 mod respond;
 mod route;
+mod route_properties;
 mod state;
 
 pub(crate) use self::body::{read_form, read_json};

@@ -1,6 +1,6 @@
 //! Answers over HTTP which value an instance receives.
 //!
-//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all routes, `http/route.rs`
+//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all routes, `http/route_properties.rs`
 //! their paths. Modules use only modules further down in this list: `server`, `demo` and `config`, `handlers`, `dashboard`,
 //! `openapi`, `http`, `access`, `tls`, `telemetry`, `outbound`.
 mod access;
