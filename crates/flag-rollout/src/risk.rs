@@ -15,7 +15,7 @@ pub enum Risk {
     LeavesOutTreatments,
     /// No instance keeps the control value, or gets it in a first revision.
     NobodyKeepsControl,
-    /// Every instance receives another value, though some keep the control value.
+    /// Every instance receives another value, though not all a treatment.
     EveryValueChanges,
     /// Everybody gets a new bucket.
     Resalt,
